@@ -1,0 +1,1 @@
+"""Numbers and pictures computed from a Snapshot. Never Qt."""

@@ -1,0 +1,1 @@
+"""Training, models, data and files. Knows torch and NumPy, never Qt."""

@@ -1,0 +1,21 @@
+"""The one kind of error a user sees: a sentence that names the file or field and what to do."""
+
+
+class UserError(Exception):
+    """Something the user can mend. Its text is one sentence, shown as it is and never with a traceback.
+
+    On the command line it becomes one line on standard error and exit code 2, in the window a message
+    that does not block.
+    """
+
+
+class SettingsError(UserError):
+    """A setting, in a form, on the command line or in a file, has a value that cannot be used."""
+
+
+class DataError(UserError):
+    """A data set is missing, damaged or of a form that cannot be read."""
+
+
+class RunFolderError(UserError):
+    """A run folder is missing, damaged, not writable, or written by a newer program."""

@@ -1,0 +1,1 @@
+"""One training run behind a window: its states, its thread, its mailbox. QtCore only, no widgets."""
