@@ -1,0 +1,208 @@
+"""Typed, validated settings. Each field carries its bounds, its label and its help; forms and flags derive from them.
+
+Imports no torch: the form is on screen before torch is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vaeviewer.errors import SettingsError
+
+HiddenWidth = Annotated[int, Field(ge=1, le=8192)]
+
+LIVE = {"live": True}
+"""Marks a field that may change while training runs."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelConfig(_Settings):
+    """What the model is: the shapes of its networks and its likelihood p(x|z)."""
+
+    latent_dim: int = Field(
+        2,
+        ge=1,
+        le=256,
+        title="Latent dimension",
+        description="Number of latent variables z. The plane shows models with two.",
+    )
+    hidden: tuple[HiddenWidth, ...] = Field(
+        (512, 256),
+        min_length=1,
+        max_length=8,
+        title="Hidden layers",
+        description="Units in each hidden layer of the inference network, from the image inwards; "
+        "the generative network mirrors them.",
+    )
+    activation: Literal["tanh", "relu", "silu"] = Field(
+        "silu", title="Activation", description="The nonlinearity after each hidden layer."
+    )
+    likelihood: Literal["bernoulli", "gaussian"] = Field(
+        "bernoulli",
+        title="Likelihood",
+        description="p(x|z) of a pixel: Bernoulli with probability sigmoid(f(z)), "
+        "or Gaussian with mean sigmoid(f(z)).",
+    )
+    gaussian_variance: Literal["fixed", "learned"] = Field(
+        "learned",
+        title="Gaussian variance",
+        description="Whether the Gaussian likelihood keeps its variance or learns it, one value for all pixels.",
+    )
+    gaussian_scale: float = Field(
+        0.25,
+        ge=0.01,
+        le=10.0,
+        title="Gaussian scale",
+        description="Standard deviation of a pixel under the Gaussian likelihood: fixed, or where learning starts.",
+    )
+
+
+class TrainConfig(_Settings):
+    """How the model is trained."""
+
+    epochs: int = Field(
+        20,
+        ge=1,
+        le=100_000,
+        title="Epochs",
+        description="Passes over the training images that Train makes.",
+        json_schema_extra=LIVE,
+    )
+    batch_size: int = Field(
+        128, ge=1, le=65_536, title="Batch size", description="Images in each gradient step."
+    )
+    learning_rate: float = Field(
+        2e-3,
+        gt=0.0,
+        le=10.0,
+        title="Learning rate",
+        description="Step size of the optimizer at the start; the schedule scales it from there.",
+        json_schema_extra=LIVE,
+    )
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine",
+        title="Schedule",
+        description="How the learning rate changes: constant, or falling along half a cosine over the epochs.",
+    )
+    optimizer: Literal["adam", "sgd", "adagrad"] = Field(
+        "adam", title="Optimizer", description="How gradients change the weights; the paper used Adagrad."
+    )
+    beta: float = Field(
+        1.0,
+        ge=0.0,
+        le=1000.0,
+        title="β",
+        description="Weight of the KL term in the training objective: reconstruction − β·KL. "
+        "The ELBO shown is always the true one, with β = 1.",
+        json_schema_extra=LIVE,
+    )
+    samples: int = Field(
+        1,
+        ge=1,
+        le=100,
+        title="Samples per image",
+        description="L: how many z are drawn from q(z|x) per image and step.",
+    )
+    protocol: Literal["grey", "dynamic", "threshold"] = Field(
+        "grey",
+        title="Pixels",
+        description="Grey levels taken as probabilities, binarised at random anew at each use (dynamic), "
+        "or thresholded at one half. ELBOs of different protocols cannot be compared.",
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**32 - 1,
+        title="Seed",
+        description="Fixes the initial weights, the order of images and all noise.",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto",
+        title="Device",
+        description="Where training computes; auto takes CUDA, then MPS, then the CPU, whichever really works.",
+    )
+    threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        title="Threads",
+        description="Processor threads for training; 0 takes one per core.",
+    )
+
+
+class Settings(_Settings):
+    """All settings of a run."""
+
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+
+
+PRESETS: Mapping[str, Settings] = {
+    "default": Settings(),
+    "paper": Settings(
+        model=ModelConfig(hidden=(500,), activation="tanh"),
+        train=TrainConfig(batch_size=100, learning_rate=1e-3, schedule="constant", optimizer="adam"),
+    ),
+}
+"""Named starting points. ``paper`` is one hidden layer of 500 tanh units, batches of 100 and L = 1 as in
+Kingma & Welling (2013), section 5, with Adam for Adagrad."""
+
+
+def field_label(name: str) -> str:
+    """The label a user sees for the setting ``name`` of either group, such as ``"Batch size"``."""
+    for group in (ModelConfig, TrainConfig):
+        if name in group.model_fields:
+            return group.model_fields[name].title or name
+    return name
+
+
+def parse_settings(values: Mapping[str, Any]) -> Settings:
+    """Validate nested plain values, as read from JSON, ``{"model": {...}, "train": {...}}``.
+
+    Raises:
+        SettingsError: One sentence naming the first field that cannot be used and why.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(describe(error)) from None
+
+
+def updated(settings: Settings, **changes: Any) -> Settings:
+    """A copy of ``settings`` with some fields, of either group, replaced and everything validated again.
+
+    Raises:
+        SettingsError: A field does not exist or its value is out of bounds.
+    """
+    values = settings.model_dump()
+    for name, value in changes.items():
+        for group in ("model", "train"):
+            if name in values[group]:
+                values[group][name] = value
+                break
+        else:
+            raise SettingsError(f"there is no setting named {name}.")
+    return parse_settings(values)
+
+
+def describe(error: ValidationError) -> str:
+    """One sentence for the first thing wrong, such as ``epochs must be … ; got 'x'.``"""
+    first = error.errors(include_url=False)[0]
+    parts = [str(part) for part in first["loc"] if part not in ("model", "train")]
+    name = ".".join(parts) or "settings"
+    value = first.get("input")
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting named {name}."
+    problem = first["msg"][0].lower() + first["msg"][1:]
+    return f"{name}: {problem}; got {_short(value)}."
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

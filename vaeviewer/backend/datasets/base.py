@@ -1,0 +1,54 @@
+"""What every data set is to the rest of the program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class DataSource(BaseModel):
+    """How a run names its data, so that it can be found again: written into run folders."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str = Field(max_length=64)
+    """``mnist-10k``, ``mnist``, ``fashion-mnist`` or ``folder``."""
+    path: str | None = Field(None, max_length=4096)
+    """Absolute folder the files were read from; ``None`` for what the program finds itself."""
+    checksum: str = Field("", max_length=64)
+    """SHA-256 over all pixels and labels, to notice when a folder holds something else than it did."""
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """Images with labels, split into those trained on and those held out. Arrays are read-only.
+
+    Attributes:
+        name: What a user sees, such as ``"MNIST, 10,000 bundled digits"``.
+        source: How to find it again.
+        train_images: Grey levels, uint8, shape ``(n, height, width)``.
+        train_labels: Class of each image, int64 in ``0 … len(class_names) - 1``, shape ``(n,)``.
+        held_out_images: Never trained on, uint8, shape ``(m, height, width)``.
+        held_out_labels: int64, shape ``(m,)``.
+        class_names: A name per class.
+    """
+
+    name: str
+    source: DataSource
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.int64]
+    held_out_images: NDArray[np.uint8]
+    held_out_labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for array in (self.train_images, self.train_labels, self.held_out_images, self.held_out_labels):
+            array.setflags(write=False)
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """``(height, width)`` of an image, pixels."""
+        return self.train_images.shape[1], self.train_images.shape[2]
