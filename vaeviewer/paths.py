@@ -1,0 +1,74 @@
+"""Where things lie: what is bundled with the program, and what belongs to the user.
+
+The environment variable ``VAEVIEWER_HOME`` moves everything of the user's under one folder. Nothing here
+creates a folder; whoever writes does.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from vaeviewer.errors import UserError
+
+_APP = "vaeviewer"
+
+
+def resource(*parts: str) -> Path:
+    """A bundled file or folder, such as ``resource("mnist-10k")``.
+
+    Raises:
+        UserError: The installation lacks it.
+    """
+    package = Path(__file__).parent
+    # A wheel carries the resources inside the package; a checkout keeps them beside it.
+    for root in (package / "resources", package.parent / "resources"):
+        path = root.joinpath(*parts)
+        if path.exists():
+            return path
+    raise UserError(f"{'/'.join(parts)} is missing from this installation of vaeviewer; install it again.")
+
+
+def data_dir() -> Path:
+    """Folder of downloaded data sets, in the layout of torchvision (``MNIST/raw``, ``FashionMNIST/raw``)."""
+    return _user_folder("data")
+
+
+def runs_dir() -> Path:
+    """Folder that holds one folder per training run."""
+    return _user_folder("runs")
+
+
+def settings_file() -> Path:
+    """The window's settings, an ini file."""
+    home = _home()
+    if home is not None:
+        return home / "settings.ini"
+    import platformdirs
+
+    return platformdirs.user_config_path(_APP, appauthor=False) / "settings.ini"
+
+
+def log_dir() -> Path:
+    """Folder of log files."""
+    home = _home()
+    if home is not None:
+        return home / "logs"
+    import platformdirs
+
+    return platformdirs.user_log_path(_APP, appauthor=False)
+
+
+def _user_folder(name: str) -> Path:
+    home = _home()
+    if home is not None:
+        return home / name
+    import platformdirs
+
+    return platformdirs.user_data_path(_APP, appauthor=False) / name
+
+
+def _home() -> Path | None:
+    """The folder named by ``VAEVIEWER_HOME``; an empty value counts as not set."""
+    value = os.environ.get("VAEVIEWER_HOME", "")
+    return Path(os.path.abspath(os.path.expanduser(value))) if value else None  # noqa: PTH100, PTH111
