@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,3 +53,21 @@ class ImageDataset:
     def image_shape(self) -> tuple[int, int]:
         """``(height, width)`` of an image, pixels."""
         return self.train_images.shape[1], self.train_images.shape[2]
+
+
+def checksum_of(*arrays: NDArray[np.uint8] | NDArray[np.int64]) -> str:
+    """SHA-256 over shapes and values, the same on every machine.
+
+    Args:
+        arrays: Images and labels of both splits, in the order of :class:`ImageDataset`'s fields.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        # The shape and the type come first: the same bytes cut into other images are other data.
+        digest.update(f"{array.dtype.name}{array.shape}".encode())
+        little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(np.ascontiguousarray(little_endian).data)
+    return digest.hexdigest()
