@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,7 @@ class Snapshot:
         epoch: Passes over the training images so far, fractional.
         model: The shapes and the likelihood.
         image_shape: ``(height, width)``.
+        protocol: How the model saw pixels; binarised protocols encode images thresholded at one half.
         weights: float32 arrays by name, ``encoder.0.weight`` … ``decoder.2.bias``; read-only. ``encoder`` ends in
             ``2 * latent_dim`` outputs, means then log-variances; ``decoder`` ends in one logit per pixel.
         posterior: q(z|x) of the training images, or ``None`` where it was not computed.
@@ -60,6 +61,7 @@ class Snapshot:
     image_shape: tuple[int, int]
     weights: Mapping[str, Array]
     posterior: PosteriorTable | None = None
+    protocol: Literal["grey", "dynamic", "threshold"] = "grey"
 
     def __post_init__(self) -> None:
         for array in self.weights.values():
@@ -73,6 +75,8 @@ class Snapshot:
             images: ``(n, height, width)``, grey levels as uint8 in 0 … 255 or as floats in 0 … 1.
         """
         x = as_unit_floats(images).reshape(len(images), -1)
+        if self.protocol != "grey":
+            x = (x > 0.5).astype(np.float32)
         loc, log_variance = np.split(mlp(self.weights, "encoder", self.model.activation, x), 2, axis=1)
         return loc, np.exp(0.5 * np.clip(log_variance, -MAX_LOG_VARIANCE, MAX_LOG_VARIANCE))
 

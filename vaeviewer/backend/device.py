@@ -1,0 +1,62 @@
+"""Where training computes, and with how many threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import torch
+
+from vaeviewer.errors import SettingsError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device a setting names; ``auto`` takes CUDA, then MPS, then the CPU, whichever really computes.
+
+    Args:
+        name: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        SettingsError: The device named is not there, or is there and fails a tiny computation.
+    """
+    if name == "auto":
+        return next(torch.device(n) for n in _present() if computes(n))
+    if name not in _present():
+        raise SettingsError(f"device: this machine offers PyTorch no {name}; use auto or cpu.")
+    if not computes(name):
+        raise SettingsError(f"device: {name} is there but fails to compute; use auto or cpu.")
+    return torch.device(name)
+
+
+def computes(name: str) -> bool:
+    """Whether a tiny matrix product on the device gives the right number. "Available" alone is no proof."""
+    try:
+        ones = torch.ones(8, 8, device=name)
+        return bool((ones @ ones).sum().item() == 512.0)
+    except (RuntimeError, AssertionError):
+        return False
+
+
+def use_threads(count: int) -> int:
+    """Let this thread's torch operations use ``count`` processor threads (0: one per core); returns the number.
+
+    Call it on the training thread: the count belongs to the calling thread.
+    """
+    count = count or available_cores()
+    torch.set_num_threads(count)
+    return count
+
+
+def available_cores() -> int:
+    """Processor cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _present() -> Iterator[str]:
+    if torch.cuda.is_available():
+        yield "cuda"
+    if torch.backends.mps.is_available():
+        yield "mps"
+    yield "cpu"

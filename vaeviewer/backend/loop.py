@@ -1,0 +1,43 @@
+"""The training loop that the command line and the window share: it asks "go on?" before every step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from vaeviewer.backend.trainer import Trainer
+
+BLOCK_SECONDS = 0.1
+"""Metrics are fetched and checked at least this often."""
+
+KEEP_SECONDS = 1.0
+"""How often the good state is kept that a failure returns to."""
+
+
+def train(trainer: Trainer, *, go_on: Callable[[], bool], after_block: Callable[[], None]) -> None:
+    """Take steps until the planned epochs are done or ``go_on`` says no. What it does depends on no clock.
+
+    Args:
+        trainer: The model in training.
+        go_on: Asked before every step, so it must be cheap; it may wait, which slows training down.
+        after_block: Called once the metrics of a block are in the history, at most every 0.1 s of steps and at
+            the end of each epoch, when the held-out figures are there too.
+
+    Raises:
+        NonFiniteError: A metric became infinite or NaN; the trainer can restore its last good state.
+    """
+    block_start = kept = time.perf_counter()
+    while not trainer.finished and go_on():
+        trainer.step()
+        now = time.perf_counter()
+        epoch_done = trainer.at_epoch_start
+        if epoch_done or trainer.block_full or now - block_start >= BLOCK_SECONDS:
+            trainer.finish_block()
+            if epoch_done:
+                trainer.evaluate()
+            if now - kept >= KEEP_SECONDS:
+                trainer.keep_good_state()
+                kept = now
+            after_block()
+            block_start = time.perf_counter()
+    trainer.finish_block()

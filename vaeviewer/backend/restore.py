@@ -1,0 +1,113 @@
+"""Between a trainer and its run folder: save, open again, carry weights over to other data."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from vaeviewer.backend.datasets import load_source
+from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.history import History
+from vaeviewer.backend.run_folder import DataDescription, Run, load_run, save_run
+from vaeviewer.backend.snapshot import Checkpoint, TrainingState
+from vaeviewer.backend.trainer import Trainer
+from vaeviewer.errors import DataError
+
+
+def describe_data(dataset: ImageDataset) -> DataDescription:
+    """What a run folder notes of its data."""
+    return DataDescription(
+        source=dataset.source,
+        name=dataset.name,
+        class_names=dataset.class_names,
+        image_shape=dataset.image_shape,
+        train_count=len(dataset.train_images),
+        held_out_count=len(dataset.held_out_images),
+    )
+
+
+def save(trainer: Trainer, folder: Path) -> None:
+    """Write the trainer's run to ``folder``.
+
+    Raises:
+        RunFolderError: It could not be written; what was there before is untouched.
+    """
+    save_run(
+        Run(
+            folder=folder,
+            settings=trainer.settings,
+            data=describe_data(trainer.dataset),
+            checkpoint=trainer.checkpoint(),
+            history=trainer.history,
+            timeline=tuple(trainer.timeline),
+            held_out=trainer.held_out if trainer.held_out_is_current else None,
+            device=trainer.device.type,
+            threads=trainer.threads,
+            notes=(),
+        )
+    )
+
+
+def find_data(run: Run, folder: Path | None = None) -> ImageDataset:
+    """The data a run names, or those in ``folder``, checked to fit the run's model.
+
+    Raises:
+        DataError: The data are missing, or have images of another size.
+    """
+    dataset = load_source(run.data.source, folder)
+    if dataset.image_shape != tuple(run.data.image_shape):
+        (h, w), (rh, rw) = dataset.image_shape, run.data.image_shape
+        raise DataError(f"{dataset.name} has images of {h}×{w} pixels, but {run.folder} was trained on {rh}×{rw}.")
+    return dataset
+
+
+def open_run(folder: Path, *, data: Path | None = None, device: str | None = None) -> Trainer:
+    """A trainer that goes on where the run in ``folder`` was saved.
+
+    Args:
+        folder: The run folder.
+        data: A folder that holds the data, where the run's own note of it no longer holds.
+        device: ``auto`` … ``mps`` instead of the run's own setting.
+
+    Raises:
+        RunFolderError: The folder holds no usable run.
+        DataError: The data cannot be found again.
+        SettingsError: The device cannot be used.
+    """
+    run = load_run(folder)
+    return trainer_of(run, find_data(run, data), device)
+
+
+def trainer_of(run: Run, dataset: ImageDataset, device: str | None = None) -> Trainer:
+    """A trainer in the run's state, on ``dataset``.
+
+    Raises:
+        SettingsError: The device cannot be used.
+    """
+    settings = run.settings
+    if device is not None:
+        train = settings.train.model_copy(update={"device": device})
+        settings = settings.model_copy(update={"train": train})
+    trainer = Trainer(dataset, settings)
+    trainer.restore(run.checkpoint, run.history, list(run.timeline))
+    trainer.held_out = run.held_out
+    return trainer
+
+
+def moved_to(trainer: Trainer, dataset: ImageDataset) -> Trainer:
+    """A trainer with the same weights and optimizer on other data of the same image size.
+
+    Raises:
+        DataError: The images are of another size.
+    """
+    if dataset.image_shape != trainer.dataset.image_shape:
+        (h, w), (th, tw) = dataset.image_shape, trainer.dataset.image_shape
+        raise DataError(f"{dataset.name} has images of {h}×{w} pixels, but the model draws {th}×{tw}.")
+    moved = Trainer(dataset, trainer.settings)
+    checkpoint = trainer.checkpoint()
+    epoch = math.ceil(trainer.epoch)
+    values = {**checkpoint.training.values, "epoch": epoch, "image": 0, "planned_epochs": epoch}
+    state = TrainingState(checkpoint.training.tensors, {**values, "batch_size": moved.batch_size})
+    # Figures of other images are not drawn against the new ones: the history starts anew.
+    moved.restore(Checkpoint(checkpoint.snapshot, state), History.empty(), list(trainer.timeline))
+    return moved

@@ -1,0 +1,435 @@
+"""The trainer: owns the live weights, the optimizer and the random generators, and takes gradient steps.
+
+Whoever drives it (the command line's loop, a window's training thread) stays on one thread.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vaeviewer.backend.config import LIVE, Settings, TrainConfig, updated
+from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.device import resolve_device, use_threads
+from vaeviewer.backend.history import History
+from vaeviewer.backend.models.vae import VAE
+from vaeviewer.backend.randomness import epoch_order, named_generator, named_seed
+from vaeviewer.backend.run_folder import Change, HeldOut
+from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, TrainingState
+
+BLOCK_STEPS = 256
+"""Most steps whose metrics wait on the device before they are fetched and checked."""
+
+ENCODE_ROWS = 4096
+"""Images encoded at a time outside the training step."""
+
+HELD_OUT_DRAWS = 10_000
+"""Held-out figures use about this many draws of z in all: ten per image for 1,000 images, one for 10,000."""
+
+EVALUATION_SEED = 1312_6114
+"""Seed of the fixed noise of held-out figures; the same for every run, so that figures can be compared."""
+
+MIN_LEARNING_RATE_SHAPE = 0.01
+"""Where the cosine schedule ends, as a fraction of the learning rate."""
+
+
+class NonFiniteError(Exception):
+    """A metric or a weight became infinite or NaN; ``step`` is the first step it was seen at."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"the loss became infinite or undefined at step {step:,}")
+        self.step = step
+
+
+@dataclass
+class _Position:
+    """Where training is: steps taken, the epoch under way and how many of its images were used."""
+
+    step: int = 0
+    epoch: int = 0
+    image: int = 0
+
+
+class Trainer:
+    """A model in training.
+
+    Args:
+        dataset: Its training images are copied to the device as one tensor.
+        settings: Validated settings. ``threads`` and ``device`` are applied here.
+
+    Attributes:
+        history: Every step's terms and the held-out figures. Other threads may read it.
+        timeline: Changes made on the way, oldest first.
+        threads: Processor threads in use.
+
+    Raises:
+        SettingsError: The device cannot be used.
+    """
+
+    def __init__(self, dataset: ImageDataset, settings: Settings) -> None:
+        self.dataset = dataset
+        self.settings = settings
+        self.threads = use_threads(settings.train.threads)
+        self.device = resolve_device(settings.train.device)
+        self.history = History.empty()
+        self.timeline: list[Change] = []
+        self.held_out: HeldOut | None = None
+        self.planned_epochs = settings.train.epochs
+
+        seed = settings.train.seed
+        height, width = dataset.image_shape
+        self._model = VAE(settings.model, height * width)
+        self._model.initialize(named_generator(seed, "weights"))
+        self._model.to(self.device)
+        self._parameters = list(self._model.parameters())
+        self._optimizer = _build_optimizer(settings.train, self._parameters)
+        self._noise = named_generator(seed, "noise", device=self.device)
+        self._binarisation = named_generator(seed, "pixels", device=self.device)
+
+        # torch.tensor copies, so the data set's read-only arrays stay untouched.
+        self._images = torch.tensor(dataset.train_images.reshape(-1, height * width), device=self.device)
+        self._batch = min(settings.train.batch_size, len(self._images))
+        self._position = _Position()
+        self._order = torch.empty(0, dtype=torch.int64, device=self.device)
+        self._order_epoch = -1
+        self._held_out_tensors: tuple[Tensor, Tensor] | None = None
+
+        # Rows of the posterior table are written by the training step itself, so publishing is a copy.
+        rows, dim = len(self._images), settings.model.latent_dim
+        self._loc = torch.zeros(rows, dim, device=self.device)
+        self._log_variance = torch.zeros(rows, dim, device=self.device)
+        self._row_steps = torch.zeros(rows, dtype=torch.int32, device=self.device)
+
+        self._block = torch.zeros(BLOCK_STEPS, 2, device=self.device)
+        self._block_positions: list[tuple[int, float]] = []
+        self.refresh_posterior()
+        self._good = self._training_state()
+        self._good_weights = self._weights()
+
+    # Where training is
+
+    @property
+    def step_count(self) -> int:
+        """Gradient steps taken."""
+        return self._position.step
+
+    @property
+    def batch_size(self) -> int:
+        """Images per step: the setting, or all images where there are fewer."""
+        return self._batch
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in one pass. Images beyond the last whole batch wait for the next epoch's order."""
+        return len(self._images) // self._batch
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training images so far, fractional."""
+        return self._position.epoch + self._position.image / (self.steps_per_epoch * self._batch)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the planned epochs are done."""
+        return self._position.epoch >= self.planned_epochs
+
+    @property
+    def held_out_is_current(self) -> bool:
+        """Whether the newest held-out figures are of this step."""
+        rows = self.history.held_out.view().step
+        return self.held_out is not None and len(rows) > 0 and int(rows[-1]) == self._position.step
+
+    @property
+    def at_epoch_start(self) -> bool:
+        """Whether the next step begins an epoch."""
+        return self._position.image == 0
+
+    # Training
+
+    def step(self) -> None:
+        """Take one gradient step on the next batch; its terms wait in the block for :meth:`finish_block`."""
+        config = self.settings.train
+        rows = self._next_rows()
+        x = self._pixels(self._images[rows])
+        noise = torch.randn(
+            config.samples, len(rows), self.settings.model.latent_dim, generator=self._noise, device=self.device
+        )
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        terms = self._model.terms(x, noise)
+        reconstruction, kl = terms.reconstruction.mean(), terms.kl.mean()
+        loss = config.beta * kl - reconstruction
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimizer.step()
+
+        with torch.no_grad():
+            self._loc[rows] = terms.loc
+            self._log_variance[rows] = terms.log_variance
+            self._row_steps[rows] = self._position.step
+            metrics = self._block[len(self._block_positions)]
+            metrics[0] = reconstruction
+            metrics[1] = kl
+        self._advance()
+        self._block_positions.append((self._position.step, self.epoch))
+
+    @property
+    def block_full(self) -> bool:
+        """Whether :meth:`finish_block` must come before the next step."""
+        return len(self._block_positions) >= BLOCK_STEPS
+
+    def finish_block(self) -> None:
+        """Fetch the block's metrics, check them and append them to the history.
+
+        Raises:
+            NonFiniteError: A term is infinite or NaN; the finite steps before it are in the history.
+        """
+        n = len(self._block_positions)
+        if n == 0:
+            return
+        values = self._block[:n].cpu().numpy()  # the one synchronisation per block
+        positions, self._block_positions = self._block_positions, []
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        good = int(bad[0]) if len(bad) else n
+        steps = np.array([step for step, _ in positions[:good]], dtype=np.int32)
+        epochs = np.array([epoch for _, epoch in positions[:good]], dtype=np.float32)
+        self.history.training.append(steps, epochs, values[:good, 0].copy(), values[:good, 1].copy())
+        if good < n:
+            raise NonFiniteError(positions[good][0])
+
+    def learning_rate(self) -> float:
+        """The learning rate of the next step: base × shape(progress)."""
+        config = self.settings.train
+        if config.schedule == "constant":
+            return config.learning_rate
+        progress = min(1.0, self.epoch / self.planned_epochs)
+        shape = 0.5 * (1.0 + math.cos(math.pi * progress))
+        return config.learning_rate * max(MIN_LEARNING_RATE_SHAPE, shape)
+
+    def change(self, field: str, value: Any) -> None:
+        """Change a live setting from the next step on, and note it in the timeline.
+
+        Raises:
+            SettingsError: The value is out of bounds.
+            ValueError: The field may not change during a run.
+        """
+        if TrainConfig.model_fields[field].json_schema_extra != LIVE:
+            raise ValueError(f"{field} cannot change during a run")
+        self.settings = updated(self.settings, **{field: value})
+        if field == "epochs":
+            self.planned_epochs = max(self.settings.train.epochs, math.ceil(self.epoch))
+        self.timeline.append(Change(self._position.step, field, value))
+
+    def train_further(self) -> None:
+        """Plan as many epochs again as the settings say, from where training is."""
+        self.planned_epochs = math.ceil(self.epoch) + self.settings.train.epochs
+        self.timeline.append(Change(self._position.step, "planned_epochs", self.planned_epochs))
+
+    # Looking at the model
+
+    @torch.no_grad()
+    def evaluate(self) -> HeldOut:
+        """Held-out terms with fixed noise, appended to the history.
+
+        Raises:
+            NonFiniteError: A term is infinite or NaN.
+        """
+        images, noise = self._held_out_with_noise()
+        samples = len(noise)
+        totals = torch.zeros(2, dtype=torch.float64)
+        chunk = max(1, ENCODE_ROWS // samples)
+        for start in range(0, len(images), chunk):
+            part = slice(start, start + chunk)
+            terms = self._model.terms(images[part].to(torch.float32), noise[:, part])
+            sums = torch.stack([terms.reconstruction.double().sum(), terms.kl.double().sum()])
+            totals += sums.cpu()
+        reconstruction, kl = (totals / len(images)).tolist()
+        if not (math.isfinite(reconstruction) and math.isfinite(kl)):
+            raise NonFiniteError(self._position.step)
+        self.held_out = HeldOut(reconstruction - kl, reconstruction, kl, samples)
+        self.history.held_out.append_row(self._position.step, self.epoch, reconstruction, kl)
+        return self.held_out
+
+    @torch.no_grad()
+    def refresh_posterior(self) -> None:
+        """Encode every training image again, so that all rows of the posterior table are of this step."""
+        for start in range(0, len(self._images), ENCODE_ROWS):
+            part = slice(start, start + ENCODE_ROWS)
+            loc, log_variance = self._model.posterior(self._quiet_pixels(self._images[part]))
+            self._loc[part] = loc
+            self._log_variance[part] = log_variance
+        self._row_steps.fill_(self._position.step)
+
+    def snapshot(self) -> Snapshot:
+        """A frozen copy of the model now. Call it after :meth:`finish_block`.
+
+        Raises:
+            NonFiniteError: A weight is infinite or NaN.
+        """
+        weights = self._weights()
+        if not all(np.isfinite(array.sum()) for array in weights.values()):
+            raise NonFiniteError(self._position.step)
+        posterior = PosteriorTable(
+            loc=_copied(self._loc),
+            scale=_copied(torch.exp(0.5 * self._log_variance)),
+            row_steps=_copied(self._row_steps),
+        )
+        return Snapshot(
+            step=self._position.step,
+            epoch=self.epoch,
+            model=self.settings.model,
+            image_shape=self.dataset.image_shape,
+            protocol=self.settings.train.protocol,
+            weights=weights,
+            posterior=posterior,
+        )
+
+    # Keeping and restoring
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything needed to go on from here bit for bit. Call it after :meth:`finish_block`."""
+        return Checkpoint(self.snapshot(), self._training_state())
+
+    def restore(self, checkpoint: Checkpoint, history: History, timeline: list[Change]) -> None:
+        """Go on from a checkpoint of the same settings and data, with its history and timeline."""
+        self.history = history
+        self.timeline = timeline
+        self._load(checkpoint.snapshot.weights, checkpoint.training)
+        self.refresh_posterior()
+        self.keep_good_state()
+
+    def keep_good_state(self) -> None:
+        """Remember this state as good. Call it after :meth:`finish_block` found the block good."""
+        self._good = self._training_state()
+        self._good_weights = self._weights()
+
+    def restore_good_state(self) -> int:
+        """Go back to the last good state; returns its step. Rows of the history after it are dropped."""
+        self._load(self._good_weights, self._good)
+        self.history.training.truncate(self._position.step)
+        self.history.held_out.truncate(self._position.step)
+        self.refresh_posterior()
+        return self._position.step
+
+    # Inside
+
+    def _next_rows(self) -> Tensor:
+        position = self._position
+        if self._order_epoch != position.epoch:
+            order = epoch_order(self.settings.train.seed, position.epoch, len(self._images))
+            self._order = order.to(self.device)
+            self._order_epoch = position.epoch
+        return self._order[position.image : position.image + self._batch]
+
+    def _advance(self) -> None:
+        position = self._position
+        position.step += 1
+        position.image += self._batch
+        if position.image + self._batch > len(self._images):
+            position.epoch += 1
+            position.image = 0
+
+    def _pixels(self, images: Tensor) -> Tensor:
+        if self.settings.train.protocol == "dynamic":
+            return _binarised(images, self._binarisation)
+        return self._quiet_pixels(images)
+
+    def _quiet_pixels(self, images: Tensor) -> Tensor:
+        """Pixels without using up random numbers: grey levels, or thresholded for binary protocols."""
+        if self.settings.train.protocol == "grey":
+            return images.to(torch.float32) * (1 / 255)
+        return (images > 127).to(torch.float32)
+
+    def _held_out_with_noise(self) -> tuple[Tensor, Tensor]:
+        """Held-out pixels ``(m, pixels)`` under the protocol, and noise ``(samples, m, latent_dim)``; made once."""
+        if self._held_out_tensors is None:
+            m = len(self.dataset.held_out_images)
+            samples = max(1, HELD_OUT_DRAWS // m)
+            images = torch.tensor(self.dataset.held_out_images.reshape(m, -1))
+            if self.settings.train.protocol == "dynamic":
+                # Drawn on the CPU, so that every device evaluates the same binary images.
+                x = _binarised(images, named_generator(EVALUATION_SEED, "pixels")).to(torch.uint8)
+            elif self.settings.train.protocol == "threshold":
+                x = (images > 127).to(torch.uint8)
+            else:
+                x = images.to(torch.float32) * (1 / 255)
+            noise = torch.randn(
+                samples,
+                m,
+                self.settings.model.latent_dim,
+                generator=named_generator(EVALUATION_SEED, "noise"),
+            )
+            self._held_out_tensors = x.to(self.device), noise.to(self.device)
+        return self._held_out_tensors
+
+    def _weights(self) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+        return {name: _copied(parameter) for name, parameter in self._model.named_parameters()}
+
+    def _training_state(self) -> TrainingState:
+        tensors = {
+            "generator.noise": _copied(self._noise.get_state()),
+            "generator.pixels": _copied(self._binarisation.get_state()),
+        }
+        for (name, parameter) in self._model.named_parameters():
+            for key, value in self._optimizer.state[parameter].items():
+                tensors[f"optimizer.{name}.{key}"] = _copied(value)
+        position = self._position
+        values = {
+            "step": position.step,
+            "epoch": position.epoch,
+            "image": position.image,
+            "batch_size": self._batch,
+            "planned_epochs": self.planned_epochs,
+            "device": self.device.type,
+        }
+        return TrainingState(tensors, values)
+
+    @torch.no_grad()
+    def _load(self, weights: Any, state: TrainingState) -> None:
+        states = {}
+        for i, (name, parameter) in enumerate(self._model.named_parameters()):
+            parameter.copy_(torch.tensor(weights[name]))
+            prefix = f"optimizer.{name}."
+            found = {k.removeprefix(prefix): v for k, v in state.tensors.items() if k.startswith(prefix)}
+            if found:
+                states[i] = {key: torch.tensor(value) for key, value in found.items()}
+        groups = self._optimizer.state_dict()["param_groups"]
+        # load_state_dict knows which of its tensors belong on the device.
+        self._optimizer.load_state_dict({"state": states, "param_groups": groups})
+        if state.values["device"] == self.device.type:
+            self._noise.set_state(torch.tensor(state.tensors["generator.noise"]))
+            self._binarisation.set_state(torch.tensor(state.tensors["generator.pixels"]))
+        else:  # another kind of device has another kind of generator: go on with fresh noise
+            seed, step = self.settings.train.seed, state.values["step"]
+            self._noise.manual_seed(named_seed(seed, "noise", step))
+            self._binarisation.manual_seed(named_seed(seed, "pixels", step))
+        values = state.values
+        self._position = _Position(values["step"], values["epoch"], values["image"])
+        self._batch = values["batch_size"]
+        self.planned_epochs = values["planned_epochs"]
+        self._block_positions = []
+
+
+def _build_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    rate = config.learning_rate
+    if config.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=rate, fused=parameters[0].device.type in ("cpu", "cuda"))
+    if config.optimizer == "adagrad":
+        return torch.optim.Adagrad(parameters, lr=rate)
+    return torch.optim.SGD(parameters, lr=rate)
+
+
+def _binarised(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each pixel 1 with probability grey/255; float32."""
+    draws = torch.rand(images.shape, generator=generator, device=images.device)
+    return (draws * 255.0 < images).to(torch.float32)
+
+
+def _copied(tensor: Tensor) -> Any:
+    """A NumPy copy that shares no storage with the live tensor."""
+    return tensor.detach().to("cpu", copy=True).numpy()

@@ -1,0 +1,129 @@
+"""The command line: what each word means, and exit codes (0, 2 for what the user can mend, 130 for Ctrl-C)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from vaeviewer import __version__
+from vaeviewer.errors import UserError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose refusals are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USER_ERROR, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    commands = {"train": _train, "evaluate": _evaluate, "export": _export}
+    try:
+        if words and words[0] in commands:
+            return commands[words[0]](words[1:])
+        return _window(words)
+    except UserError as error:
+        print(f"vaeviewer: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _window(words: list[str]) -> int:
+    parser = _Parser(
+        prog="vaeviewer",
+        description="Explore latent spaces: train a variational autoencoder and drag through what it learns.",
+        epilog="Without a window: vaeviewer train | evaluate | export, each with --help.",
+    )
+    parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a saved run to open")
+    parser.add_argument("--version", action="version", version=f"vaeviewer {__version__}")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder of idx files to open")
+    parser.add_argument(
+        "--scheme", choices=("light", "dark"), help="hold one colour scheme, whatever the system says"
+    )
+    parser.add_argument(
+        "--screenshot",
+        type=Path,
+        metavar="FILE.png",
+        help="train off-screen, save a picture of the window, and leave",
+    )
+    parser.add_argument("--epochs", type=_positive, metavar="N", help="epochs to train (for --screenshot, 5)")
+    parser.add_argument("--size", type=_size, metavar="WxH", help="size of the window, such as 1280x800")
+    options = parser.parse_args(words)
+
+    from vaeviewer import display  # noqa: PLC0415
+
+    problem = display.missing_for_qt() or (None if options.screenshot else display.missing_for_window())
+    if problem:
+        raise UserError(problem)
+    from vaeviewer import app  # noqa: PLC0415: Qt is for the window alone
+
+    return app.run(options)
+
+
+def _train(words: list[str]) -> int:
+    from vaeviewer import commands  # noqa: PLC0415
+
+    parser = _Parser(prog="vaeviewer train", description="Train without a window and leave a run folder.")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write; new or empty")
+    commands.add_settings(parser)
+    parser.add_argument("--dataset", metavar="NAME", help="mnist-10k (bundled, the default), mnist, fashion-mnist")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder that holds the data set's idx files")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    return commands.train(parser.parse_args(words))
+
+
+def _evaluate(words: list[str]) -> int:
+    from vaeviewer import commands  # noqa: PLC0415
+
+    parser = _Parser(prog="vaeviewer evaluate", description="Held-out figures of a saved run.")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder that holds the run's data")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    return commands.evaluate(parser.parse_args(words))
+
+
+def _export(words: list[str]) -> int:
+    from vaeviewer import commands  # noqa: PLC0415
+
+    parser = _Parser(prog="vaeviewer export", description="Write pictures of a saved run.")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument(
+        "--manifold", type=Path, required=True, metavar="FILE.png", help="the learned manifold as a grid"
+    )
+    parser.add_argument("--size", type=_positive, default=20, metavar="N", help="images along each side (20)")
+    parser.add_argument(
+        "--spacing",
+        choices=("equal", "gaussian"),
+        default="equal",
+        help="equally spaced over -3 to 3, or through the inverse Gaussian CDF",
+    )
+    return commands.export(parser.parse_args(words))
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdecimal() else 0
+    if not 1 <= value <= 100_000:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 100000, but is {text!r}")
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"must be WIDTHxHEIGHT such as 1280x800, but is {text!r}")
+    if not (640 <= int(width) <= 7680 and 400 <= int(height) <= 4320):
+        raise argparse.ArgumentTypeError(f"must lie between 640x400 and 7680x4320, but is {text!r}")
+    return int(width), int(height)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

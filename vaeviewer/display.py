@@ -1,0 +1,78 @@
+"""Whether Qt can open a window here, found out before Qt would abort the process. Linux only; elsewhere it can."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+DEBIAN_PACKAGES = (
+    "libegl1 libgl1 libdbus-1-3 libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 "
+    "libxcb-image0 libxcb-keysyms1 libxcb-render-util0 libxcb-shape0 libxcb-xkb1"
+)
+"""What a bare Debian or Ubuntu lacks for Qt's windows."""
+
+OFFSCREEN_WAYS = "without a display, use vaeviewer train, or vaeviewer --screenshot FILE.png --epochs 5"
+
+
+def missing_for_qt() -> str | None:
+    """Why Qt itself cannot be loaded, in one sentence with the remedy, or ``None``."""
+    try:
+        import PySide6.QtWidgets  # noqa: F401, PLC0415: the import is the test
+    except ImportError as error:
+        return f"Qt could not be loaded ({_library_of(error)}). {_install_hint()}"
+    return None
+
+
+def missing_for_window() -> str | None:
+    """Why no window can be shown, in one sentence with the remedy, or ``None``."""
+    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
+        return None
+    if os.environ.get("WAYLAND_DISPLAY"):
+        return None
+    if not os.environ.get("DISPLAY"):
+        return f"There is no display to open a window on: set DISPLAY; {OFFSCREEN_WAYS}."
+    plugin = _xcb_plugin()
+    if plugin is not None:
+        try:
+            ctypes.CDLL(str(plugin))
+        except OSError as error:
+            return f"Qt's X11 plugin could not be loaded ({_library_of(error)}). {_install_hint()}"
+    if not _display_answers():
+        display = os.environ["DISPLAY"]
+        return f"The display {display} does not answer: check DISPLAY; {OFFSCREEN_WAYS}."
+    return None
+
+
+def _xcb_plugin() -> Path | None:
+    spec = importlib.util.find_spec("PySide6")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    path = Path(spec.submodule_search_locations[0]) / "Qt" / "plugins" / "platforms" / "libqxcb.so"
+    return path if path.exists() else None
+
+
+def _display_answers() -> bool:
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return True  # no way to ask: let Qt find out
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    xcb.xcb_connect.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
+    xcb.xcb_connection_has_error.argtypes = [ctypes.c_void_p]
+    xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
+    connection = xcb.xcb_connect(None, None)
+    failed = xcb.xcb_connection_has_error(connection)
+    xcb.xcb_disconnect(connection)
+    return not failed
+
+
+def _library_of(error: Exception) -> str:
+    return str(error).split(":")[0].strip()
+
+
+def _install_hint() -> str:
+    return f"On Debian or Ubuntu: sudo apt install {DEBIAN_PACKAGES}; {OFFSCREEN_WAYS}."

@@ -1,0 +1,87 @@
+"""Loads and fetches data sets on a thread of their own, so that neither the window nor training waits."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from vaeviewer.backend.datasets import load_dataset
+from vaeviewer.errors import UserError
+
+
+class DataLoader(QObject):
+    """One load at a time; a newer one replaces what is under way.
+
+    Signals:
+        loaded(ImageDataset): The data set asked for last.
+        failed(str): A sentence that says why there is none.
+        progress(int, int): Bytes fetched and bytes in all (0: unknown); ``(-1, -1)`` when a fetch ended.
+    """
+
+    loaded = Signal(object)
+    failed = Signal(str)
+    progress = Signal(int, int)
+
+    _ended = Signal(int, object, str)
+    _fetched = Signal(int, int, int)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.last_key = ""
+        self._number = 0
+        self._cancelled = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._ended.connect(self._on_ended)
+        self._fetched.connect(self._on_fetched)
+
+    def load(self, key: str, folder: Path | None) -> None:
+        """Start loading; the answer comes as a signal."""
+        self.cancel()
+        self._number += 1
+        self.last_key = key
+        self._cancelled = threading.Event()
+        self._thread = threading.Thread(
+            target=self._load, args=(self._number, key, folder, self._cancelled), name="data", daemon=True
+        )
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Give up what is under way; it answers with ``failed`` or not at all."""
+        self._cancelled.set()
+
+    def close(self, timeout_s: float) -> bool:
+        """Cancel and wait; returns whether the thread ended in time."""
+        self.cancel()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            return not self._thread.is_alive()
+        return True
+
+    def _load(self, number: int, key: str, folder: Path | None, cancelled: threading.Event) -> None:
+        def report(done: int, total: int) -> None:
+            if not cancelled.is_set():
+                self._fetched.emit(number, done, total)
+
+        try:
+            dataset = load_dataset(key, folder, progress=report, cancelled=cancelled.is_set)
+        except UserError as error:
+            self._ended.emit(number, None, str(error))
+        except Exception as error:  # a load never takes the window down; the sentence says what it was
+            self._ended.emit(number, None, f"the images could not be loaded: {type(error).__name__}: {error}")
+        else:
+            self._ended.emit(number, dataset, "")
+
+    def _on_fetched(self, number: int, done: int, total: int) -> None:
+        if number == self._number:
+            self.progress.emit(done, total)
+
+    def _on_ended(self, number: int, dataset: object, sentence: str) -> None:
+        if number != self._number:
+            return
+        self.progress.emit(-1, -1)
+        if dataset is not None:
+            self.loaded.emit(dataset)
+        else:
+            self.failed.emit(sentence)

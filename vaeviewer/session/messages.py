@@ -1,0 +1,115 @@
+"""What the window tells the training thread (commands) and what that answers (events). All frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vaeviewer.backend.config import Settings
+from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.session.states import State
+
+# Commands
+
+
+@dataclass(frozen=True)
+class Build:
+    """New weights from the settings' seed, for this data set."""
+
+    settings: Settings
+    dataset: ImageDataset
+
+
+@dataclass(frozen=True)
+class UseData:
+    """Go on with the same weights on other images of the same shape."""
+
+    dataset: ImageDataset
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """Load a saved run with its data."""
+
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train to the planned epochs; with ``further``, plan as many again first."""
+
+    further: bool = False
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Stop between two steps and wait."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step, then paused."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the run here: finished."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Change a live setting."""
+
+    field: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Save:
+    """Write the run to a folder."""
+
+    folder: Path
+
+
+Command = Build | UseData | OpenRun | Train | Pause | Step | Stop | Change | Save
+
+# Events
+
+
+@dataclass(frozen=True)
+class Entered:
+    """The training thread is in ``state`` and has handled every command up to number ``handled``."""
+
+    state: State
+    handled: int
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run, or a data set, is now the one in use. ``folder`` is the run's folder, if it has one."""
+
+    settings: Settings
+    dataset: ImageDataset
+    folder: Path | None
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The run is on disk."""
+
+    folder: Path
+    step: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something the user should read: one sentence, and details for the curious."""
+
+    sentence: str
+    details: str = ""
+
+
+Event = Entered | Opened | Saved | Problem

@@ -1,0 +1,212 @@
+"""A session: what the window holds. It knows the state, passes wishes to the training thread and answers on signals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.datasets import CATALOG
+from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.history import History
+from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.session import messages
+from vaeviewer.session.data_loader import DataLoader
+from vaeviewer.session.mailbox import Mailbox, Progress
+from vaeviewer.session.states import BUTTONS, RESULT, Action, State
+from vaeviewer.session.training_thread import TrainingThread
+
+CLOSE_SECONDS = 1.5
+"""How long closing waits for the training thread."""
+
+
+class Session(QObject):
+    """One model with its data, training thread and state. Lives on the UI thread.
+
+    Signals:
+        state_changed(State): The state is another one.
+        opened(Opened): Another model or data set is in use, with its settings.
+        saved(Saved): The run was written.
+        problem(str, str): A sentence for the user, and details.
+        notice(str): A sentence for the status bar.
+        fetching(int, int): Bytes of a download, done and in all (0: unknown); ``(-1, -1)`` when it ended.
+        data_arrived(ImageDataset): Data were loaded while a trained model exists: keep the model, or start anew?
+    """
+
+    state_changed = Signal(object)
+    opened = Signal(object)
+    saved = Signal(object)
+    problem = Signal(str, str)
+    notice = Signal(str)
+    fetching = Signal(int, int)
+    data_arrived = Signal(object)
+
+    _event = Signal(object)
+
+    def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.settings = settings
+        self.dataset: ImageDataset | None = None
+        self.snapshot: Snapshot | None = None
+        self.progress: Progress | None = None
+        self.state = State.LOADING
+        self.waiting_for = "PyTorch and the images"
+        self.folder: Path | None = None
+        self.saved_step: int | None = None
+        self._sent = 0
+        self._closed = False
+        self._mailbox = Mailbox()
+        # The thread emits, Qt queues the event, and it arrives on this object's thread.
+        self._event.connect(self._on_event)
+        self._thread = TrainingThread(self._mailbox, self._pass_on)
+        self._loader = DataLoader(self)
+        self._loader.loaded.connect(self._on_data)
+        self._loader.failed.connect(self._on_data_failed)
+        self._loader.progress.connect(self.fetching)
+
+    @property
+    def history(self) -> History | None:
+        """The metrics of the run, or ``None`` before there is one."""
+        return self.progress.history if self.progress else None
+
+    def start(self, run: Path | None = None, data: tuple[str, Path | None] | None = None) -> None:
+        """Start the thread, and load the run given, or else the data given (default: the bundled digits)."""
+        self._thread.start()
+        if run is not None:
+            self.open_run(run)
+        else:
+            key, folder = data or (CATALOG[0].key, None)
+            self._loader.load(key, folder)
+
+    def drain(self) -> bool:
+        """Take what training put into the mailbox; returns whether anything was new. Call once per frame."""
+        snapshot, progress = self._mailbox.drain()
+        self.snapshot = snapshot or self.snapshot
+        self.progress = progress or self.progress
+        return snapshot is not None or progress is not None
+
+    # What the user asks for
+
+    def request(self, action: Action) -> bool:
+        """Do what a button asks, if the state allows it; returns whether it does."""
+        if action not in BUTTONS[self.state].allowed:
+            return False
+        match action:
+            case Action.TRAIN:
+                self._send(messages.Train(further=self.state is State.FINISHED))
+            case Action.PAUSE:
+                self._send(messages.Pause())
+            case Action.STEP:
+                self._send(messages.Step())
+            case Action.STOP:
+                self._send(messages.Stop())
+            case Action.RESET:
+                assert self.dataset is not None, "every state that allows Reset has data"
+                self._send(messages.Build(self.settings, self.dataset))
+        self._set_state(RESULT[action])
+        return True
+
+    def use_settings(self, settings: Settings) -> None:
+        """Take the form's settings. Before the first step they make a new model, later Reset does."""
+        changed = settings != self.settings
+        self.settings = settings
+        if changed and self.state is State.READY and self.dataset is not None:
+            self._send(messages.Build(settings, self.dataset))
+
+    def change(self, field: str, value: Any) -> None:
+        """Change a live setting, in the settings and in the run under way.
+
+        Raises:
+            SettingsError: The value is out of bounds.
+        """
+        if getattr(self.settings.train, field) == value:
+            return
+        self.settings = updated(self.settings, **{field: value})
+        if self.dataset is not None:
+            self._send(messages.Change(field, value))
+
+    def set_steps_per_second(self, rate: float) -> None:
+        """Slow motion; 0 is full speed."""
+        self._thread.set_steps_per_second(rate)
+
+    def load_data(self, key: str, folder: Path | None = None) -> None:
+        """Load or fetch data in the background; training goes on meanwhile."""
+        self._loader.load(key, folder)
+
+    def cancel_loading(self) -> None:
+        """Give up the download under way."""
+        self._loader.cancel()
+
+    def use_data(self, dataset: ImageDataset, *, keep_model: bool) -> None:
+        """Go over to other data, with new weights or with those there are."""
+        if keep_model:
+            self._send(messages.UseData(dataset))
+        else:
+            self._send(messages.Build(self.settings, dataset))
+
+    def open_run(self, folder: Path) -> None:
+        """Open a saved run in place of what is there."""
+        self._send(messages.OpenRun(folder.absolute()))
+
+    def save(self, folder: Path) -> None:
+        """Write the run to a folder."""
+        self._send(messages.Save(folder.absolute()))
+
+    def close(self) -> bool:
+        """Leave: stop the threads and wait for them, but not for long; returns whether all of them ended."""
+        if self._closed:
+            return True
+        self._closed = True
+        self._loader.cancel()
+        done = self._thread.close(CLOSE_SECONDS)
+        return self._loader.close(0.2) and done
+
+    # What the threads answer
+
+    def _pass_on(self, event: messages.Event) -> None:
+        if not self._closed:
+            self._event.emit(event)
+
+    def _send(self, command: messages.Command) -> None:
+        self._sent = self._thread.send(command)
+
+    def _on_event(self, event: messages.Event) -> None:
+        if self._closed:
+            return
+        match event:
+            case messages.Entered(state, handled):
+                # An answer older than the newest command tells of a state that is about to end.
+                if handled == self._sent or state is State.FAILED:
+                    self.drain()
+                    self._set_state(state)
+            case messages.Opened():
+                self.settings = event.settings
+                self.dataset = event.dataset
+                self.folder = event.folder
+                self.saved_step = None
+                self.snapshot = None
+                self.opened.emit(event)
+            case messages.Saved(folder, step):
+                self.folder = folder
+                self.saved_step = step
+                self.saved.emit(event)
+            case messages.Problem(sentence, details):
+                self.problem.emit(sentence, details)
+
+    def _on_data(self, dataset: ImageDataset) -> None:
+        if self.snapshot is not None and self.snapshot.step > 0:
+            self.data_arrived.emit(dataset)
+        else:
+            self.use_data(dataset, keep_model=False)
+
+    def _on_data_failed(self, sentence: str) -> None:
+        self.problem.emit(sentence, "")
+        if self.dataset is None and self._loader.last_key != CATALOG[0].key:
+            self._loader.load(CATALOG[0].key, None)
+
+    def _set_state(self, state: State) -> None:
+        if state is not self.state:
+            self.state = state
+            self.state_changed.emit(state)

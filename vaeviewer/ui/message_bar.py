@@ -1,0 +1,90 @@
+"""One message at a time above the plane: never modal, with the actions that answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QEvent
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
+
+from vaeviewer.ui.theme import theme_of
+
+Answer = tuple[str, Callable[[], None]]
+
+
+class MessageBar(QFrame):
+    """A sentence, buttons that answer it, and optionally a progress bar. Hidden while there is nothing to say."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("messageBar")
+        self.setAccessibleName("Message")
+        self._label = QLabel()
+        self._label.setObjectName("messageText")
+        self._label.setWordWrap(True)
+        self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self._bar = QProgressBar()
+        self._bar.setFixedWidth(160)
+        self._layout = QHBoxLayout(self)
+        self._layout.setContentsMargins(12, 6, 8, 6)
+        self._layout.addWidget(self._label, 1)
+        self._layout.addWidget(self._bar)
+        self._buttons: list[QPushButton] = []
+        self._apply_theme()
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """The sentence shown, or an empty text."""
+        return self._label.text() if not self.isHidden() else ""
+
+    def show_message(self, sentence: str, answers: Sequence[Answer] = (), *, details: str = "") -> None:
+        """Show a sentence in place of the one before.
+
+        Args:
+            sentence: What to say.
+            answers: Button texts and what they do; each also closes the message.
+            details: Text that a Copy details button puts on the clipboard.
+        """
+        self._label.setText(sentence[:1].upper() + sentence[1:])
+        self._bar.hide()
+        for button in self._buttons:
+            button.deleteLater()
+        self._buttons = []
+        if details:
+            self._add_button("Copy &details", lambda: QGuiApplication.clipboard().setText(details), closes=False)
+        for text, action in answers:
+            self._add_button(text, action)
+        self._add_button("&Dismiss", lambda: None)
+        self.show()
+
+    def show_progress(self, done: int, total: int) -> None:
+        """Show how far what the message tells of has come, in bytes; ``total`` 0 means unknown."""
+        self._bar.setRange(0, max(0, total) // 1024)
+        self._bar.setValue(max(0, done) // 1024)
+        self._bar.setVisible(True)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the colours of a new scheme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._apply_theme()
+
+    def _add_button(self, text: str, action: Callable[[], None], *, closes: bool = True) -> None:
+        button = QPushButton(text)
+        button.setAutoDefault(False)
+        if closes:
+            button.clicked.connect(self.hide)
+        button.clicked.connect(lambda: action())
+        self._layout.addWidget(button)
+        self._buttons.append(button)
+
+    def _apply_theme(self) -> None:
+        theme = theme_of(self.palette())
+        style = (
+            f"#messageBar {{ background: {theme.base}; border: 1px solid {theme.border};"
+            f" border-left: 4px solid {theme.accent}; }}"
+        )
+        if style != self.styleSheet():
+            self.setStyleSheet(style)
