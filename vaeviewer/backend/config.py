@@ -1,20 +1,23 @@
-"""Typed, validated settings. Each field carries its bounds, its label and its help; forms and flags derive from them.
+"""Typed, validated settings. Each field carries its bounds, label and help; forms and flags derive from them.
 
 Imports no torch: the form is on screen before torch is.
 """
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
+from pydantic_core import ErrorDetails
 
 from vaeviewer.errors import SettingsError
 
 HiddenWidth = Annotated[int, Field(ge=1, le=8192)]
 
-LIVE = {"live": True}
+LIVE: JsonDict = {"live": True}
 """Marks a field that may change while training runs."""
 
 
@@ -52,14 +55,16 @@ class ModelConfig(_Settings):
     gaussian_variance: Literal["fixed", "learned"] = Field(
         "learned",
         title="Gaussian variance",
-        description="Whether the Gaussian likelihood keeps its variance or learns it, one value for all pixels.",
+        description="Whether the Gaussian likelihood keeps its variance or learns it, "
+        "one value for all pixels.",
     )
     gaussian_scale: float = Field(
         0.25,
         ge=0.01,
         le=10.0,
         title="Gaussian scale",
-        description="Standard deviation of a pixel under the Gaussian likelihood: fixed, or where learning starts.",
+        description="Standard deviation of a pixel under the Gaussian likelihood: fixed, "
+        "or where learning starts.",
     )
 
 
@@ -88,7 +93,8 @@ class TrainConfig(_Settings):
     schedule: Literal["cosine", "constant"] = Field(
         "cosine",
         title="Schedule",
-        description="How the learning rate changes: constant, or falling along half a cosine over the epochs.",
+        description="How the learning rate changes: constant, or falling along half a cosine "
+        "over the epochs.",
     )
     optimizer: Literal["adam", "sgd", "adagrad"] = Field(
         "adam", title="Optimizer", description="How gradients change the weights; the paper used Adagrad."
@@ -125,7 +131,8 @@ class TrainConfig(_Settings):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto",
         title="Device",
-        description="Where training computes; auto takes CUDA, then MPS, then the CPU, whichever really works.",
+        description="Where training computes; auto takes CUDA, then MPS, then the CPU, "
+        "whichever really works.",
     )
     threads: int = Field(
         0,
@@ -162,6 +169,19 @@ def field_label(name: str) -> str:
     return name
 
 
+def protocol_text(settings: Settings) -> str:
+    """The protocol of a run's figures, in words. Figures of different protocols are never compared."""
+    pixels = {
+        "grey": "grey levels",
+        "dynamic": "dynamically binarised",
+        "threshold": "thresholded at one half",
+    }
+    words = pixels[settings.train.protocol]
+    if settings.model.likelihood == "gaussian":
+        return f"{words}, Gaussian density"
+    return f"{words} as Bernoulli probabilities" if settings.train.protocol == "grey" else words
+
+
 def parse_settings(values: Mapping[str, Any]) -> Settings:
     """Validate nested plain values, as read from JSON, ``{"model": {...}, "train": {...}}``.
 
@@ -192,17 +212,77 @@ def updated(settings: Settings, **changes: Any) -> Settings:
 
 
 def describe(error: ValidationError) -> str:
-    """One sentence for the first thing wrong, such as ``epochs must be … ; got 'x'.``"""
+    """One plain sentence for the first thing wrong, such as "epochs must be at least 1, but is 0."."""
     first = error.errors(include_url=False)[0]
-    parts = [str(part) for part in first["loc"] if part not in ("model", "train")]
-    name = ".".join(parts) or "settings"
-    value = first.get("input")
-    if first["type"] == "extra_forbidden":
+    groups = first["loc"][:1] in (("model",), ("train",))
+    path = first["loc"][1:] if groups and len(first["loc"]) > 1 else first["loc"]
+    name = _spoken(path) or "settings"
+    if first["type"] in ("extra_forbidden", "invalid_key"):
         return f"there is no setting named {name}."
-    problem = first["msg"][0].lower() + first["msg"][1:]
-    return f"{name}: {problem}; got {_short(value)}."
+    return f"{name} {problem(first)}."
+
+
+def problem(details: ErrorDetails) -> str:
+    """What is wrong with a value, to follow its name: ``must be at least 1, but is 0``."""
+    bounds = details.get("ctx", {})
+    match details["type"]:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden":
+            return "is not known to this version"
+        case "too_long" | "too_short" as kind:
+            limit, words = ("max_length", "at most") if kind == "too_long" else ("min_length", "at least")
+            values = "value" if bounds[limit] == 1 else "values"
+            return f"must hold {words} {bounds[limit]} {values}, but holds {bounds['actual_length']}"
+        case "literal_error":
+            must = "be one of " + str(bounds["expected"]).replace("'", "").replace(" or ", ", ")
+        case kind if kind in _MUST:
+            must = _MUST[kind].format(**{key: _whole(bound) for key, bound in bounds.items()})
+        case _:
+            return f"cannot be used ({details['msg'][0].lower() + details['msg'][1:]})"
+    return f"must {must}, but is {_short(details.get('input'))}"
+
+
+_MUST: Mapping[str, str] = {
+    "greater_than_equal": "be at least {ge}",
+    "greater_than": "be more than {gt}",
+    "less_than_equal": "be at most {le}",
+    "less_than": "be less than {lt}",
+    "int_type": "be a whole number",
+    "int_parsing": "be a whole number",
+    "int_parsing_size": "be a whole number of fewer digits",
+    "int_from_float": "be a whole number",
+    "float_type": "be a number",
+    "float_parsing": "be a number",
+    "finite_number": "be a finite number",
+    "bool_type": "be true or false",
+    "tuple_type": "be a list of values",
+    "list_type": "be a list of values",
+    "dict_type": "be a group of named values",
+    "model_type": "be a group of named values",
+    "model_attributes_type": "be a group of named values",
+    "string_type": "be text",
+    "string_too_long": "be at most {max_length} characters long",
+    "string_too_short": "be at least {min_length} characters long",
+    "string_pattern_mismatch": "be of the form {pattern}",
+}
+"""What pydantic's kinds of error ask for, in words a user can act on."""
+
+
+def _spoken(path: tuple[int | str, ...]) -> str:
+    """``("hidden", 1)`` as ``"value 2 of hidden"``: users count from one."""
+    if len(path) > 1 and isinstance(path[-1], int):
+        return f"value {path[-1] + 1} of {_spoken(path[:-1])}"
+    return ".".join(map(str, path))
+
+
+def _whole(bound: Any) -> Any:
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = reprlib.repr(value)  # bounded in depth and length, whatever a file held
+    except ValueError:  # a whole number too long for Python to write out
+        text = "a very large number"
     return text if len(text) <= 60 else text[:57] + "…"

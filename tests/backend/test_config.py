@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vaeviewer.backend.config import (
+    PRESETS,
+    ModelConfig,
+    Settings,
+    TrainConfig,
+    field_label,
+    parse_settings,
+    updated,
+)
+from vaeviewer.errors import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("latent_dim", 0, "latent_dim must be at least 1, but is 0."),
+        ("latent_dim", 257, "latent_dim must be at most 256, but is 257."),
+        ("latent_dim", None, "latent_dim must be a whole number, but is None."),
+        ("hidden", (), "hidden must hold at least 1 value, but holds 0."),
+        ("hidden", (1,) * 9, "hidden must hold at most 8 values, but holds 9."),
+        ("hidden", (8, 0), "value 2 of hidden must be at least 1, but is 0."),
+        ("hidden", (8, "x"), "value 2 of hidden must be a whole number, but is 'x'."),
+        ("hidden", 5, "hidden must be a list of values, but is 5."),
+        ("activation", "gelu", "activation must be one of tanh, relu, silu, but is 'gelu'."),
+        ("gaussian_scale", 0.0, "gaussian_scale must be at least 0.01, but is 0.0."),
+        ("epochs", 0, "epochs must be at least 1, but is 0."),
+        ("epochs", "x", "epochs must be a whole number, but is 'x'."),
+        ("epochs", 1.5, "epochs must be a whole number, but is 1.5."),
+        ("epochs", float("nan"), "epochs must be a finite number, but is nan."),
+        pytest.param(
+            "epochs", 10**5000, "epochs must be at most 100000, but is a very large number.", id="huge"
+        ),
+        ("batch_size", 65_537, "batch_size must be at most 65536, but is 65537."),
+        ("learning_rate", 0, "learning_rate must be more than 0, but is 0."),
+        ("learning_rate", "fast", "learning_rate must be a number, but is 'fast'."),
+        ("learning_rate", float("inf"), "learning_rate must be a finite number, but is inf."),
+        ("optimizer", "foo", "optimizer must be one of adam, sgd, adagrad, but is 'foo'."),
+        ("beta", -1, "beta must be at least 0, but is -1."),
+        ("beta", [], "beta must be a number, but is []."),
+        ("seed", 2**32, "seed must be at most 4294967295, but is 4294967296."),
+        ("momentum", 0.9, "there is no setting named momentum."),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_in_one_sentence(name: str, value: Any, sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        updated(Settings(), **{name: value})
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (3, "settings must be a group of named values, but is 3."),
+        (None, "settings must be a group of named values, but is None."),
+        ({"model": 3}, "model must be a group of named values, but is 3."),
+        ({"modle": {}}, "there is no setting named modle."),
+        ({"train": {"momentum": 1}}, "there is no setting named momentum."),
+        ({"train": {1: 1}}, "there is no setting named 1."),
+        (
+            {"train": {"beta": "9" * 400}},
+            "beta must be a finite number, but is '999999999999...9999999999999'.",
+        ),
+    ],
+)
+def test_groups_that_cannot_be_used_are_refused_in_one_sentence(values: Any, sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(values)
+    assert str(caught.value) == sentence
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.just("x"), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+field_names = st.sampled_from([*ModelConfig.model_fields, *TrainConfig.model_fields, "other"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    json_values
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "model": st.dictionaries(field_names, json_values, max_size=2),
+            "train": st.dictionaries(field_names, json_values, max_size=2),
+        },
+    )
+)
+def test_any_json_becomes_settings_or_one_sentence(values: Any) -> None:
+    try:
+        parsed = parse_settings(values)
+    except SettingsError as error:
+        assert str(error).endswith(".")
+        assert "\n" not in str(error)
+        assert len(str(error)) < 300
+    else:
+        assert isinstance(parsed, Settings)
+
+
+def test_settings_survive_json() -> None:
+    changed = updated(Settings(), hidden=(3, 2), beta=0.1, likelihood="gaussian", seed=2**32 - 1)
+    assert parse_settings(json.loads(changed.model_dump_json())) == changed
+    assert Settings.model_validate_json(changed.model_dump_json()) == changed
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_valid(name: str) -> None:
+    assert parse_settings(PRESETS[name].model_dump()) == PRESETS[name]
+
+
+def test_updated_leaves_the_original() -> None:
+    before = Settings()
+    after = updated(before, latent_dim=5, epochs=3)
+    assert (before.model.latent_dim, before.train.epochs) == (2, 20)
+    assert (after.model.latent_dim, after.train.epochs) == (5, 3)
+
+
+def test_every_field_has_a_label_and_help() -> None:
+    for group in (ModelConfig, TrainConfig):
+        for name, field in group.model_fields.items():
+            assert field_label(name) == field.title
+            assert field.description is not None
+            assert field.description.endswith(".")
+
+
+def test_importing_the_settings_loads_no_torch() -> None:
+    code = "import sys, vaeviewer.backend.config; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
