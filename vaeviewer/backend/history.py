@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 COLUMNS = ("step", "epoch", "reconstruction", "kl")
-"""Columns of a table: ``step`` counts gradient steps, ``epoch`` is fractional, the terms are nats per image."""
+"""Columns of a table: ``step`` counts gradient steps, ``epoch`` is fractional, terms are nats per image."""
+
+TRAINING_CAPACITY = 65_536
+HELD_OUT_CAPACITY = 8_192
+"""Most rows of the two tables of a run: with the columns above, 1 MiB and 128 KiB."""
 
 
 @dataclass(frozen=True)
 class MetricsView:
-    """A consistent view of a table at one moment, each column of shape ``(n,)``; ``elbo = reconstruction - kl``."""
+    """A consistent view of a table at one moment, each column of shape ``(n,)``."""
 
     step: NDArray[np.int32]
     epoch: NDArray[np.float32]
@@ -41,7 +46,7 @@ class MetricsTable:
     long run keeps its shape. One thread appends; readers call :meth:`view` and hold no lock.
     """
 
-    def __init__(self, capacity: int = 65_536) -> None:
+    def __init__(self, capacity: int = TRAINING_CAPACITY) -> None:
         if capacity < 4 or capacity % 4:
             raise ValueError(f"capacity must be a multiple of 4, got {capacity}")
         self._capacity = capacity
@@ -50,10 +55,29 @@ class MetricsTable:
     def __len__(self) -> int:
         return self._state[1]
 
+    @classmethod
+    def from_view(cls, view: MetricsView, capacity: int) -> MetricsTable:
+        """A table that holds the rows of ``view`` and goes on from there, as when a run is opened.
+
+        Raises:
+            ValueError: The columns differ in length or shape, a term is not finite, or the steps do not rise.
+        """
+        columns = (view.step, view.epoch, view.reconstruction, view.kl)
+        for name, column in zip(COLUMNS, columns, strict=True):
+            if column.ndim != 1 or len(column) != len(view.step):
+                raise ValueError(f"{name} has shape {column.shape}, expected one as long as step")
+            if not np.isfinite(column).all():
+                raise ValueError(f"{name} holds values that are not finite")
+        if len(view) and (view.step[0] < 0 or (view.step[1:] < view.step[:-1]).any()):
+            raise ValueError("step does not rise from row to row")
+        table = cls(capacity)
+        table.append(*columns)
+        return table
+
     def view(self) -> MetricsView:
-        """What has been appended so far. The view never changes afterwards."""
+        """What has been appended so far. The view never changes afterwards, and nobody can change it."""
         columns, n = self._state
-        return MetricsView(*(column[:n] for column in columns))
+        return MetricsView(*(_read_only(column[:n]) for column in columns))
 
     def append(
         self,
@@ -109,7 +133,30 @@ class History:
     @classmethod
     def empty(cls) -> History:
         """A history with no rows."""
-        return cls(MetricsTable(), MetricsTable(8_192))
+        return cls(MetricsTable(TRAINING_CAPACITY), MetricsTable(HELD_OUT_CAPACITY))
+
+    @classmethod
+    def from_views(cls, training: MetricsView, held_out: MetricsView) -> History:
+        """A history that goes on from the rows of two views.
+
+        Raises:
+            ValueError: As :meth:`MetricsTable.from_view`, naming the table too.
+        """
+        tables = []
+        for name, view, capacity in (
+            ("training", training, TRAINING_CAPACITY),
+            ("held_out", held_out, HELD_OUT_CAPACITY),
+        ):
+            try:
+                tables.append(MetricsTable.from_view(view, capacity))
+            except ValueError as error:
+                raise ValueError(f"{name}.{error}") from None
+        return cls(*tables)
+
+
+def _read_only(column: NDArray[Any]) -> NDArray[Any]:
+    column.setflags(write=False)  # of the slice, not of the table's own array
+    return column
 
 
 def _empty_columns(size: int) -> tuple[NDArray[np.generic], ...]:
