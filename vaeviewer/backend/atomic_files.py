@@ -1,0 +1,151 @@
+"""Files that are whole or not there: the few file-system calls that a save is made of.
+
+A save calls the file system only through the functions of the first half, so that a test can make its k-th
+call fail.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+REPLACE_RETRIES = 40 if os.name == "nt" else 0
+"""Windows refuses to replace a file while somebody reads it."""
+REPLACE_PAUSE_S = 0.05
+
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+"""What file systems without such a call answer when asked to flush a folder."""
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents; one that exists is left as it is."""
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def listing(folder: Path) -> list[str]:
+    """The names in a folder."""
+    return os.listdir(folder)  # noqa: PTH208  # iterdir would make a Path of every name
+
+
+def create(path: Path) -> BinaryIO:
+    """A new file, open for writing. What a crash left under that name is removed, never written through."""
+    path.unlink(missing_ok=True)
+    return path.open("xb")
+
+
+def write(file: BinaryIO, data: bytes) -> None:
+    """Write and flush out of Python's buffer."""
+    file.write(data)
+    file.flush()
+
+
+def sync(file: BinaryIO) -> None:
+    """Wait until the file's bytes are on the disk."""
+    os.fsync(file.fileno())
+
+
+def close(file: BinaryIO) -> None:
+    """Close a file; network file systems report a full disk only here."""
+    file.close()
+
+
+def replace(source: Path, target: Path) -> None:
+    """Give ``source`` the name ``target`` in one step; on Windows wait, bounded, for a reader to let go."""
+    for _ in range(REPLACE_RETRIES):
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            time.sleep(REPLACE_PAUSE_S)
+    source.replace(target)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the folder's new names are on the disk, where the platform has such a call."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(handle)
+
+
+def remove(path: Path) -> None:
+    """Remove a file; one that is not there is no error."""
+    path.unlink(missing_ok=True)
+
+
+def read(path: Path, limit: int) -> bytes:
+    """A plain file's bytes.
+
+    Args:
+        path: The file. A link, a folder, a pipe or a device is refused, and none of them can make this wait.
+        limit: Most bytes to read.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        OSError: It is no plain file, is larger than ``limit``, changed while it was read, or cannot be read.
+        MemoryError: There is not memory enough for it.
+    """
+    flags = os.O_RDONLY
+    for name in ("O_BINARY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOINHERIT"):
+        flags |= getattr(os, name, 0)
+    if path.is_symlink():  # said first, and where O_NOFOLLOW does not exist
+        raise OSError("it is a link, not a file")
+    handle = os.open(path, flags)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("it is not a plain file")
+        if status.st_size > limit:
+            raise OSError(f"it holds {status.st_size:,} bytes, more than the {limit:,} allowed")
+        with open(handle, "rb", closefd=False) as file:
+            data = file.read(status.st_size)
+            if len(data) != status.st_size or file.read(1):
+                raise OSError("it changed while it was read")
+    finally:
+        os.close(handle)
+    return data
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that its name stands for all of ``data`` on the disk, or for what it stood for before.
+
+    Raises:
+        OSError: A call failed. ``path`` is as it was, and the temporary file is removed where possible.
+    """
+    temporary = temporary_of(path)
+    try:
+        file = create(temporary)
+        try:
+            write(file, data)
+            sync(file)
+        finally:
+            close(file)
+        replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            remove(temporary)
+        raise
+
+
+def temporary_of(path: Path) -> Path:
+    """The name in the same folder under which :func:`write_whole` writes before it replaces ``path``."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def reason(error: OSError | MemoryError | ValueError) -> str:
+    """Why a call failed, in a few words without a path, such as ``no space left on device``."""
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    text = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+    return text[0].lower() + text[1:]
