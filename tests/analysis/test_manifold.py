@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vaeviewer.analysis.manifold import grid, grid_points, in_latent_space, mosaic
+
+
+def normal_cdf(z: float) -> float:
+    return 0.5 * (1 + math.erf(z / math.sqrt(2)))
+
+
+@given(st.integers(1, 40))
+def test_gaussian_spacing_puts_equal_probability_between_neighbours(size: int) -> None:
+    for axis in grid(size, "gaussian"):
+        shares = [normal_cdf(z) for z in axis]
+        assert shares == pytest.approx([(i + 0.5) / size for i in range(size)], abs=1e-9)
+
+
+def test_equal_spacing_reaches_both_limits_in_equal_steps() -> None:
+    z1, z2 = grid(13, "equal", limit=3.0)
+    assert z1[0] == -3
+    assert z1[-1] == 3
+    assert np.diff(z1) == pytest.approx(0.5)
+    assert (z1 == z2).all()
+
+
+def test_a_single_point_lies_at_the_origin() -> None:
+    assert grid(1, "equal")[0] == [0.0]
+    assert grid(1, "gaussian")[0] == pytest.approx([0.0])
+
+
+def test_a_grid_without_points_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        grid(0, "equal")
+
+
+def test_points_read_like_the_plane_top_row_first() -> None:
+    points = grid_points(np.array([-1.0, 0.0, 1.0]), np.array([-2.0, 2.0]))
+    assert points.dtype == np.float32
+    assert points.tolist() == [[-1, 2], [0, 2], [1, 2], [-1, -2], [0, -2], [1, -2]]
+
+
+@pytest.mark.parametrize(("latent_dim", "expected"), [(1, [3.0]), (2, [3.0, 4.0]), (4, [3.0, 4.0, 0.0, 0.0])])
+def test_points_of_the_plane_in_any_latent_space(latent_dim: int, expected: list[float]) -> None:
+    assert in_latent_space(np.array([[3.0, 4.0]]), latent_dim).tolist() == [expected]
+
+
+def test_a_mosaic_places_images_in_reading_order() -> None:
+    images = np.stack([np.full((2, 3), i + 1, dtype=np.uint8) for i in range(5)])
+    picture = mosaic(images, columns=3, gap=1, background=9)
+    assert picture.dtype == np.uint8
+    assert picture.tolist() == [
+        [1, 1, 1, 9, 2, 2, 2, 9, 3, 3, 3],
+        [1, 1, 1, 9, 2, 2, 2, 9, 3, 3, 3],
+        [9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9],
+        [4, 4, 4, 9, 5, 5, 5, 9, 9, 9, 9],
+        [4, 4, 4, 9, 5, 5, 5, 9, 9, 9, 9],
+    ]
+
+
+@given(st.integers(1, 12), st.integers(1, 6), st.integers(0, 3))
+def test_every_image_is_found_whole_where_it_belongs(count: int, columns: int, gap: int) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (count, 4, 5), dtype=np.uint8)
+    picture = mosaic(images, columns, gap)
+    for i, image in enumerate(images):
+        top, left = i // columns * (4 + gap), i % columns * (5 + gap)
+        assert (picture[top : top + 4, left : left + 5] == image).all()
+
+
+def test_an_empty_mosaic_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs images"):
+        mosaic(np.zeros((0, 2, 2), dtype=np.uint8), 1)

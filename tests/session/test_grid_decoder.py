@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QThread
+from pytestqt.qtbot import QtBot
+
+from vaeviewer.session.grid_decoder import CHUNK_ROWS, GridDecoder
+
+
+class GatedSnapshot:
+    """Stands in for a Snapshot whose decoder is as slow as the test wants: each chunk waits for a permit."""
+
+    image_shape = (2, 3)
+
+    def __init__(self, value: float, latent_dim: int = 2, open_gate: bool = True) -> None:
+        self.value = value
+        self.model = SimpleNamespace(latent_dim=latent_dim)
+        self.permits = threading.Semaphore(10**6 if open_gate else 0)
+        self.entered = threading.Semaphore(0)
+        self.chunks: list[np.ndarray] = []
+        self.threads: set[int] = set()
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        self.threads.add(threading.get_ident())
+        self.chunks.append(z.copy())
+        self.entered.release()
+        assert self.permits.acquire(timeout=10)
+        return np.full((len(z), *self.image_shape), self.value, dtype=np.float32) + z[:, :1, None]
+
+
+class BrokenSnapshot(GatedSnapshot):
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        raise FloatingPointError("weights are not finite")
+
+
+@pytest.fixture
+def decoder(qtbot: QtBot) -> Any:
+    before = set(threading.enumerate())
+    decoder = GridDecoder()
+    yield decoder
+    assert decoder.close(10)
+    assert set(threading.enumerate()) <= before
+
+
+@pytest.fixture
+def received(decoder: GridDecoder) -> list[tuple[str, np.ndarray, object]]:
+    received: list[tuple[str, np.ndarray, object]] = []
+    decoder.decoded.connect(lambda kind, images, tag: received.append((kind, images, tag)))
+    return received
+
+
+def points(n: int) -> np.ndarray:
+    return np.column_stack([np.arange(n), np.zeros(n)]).astype(np.float32)
+
+
+def test_images_come_back_in_order_with_their_tag_on_the_owners_thread(
+    qtbot: QtBot, decoder: GridDecoder
+) -> None:
+    snapshot = GatedSnapshot(0.5)
+    where = []
+    decoder.decoded.connect(lambda *_: where.append((threading.get_ident(), QThread.currentThread())))
+    n = 2 * CHUNK_ROWS + 5
+    with qtbot.waitSignal(decoder.decoded) as signal:
+        decoder.request("manifold", snapshot, points(n), tag=("equal", 20))
+    kind, images, tag = signal.args
+    assert (kind, tag) == ("manifold", ("equal", 20))
+    assert images.dtype == np.float32
+    assert images.shape == (n, 2, 3)
+    assert images[:, 0, 0].tolist() == [i + 0.5 for i in range(n)]
+    assert [len(chunk) for chunk in snapshot.chunks] == [CHUNK_ROWS, CHUNK_ROWS, 5]
+    assert where == [(threading.get_ident(), decoder.thread())]
+    assert threading.get_ident() not in snapshot.threads
+
+
+def test_further_latent_dimensions_are_zero(qtbot: QtBot, decoder: GridDecoder) -> None:
+    snapshot = GatedSnapshot(0.0, latent_dim=4)
+    with qtbot.waitSignal(decoder.decoded):
+        decoder.request("manifold", snapshot, points(3))
+    assert snapshot.chunks[0].tolist() == [[0, 0, 0, 0], [1, 0, 0, 0], [2, 0, 0, 0]]
+
+
+def test_the_latest_of_a_kind_wins_and_replaced_ones_are_never_computed(
+    qtbot: QtBot, decoder: GridDecoder, received: list[Any]
+) -> None:
+    first = GatedSnapshot(1.0, open_gate=False)
+    replaced, latest, other = GatedSnapshot(2.0), GatedSnapshot(3.0), GatedSnapshot(4.0)
+    decoder.request("manifold", first, points(3 * CHUNK_ROWS), "first")
+    assert first.entered.acquire(timeout=10)  # the first is being computed
+    decoder.request("manifold", replaced, points(4), "replaced")
+    decoder.request("underlay", other, points(4), "other")
+    decoder.request("manifold", latest, points(4), "latest")
+    first.permits.release(100)
+    qtbot.waitUntil(lambda: len(received) == 2)
+    assert [tag for _, _, tag in received] == ["latest", "other"]
+    assert len(first.chunks) == 1  # gave way after one chunk
+    assert replaced.chunks == []
+
+
+def test_requests_faster_than_the_decoder_still_show_something(
+    qtbot: QtBot, decoder: GridDecoder, received: list[Any]
+) -> None:
+    snapshots = [GatedSnapshot(float(i), open_gate=False) for i in range(4)]
+    decoder.request("manifold", snapshots[0], points(2 * CHUNK_ROWS), 0)
+    for i in (1, 2, 3):  # each comes while the one before is in its first chunk
+        assert snapshots[i - 1].entered.acquire(timeout=10)
+        decoder.request("manifold", snapshots[i], points(2 * CHUNK_ROWS), i)
+        snapshots[i - 1].permits.release(100)
+    snapshots[3].permits.release(100)
+    qtbot.waitUntil(lambda: len(received) == 2)
+    assert [tag for _, _, tag in received] == [1, 3]
+
+
+def test_a_failure_is_reported_and_later_requests_are_served(qtbot: QtBot, decoder: GridDecoder) -> None:
+    with qtbot.waitSignal(decoder.failed) as signal:
+        decoder.request("manifold", BrokenSnapshot(0.0), points(3))
+    assert signal.args == ["The manifold could not be decoded: weights are not finite"]
+    with qtbot.waitSignal(decoder.decoded):
+        decoder.request("manifold", GatedSnapshot(0.0), points(3))
+
+
+def test_no_thread_before_the_first_request_and_one_for_all(qtbot: QtBot, decoder: GridDecoder) -> None:
+    before = threading.active_count()
+    snapshots = [GatedSnapshot(0.0) for _ in range(3)]
+    assert threading.active_count() == before
+    for snapshot in snapshots:
+        with qtbot.waitSignal(decoder.decoded):
+            decoder.request("underlay", snapshot, points(2))
+    assert threading.active_count() == before + 1
+    assert len(set.union(*(snapshot.threads for snapshot in snapshots))) == 1
+
+
+def test_closing_twice_or_before_use(qtbot: QtBot) -> None:
+    decoder = GridDecoder()
+    assert decoder.close()
+    assert decoder.close()
+    decoder.request("manifold", GatedSnapshot(0.0), points(2))
+    assert not [thread for thread in threading.enumerate() if thread.name == "grid-decoder"]
+
+
+def test_closing_is_bounded_and_nothing_arrives_after_it(
+    qtbot: QtBot, decoder: GridDecoder, received: list[Any]
+) -> None:
+    stuck, waiting = GatedSnapshot(0.0, open_gate=False), GatedSnapshot(0.0)
+    decoder.request("manifold", stuck, points(5 * CHUNK_ROWS))
+    decoder.request("underlay", waiting, points(3))
+    assert stuck.entered.acquire(timeout=10)
+    assert not decoder.close(0.05)
+    stuck.permits.release(100)
+    assert decoder.close(10)
+    qtbot.wait(20)
+    assert len(stuck.chunks) == 1
+    assert waiting.chunks == []
+    assert received == []
+
+
+def test_a_result_already_posted_is_dropped_by_close(
+    qtbot: QtBot, decoder: GridDecoder, received: list[Any]
+) -> None:
+    decoder.request("manifold", GatedSnapshot(0.0), points(2))
+    qtbot.waitUntil(lambda: len(received) == 1)
+    snapshot = GatedSnapshot(0.0)
+    decoder.request("manifold", snapshot, points(2))
+    assert snapshot.entered.acquire(timeout=10)
+    assert decoder.close(10)  # joined without the event loop running, so the result can only be queued
+    qtbot.wait(20)
+    assert len(received) == 1

@@ -1,0 +1,86 @@
+"""The learned manifold: a grid over the latent plane, and one picture of what the decoder draws on it."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Spacing = Literal["equal", "gaussian"]
+
+
+def grid(size: int, spacing: Spacing, limit: float = 3.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coordinates of a grid over the latent plane, rising along each axis.
+
+    Args:
+        size: Points along each side, at least 1.
+        spacing: ``"equal"`` from ``-limit`` to ``limit``; ``"gaussian"`` puts points where the prior's mass
+            is: Φ⁻¹((i + ½) / size), the inverse Gaussian CDF as in Kingma & Welling (2013), figure 4.
+        limit: Where an equally spaced grid ends, in standard deviations of the prior.
+
+    Returns:
+        ``z1`` and ``z2``, each of shape ``(size,)``.
+
+    Raises:
+        ValueError: ``size`` is below 1.
+    """
+    if size < 1:
+        raise ValueError(f"a grid needs at least one point a side; got {size}.")
+    if spacing == "gaussian":
+        prior = NormalDist()
+        z = np.array([prior.inv_cdf((i + 0.5) / size) for i in range(size)])
+    elif size == 1:
+        z = np.zeros(1)
+    else:
+        z = np.linspace(-limit, limit, size)
+    return z, z.copy()
+
+
+def grid_points(z1: NDArray[np.float64], z2: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The grid's points in reading order, float32, shape ``(len(z2) * len(z1), 2)``.
+
+    The first row of a picture is its top, so the largest ``z2`` comes first; ``z1`` rises from left to right.
+    """
+    return np.stack(np.meshgrid(z1, z2[::-1]), axis=-1).reshape(-1, 2).astype(np.float32)
+
+
+def in_latent_space(points: NDArray[np.floating], latent_dim: int) -> NDArray[np.float32]:
+    """Points of the plane, ``(n, 2)``, as latent vectors ``(n, latent_dim)``; further coordinates are zero.
+
+    A one-dimensional latent space takes ``z1`` alone.
+    """
+    z = np.zeros((len(points), latent_dim), dtype=np.float32)
+    shared = min(points.shape[1], latent_dim)
+    z[:, :shared] = points[:, :shared]
+    return z
+
+
+def mosaic(images: NDArray[np.uint8], columns: int, gap: int = 0, background: int = 0) -> NDArray[np.uint8]:
+    """Images side by side in reading order, as one picture.
+
+    Args:
+        images: Grey levels, shape ``(n, height, width)``.
+        columns: Images in each row of the picture; the last row may be incomplete.
+        gap: Pixels between neighbours; none around the picture.
+        background: Grey level of gaps and of places without an image.
+
+    Returns:
+        uint8, shape ``(rows * (height + gap) - gap, columns * (width + gap) - gap)``.
+
+    Raises:
+        ValueError: No images, or ``columns`` below 1.
+    """
+    n, height, width = images.shape
+    if n < 1 or columns < 1:
+        raise ValueError(f"a mosaic needs images and columns; got {n} and {columns}.")
+    rows = -(-n // columns)
+    cells = np.full((rows * columns, height + gap, width + gap), background, dtype=np.uint8)
+    cells[:n, :height, :width] = images
+    picture = (
+        cells.reshape(rows, columns, height + gap, width + gap)
+        .swapaxes(1, 2)  # (rows, height + gap, columns, width + gap)
+        .reshape(rows * (height + gap), columns * (width + gap))
+    )
+    return np.ascontiguousarray(picture[: picture.shape[0] - gap, : picture.shape[1] - gap])

@@ -1,0 +1,151 @@
+"""Decodes large batches, the manifold and the underlay, away from the thread that draws."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+from vaeviewer.analysis.manifold import in_latent_space
+from vaeviewer.backend.snapshot import Snapshot
+
+CHUNK_ROWS = 64
+"""Rows decoded at a time: a newer request or the end is noticed in between, and training gets the GIL."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    kind: str
+    snapshot: Snapshot
+    z: NDArray[np.floating]  # (n, 2)
+    tag: object
+
+
+class GridDecoder(QObject):
+    """Decodes on one thread of its own; of each kind of request, the latest wins.
+
+    A waiting request is replaced by a newer one of its kind and never computed. One that is being computed
+    gives way to a newer one too, but not twice in a row: else requests that arrive faster than they can be
+    computed would never show anything.
+
+    The thread starts with the first request and ends with `close`, which the owner must call.
+
+    Signals:
+        decoded: ``(kind, images, tag)``: images float32 in 0 … 1, shape ``(n, height, width)``, and the tag
+            of the request.
+        failed: One sentence about a request that could not be decoded; later ones still are.
+
+    Both are emitted on the thread this object lives on, and never after `close`.
+    """
+
+    decoded = Signal(str, object, object)
+    failed = Signal(str)
+    _ready = Signal(str, object, object)
+    _broke = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._changed = threading.Condition()
+        self._waiting: dict[str, _Request] = {}
+        self._gave_way: set[str] = set()  # kinds whose last computation was cut short
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        # Slots of this object, queued: whatever is connected to the public signals runs on its thread, plain
+        # functions included.
+        self._ready.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
+        self._broke.connect(self._report, Qt.ConnectionType.QueuedConnection)
+
+    def request(self, kind: str, snapshot: Snapshot, z: NDArray[np.floating], tag: object = None) -> None:
+        """Ask for the mean images at ``z`` in place of what was asked for under the same ``kind``.
+
+        Args:
+            kind: What it is for, such as ``"manifold"``.
+            snapshot: The model.
+            z: Points of the latent plane, ``(n, 2)``; further latent coordinates are zero. The array
+                must not change later.
+            tag: Comes back with the images.
+        """
+        with self._changed:
+            if self._closed:
+                return
+            self._waiting[kind] = _Request(kind, snapshot, z, tag)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="grid-decoder", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def close(self, timeout_s: float = 2.0) -> bool:
+        """Drop all requests and end the thread, waiting for it at most ``timeout_s`` seconds.
+
+        May be called at any time and again. Returns whether the thread has ended.
+        """
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            self._changed.notify()
+            thread = self._thread
+        if thread is None:
+            return True
+        thread.join(timeout_s)
+        return not thread.is_alive()
+
+    def _work(self) -> None:
+        while self._serve_one():
+            pass
+
+    def _serve_one(self) -> bool:
+        """Wait for a request and compute it; False when closed. Between requests no Snapshot is held."""
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                return False
+            request = self._waiting.pop(next(iter(self._waiting)))
+        try:
+            images = self._decode(request)
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            message = f"The {request.kind} could not be decoded: {reason}"
+            with self._changed:
+                # Posting under the lock: once close() has returned, this object may be destroyed.
+                if not self._closed:
+                    self._broke.emit(message)
+            return True
+        with self._changed:
+            if images is not None and not self._closed:
+                self._ready.emit(request.kind, images, request.tag)
+        return True
+
+    def _decode(self, request: _Request) -> NDArray[np.float32] | None:
+        """The images, or ``None`` when they are no longer wanted."""
+        snapshot = request.snapshot
+        z = in_latent_space(request.z, snapshot.model.latent_dim)
+        images = np.empty((len(z), *snapshot.image_shape), dtype=np.float32)
+        for start in range(0, len(z), CHUNK_ROWS):
+            if self._gives_way(request.kind):
+                return None
+            images[start : start + CHUNK_ROWS] = snapshot.decode(z[start : start + CHUNK_ROWS])
+        self._gave_way.discard(request.kind)
+        return images
+
+    def _gives_way(self, kind: str) -> bool:
+        with self._changed:
+            if self._closed:
+                return True
+            if kind not in self._waiting or kind in self._gave_way:
+                return False
+        self._gave_way.add(kind)
+        return True
+
+    @Slot(str, object, object)
+    def _deliver(self, kind: str, images: NDArray[np.float32], tag: object) -> None:
+        if not self._closed:
+            self.decoded.emit(kind, images, tag)
+
+    @Slot(str)
+    def _report(self, message: str) -> None:
+        if not self._closed:
+            self.failed.emit(message)

@@ -1,0 +1,160 @@
+"""DecodedImageView: what the decoder draws at the handle."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QFont, QGuiApplication, QPalette, QShowEvent
+from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox, QVBoxLayout, QWidget
+
+from vaeviewer.analysis.manifold import in_latent_space
+from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+from vaeviewer.session.view_state import ViewState
+from vaeviewer.ui.image_widget import ImageWidget
+
+
+class DecodedImageView(QWidget):
+    """The mean image of p(x|z) at the handle, large and crisp, with its z below.
+
+    Public actions, also in the image's context menu: ``copy_action`` and ``save_action``.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("decodedImage")
+        self.setAccessibleName("Decoded image")
+        self.setToolTip(
+            "What the decoder draws at the handle: the mean of p(x|z), pixel by pixel.\n"
+            "Drag the handle in the latent plane to change z."
+        )
+        self._snapshot: Snapshot | None = None
+        self._z = ViewState().z
+        self._drawn: tuple[Snapshot | None, tuple[float, float]] | None = None
+
+        self._image = ImageWidget()
+        self._image.setAccessibleName("Image at the handle")
+        self._caption = QLabel()
+        self._caption.setObjectName("decodedCaption")
+        self._caption.setAccessibleName("Position of the handle")
+        self._caption.setFont(tabular(self.font()))
+        self._distance = QLabel()
+        self._distance.setObjectName("decodedDistance")
+        self._distance.setAccessibleName("Distance from the origin")
+        self._distance.setFont(tabular(self.font()))
+        self._distance.setForegroundRole(QPalette.ColorRole.PlaceholderText)  # the theme's muted ink
+        self._distance.setToolTip(
+            "|z| is the distance from the origin. Under the prior N(0, I), a share\n"
+            "1 − exp(−|z|²/2) of all z lies nearer: far out, the decoder was seldom trained."
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(2)
+        layout.addWidget(self._image, 1)
+        layout.addSpacing(4)
+        for label in (self._caption, self._distance):
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            layout.addWidget(label)
+
+        self.copy_action = QAction("Copy image", self)
+        self.copy_action.triggered.connect(self._copy)
+        self.save_action = QAction("Save image…", self)
+        self.save_action.triggered.connect(self._save)
+        self._image.addActions([self.copy_action, self.save_action])
+        self._image.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self._write()
+
+    def set_hint(self, text: str) -> None:
+        """What the view waits for, shown in the image's place while there is no Snapshot."""
+        self._image.set_placeholder(text)
+
+    def update_frame(self, snapshot: Snapshot | None, view: ViewState) -> None:
+        """Decode ``view.z`` if it or the Snapshot changed; while hidden, only remember them."""
+        self._snapshot, self._z = snapshot, view.z
+        if self.isVisible():
+            self._draw()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while hidden."""
+        super().showEvent(event)
+        self._draw()
+
+    def _draw(self) -> None:
+        last, self._drawn = self._drawn, (self._snapshot, self._z)
+        if last is not None and last[0] is self._snapshot and last[1] == self._z:
+            return
+        if self._snapshot is None:
+            self._image.set_image(None)
+        else:
+            z = in_latent_space(np.array([self._z], dtype=np.float32), self._snapshot.model.latent_dim)
+            self._image.set_image(as_grey_levels(self._snapshot.decode(z)[0]))
+        self._write()
+
+    def _write(self) -> None:
+        snapshot = self._snapshot
+        for item in (self.copy_action, self.save_action):
+            item.setEnabled(snapshot is not None)
+        if snapshot is None:
+            self._caption.clear()
+            self._distance.clear()
+            return
+        latent_dim = snapshot.model.latent_dim
+        self._caption.setText(f"z = {z_text(self._z, latent_dim)}")
+        distance = math.hypot(*self._z[:latent_dim])
+        text = f"|z| = {number_text(distance)}"
+        if latent_dim == 2:
+            # |z|² is chi-squared with two degrees of freedom, so that P(|z| < r) = 1 − exp(−r²/2).
+            text += f"; {percent_text(-math.expm1(-distance * distance / 2))} of p(z) lies nearer the origin"
+        self._distance.setText(text)
+
+    def _copy(self) -> None:
+        image = self._image.shown_image()
+        if image is not None:
+            QGuiApplication.clipboard().setImage(image)
+
+    def _save(self) -> None:
+        image = self._image.shown_image()
+        if image is None:
+            return
+        # The image is taken first: training goes on behind the dialog.
+        path, _ = QFileDialog.getSaveFileName(self, "Save image", "decoded.png", "PNG images (*.png)")
+        if not path:
+            return
+        if not path.lower().endswith(".png"):
+            path += ".png"
+        if not image.save(path):
+            QMessageBox.warning(self, "Save image", f"The image could not be written to {path}.")
+
+
+def number_text(value: float, decimals: int = 2) -> str:
+    """A number with fixed decimals and a typographic minus; never "−0.00"."""
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def percent_text(share: float) -> str:
+    """A share in 0 … 1 in words, such as "76 %"; never rounded to "100 %" below 1."""
+    percent = round(100 * share)
+    return "> 99 %" if percent == 100 and share < 1 else f"{percent} %"
+
+
+def z_text(z: tuple[float, float], latent_dim: int) -> str:
+    """The handle's latent vector: "(0.46, −1.63)", or "(0.46, −1.63, 0, …)" with further dimensions."""
+    numbers = [number_text(value) for value in z[:latent_dim]]
+    if latent_dim == 1:
+        return numbers[0]
+    if latent_dim > 2:
+        numbers.append("0")
+    if latent_dim > 3:
+        numbers.append("…")
+    return f"({', '.join(numbers)})"
+
+
+def tabular(font: QFont) -> QFont:
+    """The font with digits of equal width, so that numbers do not jitter as they change."""
+    font = QFont(font)
+    font.setFeature(QFont.Tag("tnum"), 1)
+    return font

@@ -1,0 +1,359 @@
+"""ReconstructionPanel: images above their reconstructions, and the selected image with its posterior."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFontMetricsF,
+    QImage,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+from vaeviewer.session.view_state import ViewState
+from vaeviewer.ui.decoded_image_view import number_text, tabular
+from vaeviewer.ui.image_widget import ImageWidget, to_qimage
+from vaeviewer.ui.theme import theme_of
+
+Images = NDArray[np.uint8]
+
+
+class ReconstructionPanel(QWidget):
+    """Held-out images above their reconstructions; below, the selected training image with its own.
+
+    A reconstruction is the decoder's mean image at the posterior mean.
+
+    Signals:
+        examples_requested: The user wants to see other held-out images.
+    """
+
+    examples_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("reconstructions")
+        self.setAccessibleName("Reconstructions")
+        self._snapshot: Snapshot | None = None
+        self._dataset: ImageDataset | None = None
+        self._view = ViewState()
+        self._drawn: tuple[Snapshot | None, ImageDataset | None, ViewState] | None = None
+
+        heading = QLabel("Held-out images")
+        heading.setForegroundRole(QPalette.ColorRole.PlaceholderText)  # the theme's muted ink
+        self._button = QPushButton("Other examples")
+        self._button.setObjectName("examplesButton")
+        self._button.setToolTip("Show other held-out images, drawn at random.")
+        self._button.clicked.connect(self.examples_requested)
+        top = QHBoxLayout()
+        top.addWidget(heading, 1)
+        top.addWidget(self._button)
+
+        self._pairs = _PairGrid()
+        self._selected = _SelectedImage()
+        line = QFrame()
+        line.setFrameShape(QFrame.Shape.HLine)
+        line.setForegroundRole(QPalette.ColorRole.Mid)  # the theme's border
+        line.setFrameShadow(QFrame.Shadow.Plain)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(6)
+        layout.addLayout(top)
+        layout.addWidget(self._pairs, 1)
+        layout.addWidget(line)
+        layout.addWidget(self._selected)
+
+    def update_frame(self, snapshot: Snapshot | None, dataset: ImageDataset | None, view: ViewState) -> None:
+        """Reconstruct what changed; while hidden, only remember the arguments.
+
+        Uses rows ``view.examples`` of ``dataset.held_out_images`` and row ``view.selected`` of
+        ``dataset.train_images``. A Snapshot for images of another shape counts as none.
+        """
+        if snapshot is not None and dataset is not None and snapshot.image_shape != dataset.image_shape:
+            snapshot = None
+        self._snapshot, self._dataset, self._view = snapshot, dataset, view
+        if self.isVisible():
+            self._draw()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while hidden."""
+        super().showEvent(event)
+        self._draw()
+
+    def _draw(self) -> None:
+        snapshot, dataset, view = self._snapshot, self._dataset, self._view
+        last, self._drawn = self._drawn, (snapshot, dataset, view)
+        # By identity: comparing whole arrays would cost more than drawing them.
+        same = last is not None and last[0] is snapshot and last[1] is dataset
+        seen = last[2] if last is not None and same else None
+        if seen is None or seen.examples != view.examples:
+            self._draw_examples()
+        if seen is None or seen.selected != view.selected:
+            self._draw_selected()
+
+    def _draw_examples(self) -> None:
+        dataset = self._dataset
+        self._button.setEnabled(dataset is not None)
+        if dataset is None:
+            self._pairs.set_pairs(None, None)
+            return
+        rows = [row for row in self._view.examples if 0 <= row < len(dataset.held_out_images)]
+        images = dataset.held_out_images[rows]
+        drawn = None
+        if self._snapshot is not None and rows:
+            loc, _ = self._snapshot.encode(images)
+            drawn = as_grey_levels(self._snapshot.decode(loc))
+        self._pairs.set_pairs(images, drawn)
+
+    def _draw_selected(self) -> None:
+        dataset, row = self._dataset, self._view.selected
+        if dataset is None or row is None or not 0 <= row < len(dataset.train_images):
+            self._selected.clear()
+            return
+        image = dataset.train_images[row]
+        title = f"Class {dataset.class_names[dataset.train_labels[row]]}, training image {row:,}"
+        if self._snapshot is None:
+            self._selected.show_image(title, image, "", None)
+            return
+        loc, scale = self._snapshot.encode(image[None])
+        drawn = as_grey_levels(self._snapshot.decode(loc))[0]
+        self._selected.show_image(title, image, posterior_text(loc[0], scale[0]), drawn)
+
+
+class _SelectedImage(QWidget):
+    """Reads as the model does: x, q(z|x), x̂; or a hint how to select an image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        hint = QLabel("Click a point in the plane to see its image here.")
+        hint.setObjectName("selectionHint")
+        hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        hint.setWordWrap(True)
+        hint.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+
+        self._title = QLabel()
+        self._title.setObjectName("selectedTitle")
+        self._title.setAccessibleName("Selected image")
+        self._image = ImageWidget()
+        self._image.setToolTip("x: the selected training image.")
+        self._image.setAccessibleName("Selected image x")
+        self._posterior = QLabel()
+        self._posterior.setObjectName("selectedPosterior")
+        self._posterior.setAccessibleName("Posterior of the selected image")
+        self._posterior.setToolTip(
+            "The approximate posterior that the encoder gives this image,\n"
+            "q(z|x) = N(loc, diag(scale²)): loc ± scale of each coordinate."
+        )
+        self._posterior.setFont(tabular(self.font()))
+        self._posterior.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._decoded = ImageWidget()
+        self._decoded.setToolTip(
+            "The reconstruction: the decoder's mean image at the posterior mean, z = loc."
+        )
+        self._decoded.setAccessibleName("Reconstruction of the selected image")
+        page = QWidget()
+        grid = QGridLayout(page)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(4)
+        grid.setVerticalSpacing(2)
+        grid.setColumnStretch(1, 1)
+        grid.addWidget(self._title, 0, 0, 1, 3)
+        grid.addWidget(self._image, 1, 0)
+        grid.addWidget(self._posterior, 1, 1)
+        grid.addWidget(self._decoded, 1, 2)
+        grid.addWidget(_Symbol(hat=False), 2, 0)
+        grid.addWidget(_Symbol(hat=True), 2, 2)
+        for widget in (self._image, self._decoded):
+            widget.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self._size_images()
+        self._pages = QStackedLayout(self)
+        self._pages.addWidget(hint)
+        self._pages.addWidget(page)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the images their share of the width."""
+        super().resizeEvent(event)
+        self._size_images()
+
+    def _size_images(self) -> None:
+        # A 28-pixel image enlarged, and its border; the third pixel keeps a factor of three at 150 % scaling.
+        side = 28 * max(2, min(4, self.width() // 130)) + 3
+        for widget in (self._image, self._decoded):
+            widget.setMaximumSize(
+                side, side
+            )  # no minimum, which would keep the panel from becoming narrow again
+
+    def clear(self) -> None:
+        self._pages.setCurrentIndex(0)
+
+    def show_image(self, title: str, image: Images, posterior: str, decoded: Images | None) -> None:
+        self._title.setText(title)
+        self._image.set_image(image)
+        self._posterior.setText(posterior)
+        self._decoded.set_image(decoded)
+        self._pages.setCurrentIndex(1)
+
+
+@dataclass(frozen=True)
+class PairLayout:
+    """How pairs fill a rectangle: ``columns`` by ``rows`` of them, each image ``width`` by ``height``."""
+
+    columns: int
+    rows: int
+    width: int
+    height: int
+
+
+def pair_layout(room: QSize, image: QSize, count: int, gap: int, comfortable: int) -> PairLayout:
+    """Choose how large to draw pairs: all lengths in device pixels.
+
+    The largest whole factor at which ten pairs fit, or all if fewer; where images would be narrower than
+    ``comfortable``, the largest at which four fit: few legible images rather than many tiny ones. Images
+    too large for that are reduced.
+    """
+
+    def fits(width: int, height: int) -> PairLayout:
+        columns = (room.width() + gap) // (width + gap)
+        rows = (room.height() + 2 * gap) // (2 * height + 3 * gap)
+        return PairLayout(columns, rows, width, height)
+
+    largest = max(1, min(room.width() // image.width(), room.height() // (2 * image.height())))
+    for wanted, least in ((10, comfortable), (4, 1)):
+        for factor in range(largest, 0, -1):
+            layout = fits(factor * image.width(), factor * image.height())
+            enough = layout.columns * layout.rows >= min(count, wanted)
+            if enough and layout.width >= least:
+                return layout
+    columns = min(count, 4)
+    width = max(1, (room.width() - (columns - 1) * gap) // columns)
+    scale = min(1.0, width / image.width(), max(1, room.height() - gap) / (2 * image.height()))
+    return fits(max(1, int(scale * image.width())), max(1, int(scale * image.height())))
+
+
+class _PairGrid(QWidget):
+    """x above x̂, as many pairs as fit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName("Held-out images and their reconstructions")
+        self.setToolTip(
+            "Above, held-out images x, never trained on; below, their reconstructions:\n"
+            "the mean of p(x|z) at the mean of q(z|x)."
+        )
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._images: list[QImage] = []
+        self._drawn: list[QImage] = []
+
+    def set_pairs(self, images: Images | None, drawn: Images | None) -> None:
+        """Show images ``(n, height, width)`` and, unless ``None``, their reconstructions."""
+        self._images = [] if images is None else [to_qimage(image) for image in images]
+        self._drawn = [] if drawn is None else [to_qimage(image) for image in drawn]
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Two rows of five pairs of 28-pixel images, twice as large."""
+        return QSize(320, 240)
+
+    def minimumSizeHint(self) -> QSize:
+        """One row of three such pairs."""
+        return QSize(200, 120)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if not self._images:
+            return
+        ratio = self.devicePixelRatioF()
+        pixel = max(1, round(ratio))  # a border's width
+        gap = 4 * pixel
+        margin = math.ceil(ratio * (self.fontMetrics().horizontalAdvance("x") + 8))
+        room = QSize(int(self.width() * ratio) - margin - pixel, int(self.height() * ratio) - 2 * pixel)
+        count = len(self._images)
+        layout = pair_layout(room, self._images[0].size(), count, gap, round(48 * ratio))
+        shown = min(count, layout.columns * layout.rows)
+        if shown == 0:
+            return
+        columns = math.ceil(shown / math.ceil(shown / layout.columns))  # 5 + 5 rather than 6 + 4
+        spare = room.width() - columns * layout.width
+        step = layout.width + min(spare // max(1, columns - 1), layout.width // 2)
+        theme = theme_of(self.palette())
+        painter = QPainter(self)
+        painter.scale(1 / ratio, 1 / ratio)
+        smaller = layout.width < self._images[0].width()
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smaller)
+        for i in range(shown):
+            row, column = divmod(i, columns)
+            place = QRect(margin, pixel, layout.width, layout.height)
+            place.translate(column * step, row * (2 * layout.height + 3 * gap))
+            for images in (self._images, self._drawn):
+                painter.fillRect(place.adjusted(-pixel, -pixel, pixel, pixel), QColor(theme.border))
+                if images:
+                    painter.drawImage(place, images[i])
+                else:
+                    painter.fillRect(place, QColor(theme.window))
+                place.translate(0, layout.height + gap)
+        painter.resetTransform()
+        painter.setPen(QColor(theme.muted))
+        for row in range(math.ceil(shown / columns)):
+            top = pixel + row * (2 * layout.height + 3 * gap)
+            for hat in (False, True):
+                box = QRectF(0, top / ratio, margin / ratio - 4, layout.height / ratio)
+                draw_symbol(painter, box, hat)
+                top += layout.height + gap
+
+
+class _Symbol(QWidget):
+    """The caption x, or x̂."""
+
+    def __init__(self, hat: bool) -> None:
+        super().__init__()
+        self._hat = hat
+        self.setFixedHeight(self.fontMetrics().height() + 6)  # room for the hat
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(QColor(theme_of(self.palette()).muted))
+        draw_symbol(painter, QRectF(self.rect()), self._hat)
+
+
+def draw_symbol(painter: QPainter, box: QRectF, hat: bool) -> None:
+    """Write x or x̂ in the middle of ``box``. The hat is drawn: fonts put U+0302 beside the x or far above."""
+    metrics = QFontMetricsF(painter.font())
+    width, x_height = metrics.horizontalAdvance("x"), metrics.xHeight()
+    middle, baseline = box.center().x(), box.center().y() + x_height / 2
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.drawText(QPointF(middle - width / 2, baseline), "x")
+    if hat:
+        low, high, half = baseline - 1.3 * x_height, baseline - 1.7 * x_height, 0.3 * width
+        painter.drawPolyline(
+            [QPointF(middle - half, low), QPointF(middle, high), QPointF(middle + half, low)]
+        )
+
+
+def posterior_text(loc: NDArray[np.float32], scale: NDArray[np.float32]) -> str:
+    """q(z|x) in words, a line per coordinate such as "z₁ = 0.46 ± 0.05"; of many, the first two."""
+    lines = ["q(z|x)"]
+    for i in range(min(len(loc), 2)):
+        lines.append(f"z{'₁₂'[i]} = {number_text(float(loc[i]))} ± {number_text(float(scale[i]))}")
+    if len(loc) > 2:
+        lines.append(f"and {len(loc) - 2} more")
+    return "\n".join(lines)
