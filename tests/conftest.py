@@ -1,17 +1,85 @@
-"""What every test shares: a display that needs no screen, and proof that nothing is left running."""
+"""What every test shares: a display that needs no screen, small real data, and proof that nothing is left running."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 
 if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.datasets import load_dataset
+from vaeviewer.backend.datasets.base import ImageDataset
 
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test has its own place for settings and data, so that none reads or writes the user's."""
     monkeypatch.setenv("VAEVIEWER_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that leaves a Python thread, a QThread, a running QTimer or a top-level widget behind."""
+    threads = set(threading.enumerate())
+    uses_qt = "qtbot" in request.fixturenames or "qapp" in request.fixturenames
+    yield
+    # tqdm's monitor and hypothesis' helpers live as long as the process.
+    left = [t.name for t in threading.enumerate() if t not in threads and "tqdm" not in type(t).__module__]
+    assert not left, f"threads left running: {left}"
+    if uses_qt:
+        problems = _qt_leftovers()
+        assert not problems, f"left over: {problems}"
+
+
+def _qt_leftovers() -> list[str]:
+    from PySide6.QtCore import QCoreApplication, QEvent, QThread, QTimer
+    from PySide6.QtWidgets import QApplication
+    from shiboken6 import isValid
+
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    QCoreApplication.processEvents()
+    gc.collect()
+    found = [
+        repr(o)
+        for o in gc.get_objects()
+        if isinstance(o, (QTimer, QThread))
+        and isValid(o)
+        and (o.isActive() if isinstance(o, QTimer) else o.isRunning())
+    ]
+    widgets = [repr(w) for w in QApplication.topLevelWidgets() if w.isVisible()]
+    return found + widgets
+
+
+@pytest.fixture(scope="session")
+def digits() -> ImageDataset:
+    """600 training and 100 held-out real digits."""
+    full = load_dataset()
+    return ImageDataset(
+        name="600 digits",
+        source=full.source,
+        train_images=full.train_images[:600].copy(),
+        train_labels=full.train_labels[:600].copy(),
+        held_out_images=full.held_out_images[:100].copy(),
+        held_out_labels=full.held_out_labels[:100].copy(),
+        class_names=full.class_names,
+    )
+
+
+@pytest.fixture
+def small() -> Settings:
+    """Settings of a model that trains in a blink."""
+    return updated(Settings(), hidden=(32,), epochs=2, batch_size=50, threads=1, device="cpu", seed=7)
+
+
+def same_arrays(a: Any, b: Any) -> bool:
+    """Whether two mappings hold bit for bit the same arrays."""
+    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)

@@ -184,6 +184,7 @@ def export(options: argparse.Namespace) -> int:
 
     from vaeviewer.analysis import manifold  # noqa: PLC0415
     from vaeviewer.backend.run_folder import load_run  # noqa: PLC0415
+    from vaeviewer.backend.snapshot import as_grey_levels  # noqa: PLC0415
 
     if options.manifold.suffix.lower() != ".png":
         raise SettingsError(f"--manifold must name a .png file, but is {options.manifold}.")
@@ -194,7 +195,7 @@ def export(options: argparse.Namespace) -> int:
         dim = run.settings.model.latent_dim
         raise RunFolderError(f"{run.folder} has {dim} latent dimensions; a manifold is drawn for models with 2.")
     z = manifold.grid_points(*manifold.grid(options.size, options.spacing))
-    picture = manifold.mosaic(run.checkpoint.snapshot.decode(z), columns=options.size)
+    picture = manifold.mosaic(as_grey_levels(run.checkpoint.snapshot.decode(z)), columns=options.size)
     try:
         Image.fromarray(picture).save(options.manifold)
     except OSError as error:

@@ -1,0 +1,161 @@
+"""The window as a program: builds it, keeps its errors visible, and lets it end cleanly."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn
+
+from PySide6.QtCore import QEventLoop, QSettings, QTimer
+from PySide6.QtWidgets import QApplication
+from threadpoolctl import threadpool_limits
+
+from vaeviewer import paths
+from vaeviewer.backend.config import PRESETS, updated
+from vaeviewer.errors import UserError
+from vaeviewer.session.session import Session
+from vaeviewer.session.states import Action, State
+from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.theme import follow_system_scheme
+
+log = logging.getLogger("vaeviewer")
+
+SCREENSHOT_EPOCHS = 5
+SETTLE_MS = 700
+"""After the last epoch: time for the panels to draw the last snapshot before the picture is taken."""
+
+
+def create_main_window(argv: Sequence[str] = ()) -> MainWindow:
+    """The wired window, not shown yet; loading begins when it is first shown.
+
+    Args:
+        argv: As on the command line: a run folder, ``--data DIR``, ``--scheme light|dark``.
+    """
+    parser = argparse.ArgumentParser("vaeviewer")
+    parser.add_argument("run", nargs="?", type=Path)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--scheme", choices=("light", "dark"))
+    return _build_window(parser.parse_args(list(argv)))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the window until it is closed, or take a picture of it; returns the exit code.
+
+    Raises:
+        UserError: Something the user can mend.
+    """
+    if options.screenshot is not None:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+        _check_picture(options.screenshot)
+    window = _build_window(options)
+    _show_errors_in(window)
+    app = QApplication.instance()
+    assert isinstance(app, QApplication), "_build_window made it"
+    if options.screenshot is not None:
+        _leave(_take_screenshot(app, window, options))
+    signal.signal(signal.SIGINT, lambda *_: window.close())
+    signal.signal(signal.SIGTERM, lambda *_: window.close())
+    window.show()
+    _leave(app.exec())
+
+
+def _build_window(options: argparse.Namespace) -> MainWindow:
+    # NumPy's thread pool would compete with training for the same cores.
+    threadpool_limits(limits=1)
+    app = QApplication.instance() or QApplication(["vaeviewer"])
+    assert isinstance(app, QApplication), "no other kind of application runs here"
+    app.setApplicationName("vaeviewer")
+    app.setApplicationDisplayName("vaeviewer")
+    follow_system_scheme(app, options.scheme)
+    session = Session(PRESETS["default"])
+    window = MainWindow(session, QSettings(str(paths.settings_file()), QSettings.Format.IniFormat))
+    session.setParent(window)
+    data = ("folder", options.data) if options.data else None
+    window.first_shown.connect(lambda: session.start(options.run, data))
+    return window
+
+
+def _take_screenshot(app: QApplication, window: MainWindow, options: argparse.Namespace) -> int:
+    """Train off-screen, save what the window shows, and return the exit code."""
+    session = window.session
+    session.settings = updated(session.settings, epochs=options.epochs or SCREENSHOT_EPOCHS)
+    window.form.set_settings(session.settings)
+    window.controls.set_live_settings(session.settings.train)
+    problems: list[str] = []
+    done = QEventLoop()
+
+    def on_state(state: State) -> None:
+        if state is State.READY:
+            session.request(Action.TRAIN)
+        elif state is State.FINISHED:
+            QTimer.singleShot(SETTLE_MS, done.quit)
+        elif state is State.FAILED:
+            done.quit()
+
+    def on_problem(sentence: str) -> None:
+        problems.append(sentence)
+        done.quit()
+
+    session.state_changed.connect(on_state)
+    session.problem.connect(on_problem)
+    width, height = options.size or (1280, 800)
+    window.resize(width, height)
+    window.show()
+    window.reset_layout()
+    window.plane.setFocus()
+    done.exec()
+    if not problems:
+        window.set_view(z=(0.0, 0.0))
+        app.processEvents()
+        if not window.grab().save(str(options.screenshot)):
+            problems.append(f"{options.screenshot} could not be written; choose another place.")
+    window.close()
+    for sentence in problems:
+        print(f"vaeviewer: {sentence}", file=sys.stderr)
+    return 2 if problems else 0
+
+
+def _check_picture(path: Path) -> None:
+    if path.suffix.lower() != ".png":
+        raise UserError(f"--screenshot must name a .png file, but is {path}.")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"--screenshot: {path.absolute().parent} is not a folder; make it, or choose another.")
+
+
+def _show_errors_in(window: MainWindow) -> None:
+    """An exception nobody caught is logged and shown; the program goes on."""
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            window.close()
+            return
+        details = "".join(traceback.format_exception(kind, error, trace))
+        log.error("unexpected error\n%s", details)
+        window.session.problem.emit(f"Something went wrong here ({kind.__name__}: {error}); training goes on.", details)
+
+    def show_from_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None:
+            show(args.exc_type, args.exc_value, args.exc_traceback)
+
+    sys.excepthook = show
+    threading.excepthook = show_from_thread
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once, whatever a thread is in the middle of.
+
+    Importing torch and compiling cannot be interrupted, and an interpreter that shuts down under them prints
+    tracebacks. Everything worth keeping was written when the window closed.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    logging.shutdown()
+    os._exit(code)

@@ -1,0 +1,446 @@
+"""The main window: places the panels, hands them what they draw, and passes what the user did to the session."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QByteArray, QEvent, QSettings, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QShowEvent
+from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QToolBar, QVBoxLayout, QWidget
+
+from vaeviewer.backend.config import Settings, protocol_text
+from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+from vaeviewer.errors import SettingsError
+from vaeviewer.session.grid_decoder import GridDecoder
+from vaeviewer.session.messages import Opened, Saved
+from vaeviewer.session.session import Session
+from vaeviewer.session.states import State
+from vaeviewer.session.view_state import ViewState
+from vaeviewer.analysis.manifold import grid_points, mosaic
+from vaeviewer.ui.config_form import ConfigForm
+from vaeviewer.ui.decoded_image_view import DecodedImageView
+from vaeviewer.ui.latent_view import LatentView
+from vaeviewer.ui.loss_panel import LossPanel
+from vaeviewer.ui.manifold_panel import ManifoldPanel
+from vaeviewer.ui.message_bar import MessageBar
+from vaeviewer.ui.reconstruction_panel import ReconstructionPanel
+from vaeviewer.ui.refresh import Schedule
+from vaeviewer.ui.training_controls import TrainingControls, install_space_shortcut
+
+FRAME_MS = 16
+"""The mailbox is drained once per displayed frame."""
+
+DRAG_SECONDS = 1 / 120
+"""During a drag at most one decode in this time; the first move decodes at once."""
+
+EXAMPLES = 24
+"""Held-out images chosen for the reconstructions; the panel shows as many as fit."""
+
+LAYOUT_VERSION = 1
+
+HINTS = {
+    State.READY: "Press Train (Space) and watch the model organise its images",
+    State.RUNNING: "",
+    State.PAUSED: "",
+    State.FINISHED: "",
+    State.FAILED: "",
+}
+
+
+class MainWindow(QMainWindow):
+    """Docks around the latent plane.
+
+    Args:
+        session: What is trained and shown.
+        store: Where the window's layout and choices are remembered.
+
+    Signals:
+        first_shown(): The window is on screen; slow work may begin.
+        closed(): The window was closed and the session has been told to end.
+    """
+
+    first_shown = Signal()
+    closed = Signal()
+
+    def __init__(self, session: Session, store: QSettings) -> None:
+        super().__init__()
+        self.setObjectName("mainWindow")
+        self.session = session
+        self.view = ViewState()
+        self._store = store
+        self._schedule = Schedule()
+        self._decoder = GridDecoder(self)
+        self._example_draw = 0
+        self._shown_before = False
+        self._last_decode = 0.0
+        self._underlay_rect: tuple[float, float, float, float] | None = None
+
+        self.plane = LatentView()
+        self.decoded = DecodedImageView()
+        self.reconstructions = ReconstructionPanel()
+        self.manifold = ManifoldPanel()
+        self.elbo_terms = LossPanel()
+        self.controls = TrainingControls()
+        self.form = ConfigForm()
+        self.message = MessageBar()
+        self._place_panels()
+        self._build_status_bar()
+        from vaeviewer.ui.menus import Menus  # noqa: PLC0415: menus know the window's type
+
+        self.menus = Menus(self)
+        self._connect()
+        self._default_layout = self.saveState(LAYOUT_VERSION)
+        self._restore_layout()
+
+        self._frame = QTimer(self)
+        self._frame.setTimerType(Qt.TimerType.PreciseTimer)
+        self._frame.timeout.connect(self._on_frame)
+        self._frame.start(FRAME_MS)
+        self._drag = QTimer(self)
+        self._drag.setSingleShot(True)
+        self._drag.setTimerType(Qt.TimerType.PreciseTimer)
+        self._drag.timeout.connect(self._decode_handle)
+        self._on_state(session.state)
+        self.form.set_settings(session.settings)
+        self.controls.set_live_settings(session.settings.train)
+        self._show_title()
+
+    # What the user did
+
+    def set_view(self, **changes: Any) -> None:
+        """Change the ViewState and draw what depends on it, now."""
+        self.view = replace(self.view, **changes)
+        if "z" in changes:
+            self._move_handle()
+            if len(changes) == 1:
+                return
+        self._draw(now=True)
+
+    def show_other_examples(self) -> None:
+        """Choose other held-out images for the reconstructions."""
+        self._example_draw += 1
+        self.set_view(examples=self._choose_examples())
+
+    def reset_layout(self) -> None:
+        """Put every dock back where it was at first."""
+        self.restoreState(self._default_layout, LAYOUT_VERSION)
+        for dock in self.docks:
+            dock.show()
+        self._size_docks()
+
+    def show_problem(self, sentence: str, details: str = "") -> None:
+        """Show a message above the plane, without stopping anything."""
+        self.message.show_message(sentence, details=details)
+
+    # Building
+
+    def _place_panels(self) -> None:
+        bar = QToolBar("Training")
+        bar.setObjectName("trainingBar")
+        bar.setMovable(False)
+        bar.toggleViewAction().setEnabled(False)
+        bar.addWidget(self.controls)
+        self.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
+
+        middle = QWidget()
+        layout = QVBoxLayout(middle)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.message)
+        layout.addWidget(self.plane, 1)
+        self.setCentralWidget(middle)
+
+        self.setDockNestingEnabled(True)
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, self.tabPosition(Qt.DockWidgetArea.TopDockWidgetArea))
+        area = Qt.DockWidgetArea
+        self.docks: list[QDockWidget] = []
+        left = self._dock("Reconstructions", self.reconstructions, area.LeftDockWidgetArea)
+        settings = self._dock("Settings", self.form, area.LeftDockWidgetArea)
+        self.tabifyDockWidget(left, settings)
+        left.raise_()
+        self._decoded_dock = self._dock("Decoded image", self.decoded, area.RightDockWidgetArea)
+        self._manifold_dock = self._dock("Manifold", self.manifold, area.RightDockWidgetArea)
+        self._terms_dock = self._dock("ELBO terms", self.elbo_terms, area.BottomDockWidgetArea)
+        self._left_dock = left
+        self.setCorner(Qt.Corner.BottomLeftCorner, area.BottomDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, area.BottomDockWidgetArea)
+
+    def _dock(self, title: str, panel: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(title.lower().replace(" ", "-") + "-dock")
+        dock.setWidget(panel)
+        self.addDockWidget(area, dock)
+        self.docks.append(dock)
+        return dock
+
+    def _size_docks(self) -> None:
+        width, height = self.width(), self.height()
+        side = max(250, min(420, round(width * 0.22)))
+        self.resizeDocks([self._left_dock, self._decoded_dock], [side, side], Qt.Orientation.Horizontal)
+        self.resizeDocks([self._terms_dock], [max(170, round(height * 0.24))], Qt.Orientation.Vertical)
+        upper = round(height * 0.3)
+        self.resizeDocks([self._decoded_dock, self._manifold_dock], [upper, upper], Qt.Orientation.Vertical)
+
+    def _build_status_bar(self) -> None:
+        bar = self.statusBar()
+        self._status: dict[str, QLabel] = {}
+        tips = {
+            "device": "Where training computes, and with how many processor threads.",
+            "data": "The images: those trained on and those held out.",
+            "step": "Gradient steps taken.",
+            "speed": "Training images per second.",
+            "left": "Progress through the planned epochs, and the time that remains.",
+            "saved": "Whether the run is on disk.",
+        }
+        for name, tip in tips.items():
+            label = QLabel()
+            label.setObjectName(f"{name}Status")
+            label.setToolTip(tip)
+            label.setContentsMargins(8, 0, 8, 0)
+            self._status[name] = label
+            bar.addWidget(label)
+        bar.setSizeGripEnabled(True)
+
+    def _connect(self) -> None:
+        session = self.session
+        session.state_changed.connect(self._on_state)
+        session.opened.connect(self._on_opened)
+        session.saved.connect(self._on_saved)
+        session.problem.connect(self.show_problem)
+        session.data_arrived.connect(self._offer_to_keep_model)
+        session.fetching.connect(self._on_fetching)
+        self.controls.action_requested.connect(session.request)
+        self.controls.steps_per_second_changed.connect(session.set_steps_per_second)
+        self.controls.live_setting_changed.connect(self._change_live)
+        self.form.settings_changed.connect(self._take_settings)
+        self.plane.handle_moved.connect(lambda a, b: self.set_view(z=(a, b)))
+        self.plane.image_selected.connect(lambda row: self.set_view(selected=row if row >= 0 else None))
+        self.plane.hidden_classes_changed.connect(lambda hidden: self.set_view(hidden_classes=hidden))
+        self.plane.range_settled.connect(self._request_underlay)
+        self.reconstructions.examples_requested.connect(self.show_other_examples)
+        self.manifold.handle_moved.connect(lambda a, b: self.set_view(z=(a, b)))
+        self.manifold.spacing_changed.connect(lambda spacing: self.set_view(manifold_spacing=spacing))
+        self.manifold.size_changed.connect(lambda size: self.set_view(manifold_size=size))
+        self.manifold.images_wanted.connect(self._request_manifold)
+        self._decoder.decoded.connect(self._on_decoded)
+        self._decoder.failed.connect(lambda text: self.show_problem(f"Decoding failed: {text}"))
+        install_space_shortcut(self, self.controls.press_train)
+
+    # What the session says
+
+    def _on_state(self, state: State) -> None:
+        session = self.session
+        waiting = f"Loading {session.waiting_for}…" if state is State.LOADING else ""
+        self.controls.set_state(state, session.waiting_for)
+        hint = waiting or HINTS[state]
+        self.plane.set_hint(hint)
+        self.decoded.set_hint(waiting)
+        self.manifold.set_hint(waiting)
+        active = state not in (State.LOADING, State.READY)
+        self.form.set_run_active(active, "Fixed during a run: press Reset first.")
+        self.menus.show_state(state)
+        if state is not State.RUNNING:
+            self._draw(now=True)
+
+    def _on_opened(self, opened: Opened) -> None:
+        dataset = opened.dataset
+        self.form.set_settings(opened.settings)
+        self.controls.set_live_settings(opened.settings.train)
+        self.elbo_terms.set_protocol_text(protocol_text(opened.settings))
+        self.plane.set_dataset(dataset)
+        self.view = replace(
+            self.view, selected=None, hidden_classes=frozenset(), examples=self._choose_examples()
+        )
+        threads = f"{opened.threads} threads" if opened.threads > 1 else "1 thread"
+        self._status["device"].setText(f"{opened.device.upper()}, {threads}" if opened.device == "cpu" else opened.device.upper())
+        self._status["data"].setText(
+            f"{dataset.name}: {len(dataset.train_images):,} train, {len(dataset.held_out_images):,} held out"
+        )
+        self._show_title()
+        self.menus.show_data(dataset)
+
+    def _on_saved(self, saved: Saved) -> None:
+        self._show_title()
+        self.statusBar().showMessage(f"Saved step {saved.step:,} in {saved.folder}", 6000)
+        self._show_status()
+
+    def _offer_to_keep_model(self, dataset: ImageDataset) -> None:
+        use = self.session.use_data
+        same_size = self.session.dataset is not None and dataset.image_shape == self.session.dataset.image_shape
+        answers = [("Start &anew", lambda: use(dataset, keep_model=False))]
+        if same_size:
+            answers.insert(0, ("&Keep the trained model", lambda: use(dataset, keep_model=True)))
+        self.message.show_message(
+            f"{dataset.name} is loaded. Look at it with the model you trained, or start a new one?"
+            if same_size
+            else f"{dataset.name} is loaded. Its images are of another size, so it needs a new model.",
+            answers,
+        )
+
+    def _on_fetching(self, done: int, total: int) -> None:
+        if done < 0:
+            if self.message.text.startswith("Fetching"):
+                self.message.hide()
+            return
+        if not self.message.text.startswith("Fetching"):
+            self.message.show_message("Fetching the images…", [("&Cancel", self.session.cancel_loading)])
+        self.message.show_progress(done, total)
+
+    def _change_live(self, field: str, value: object) -> None:
+        try:
+            self.session.change(field, value)
+        except SettingsError as error:
+            self.show_problem(str(error))
+        self.form.set_settings(self.session.settings)
+
+    def _take_settings(self, settings: Settings) -> None:
+        live = ("epochs", "learning_rate", "beta")
+        for field in live:
+            self.session.change(field, getattr(settings.train, field))
+        self.session.use_settings(settings)
+        self.controls.set_live_settings(settings.train)
+
+    # Drawing
+
+    def _on_frame(self) -> None:
+        if self.session.drain():
+            self._draw(now=self.session.state is not State.RUNNING)
+
+    def _draw(self, *, now: bool) -> None:
+        snapshot, dataset, view = self.session.snapshot, self.session.dataset, self.view
+        due = self._schedule.due
+        if due("plane", now=now):
+            self.plane.update_frame(snapshot, view)
+        if not self._drag.isActive():
+            self.decoded.update_frame(snapshot, view)
+        if due("reconstructions", now=now):
+            self.reconstructions.update_frame(snapshot, dataset, view)
+        if due("curves", now=now):
+            self.elbo_terms.update_frame(self.session.history)
+        if due("manifold", now=now):
+            self._request_manifold()
+        if due("underlay", now=now):
+            self._request_underlay()
+        self._show_status()
+
+    def _move_handle(self) -> None:
+        self.plane.update_frame(self.session.snapshot, self.view)
+        self.manifold.set_handle(self.view.z)
+        wait = self._last_decode + DRAG_SECONDS - time.perf_counter()
+        if wait <= 0:
+            self._decode_handle()
+        elif not self._drag.isActive():
+            self._drag.start(max(1, round(wait * 1000)))
+
+    def _decode_handle(self) -> None:
+        self._last_decode = time.perf_counter()
+        self.decoded.update_frame(self.session.snapshot, self.view)
+
+    def _request_manifold(self) -> None:
+        self.manifold.update_frame(self.view)
+        snapshot = self.session.snapshot
+        if snapshot is not None and self.manifold.isVisible():
+            self._decoder.request(
+                "manifold", snapshot, self.manifold.wanted(self.view), self.view.manifold_spacing
+            )
+
+    def _request_underlay(self) -> None:
+        snapshot = self.session.snapshot
+        if not self.view.underlay or snapshot is None:
+            return
+        xs, ys = self.plane.underlay_grid()
+        width, height = xs[1] - xs[0], ys[1] - ys[0]
+        rect = (xs[0] - width / 2, ys[0] - height / 2, width * len(xs), height * len(ys))
+        self._decoder.request("underlay", snapshot, grid_points(xs, ys), (rect, len(xs)))
+
+    def _on_decoded(self, kind: str, images: np.ndarray[Any, Any], tag: Any) -> None:
+        if kind == "manifold":
+            self.manifold.show_images(images, tag)
+        elif self.view.underlay:
+            rect, columns = tag
+            self.plane.set_underlay(mosaic(as_grey_levels(images), columns), rect)
+
+    def _show_status(self) -> None:
+        progress, snapshot = self.session.progress, self.session.snapshot
+        if progress is None:
+            return
+        step = snapshot.step if snapshot is not None and self.session.state is not State.RUNNING else progress.step
+        self._status["step"].setText(f"step {step:,}")
+        rate = progress.images_per_s
+        running = self.session.state is State.RUNNING
+        self._status["speed"].setText(f"{rate:,.0f} images/s" if rate and running else "")
+        left = progress.seconds_left if running else None
+        self.controls.set_progress(progress.epoch, progress.epochs, left)
+        self._status["left"].setText(f"{min(1.0, progress.epoch / progress.epochs):.0%} of {progress.epochs} epochs")
+        saved = self.session.saved_step
+        if saved is None:
+            text = "not saved" if step else ""
+        else:
+            text = "saved" if saved == step else f"saved at step {saved:,}"
+        self._status["saved"].setText(text)
+
+    def _show_title(self) -> None:
+        folder, dataset = self.session.folder, self.session.dataset
+        parts = [folder.name] if folder else []
+        if dataset is not None:
+            parts.append(dataset.name)
+        self.setWindowTitle(" · ".join([*parts, "vaeviewer"]))
+
+    def _choose_examples(self) -> tuple[int, ...]:
+        dataset = self.session.dataset
+        if dataset is None:
+            return ()
+        draw = np.random.default_rng(self._example_draw)
+        count = len(dataset.held_out_images)
+        return tuple(int(row) for row in draw.permutation(count)[:EXAMPLES])
+
+    # Being a window
+
+    def sizeHint(self) -> QSize:
+        """The size the layout was designed for."""
+        return QSize(1280, 800)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Begin slow work only once the window is on screen."""
+        super().showEvent(event)
+        if not self._shown_before:
+            self._shown_before = True
+            if not self._store.contains("window/state"):
+                self._size_docks()
+            # After this turn of the event loop the first frame is painted.
+            QTimer.singleShot(0, self.first_shown.emit)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Nothing is drawn while minimised; catch up afterwards."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.WindowStateChange and not self.isMinimized():
+            self._draw(now=True)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Closing never asks."""
+        self._frame.stop()
+        self._drag.stop()
+        self._store.setValue("window/geometry", self.saveGeometry())
+        self._store.setValue("window/state", self.saveState(LAYOUT_VERSION))
+        self._store.setValue("window/curves", json.dumps(self.elbo_terms.options()))
+        self._store.sync()
+        self._decoder.close(0.2)
+        self.session.close()
+        event.accept()
+        self.closed.emit()
+
+    def _restore_layout(self) -> None:
+        self.resize(self.sizeHint())
+        geometry, state = self._store.value("window/geometry"), self._store.value("window/state")
+        if isinstance(geometry, QByteArray):
+            self.restoreGeometry(geometry)
+        if isinstance(state, QByteArray):
+            self.restoreState(state, LAYOUT_VERSION)
+        with suppress(ValueError, TypeError):  # a damaged note of choices is no reason to stop
+            self.elbo_terms.set_options(json.loads(str(self._store.value("window/curves"))))

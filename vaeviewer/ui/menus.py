@@ -1,0 +1,192 @@
+"""The menus and what their entries do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QFileDialog, QMenu
+
+from vaeviewer import __version__, paths
+from vaeviewer.backend.datasets import CATALOG
+from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.session.states import BUTTONS, Action, State
+from vaeviewer.ui.image_widget import to_qimage
+
+if TYPE_CHECKING:
+    from vaeviewer.ui.main_window import MainWindow
+
+SHORTCUTS = """<table cellpadding=3>
+<tr><td><b>Space</b></td><td>Train, Pause, Resume</td></tr>
+<tr><td><b>.</b></td><td>One step</td></tr>
+<tr><td><b>Ctrl+.</b></td><td>Stop</td></tr>
+<tr><td><b>Ctrl+R</b></td><td>Reset: new weights</td></tr>
+<tr><td><b>Arrow keys</b></td><td>Move the handle by 0.05, with Shift by 0.5 (plane has the focus)</td></tr>
+<tr><td><b>Click a point</b></td><td>Select that image</td></tr>
+<tr><td><b>Wheel, middle or right drag</b></td><td>Zoom and pan the plane</td></tr>
+<tr><td><b>F</b></td><td>Fit the plane to the points</td></tr>
+<tr><td><b>U</b></td><td>Fill the plane with decoded images</td></tr>
+<tr><td><b>Ctrl+O, Ctrl+S</b></td><td>Open a run, save the run</td></tr>
+</table>"""
+
+
+class Menus:
+    """Builds the menu bar of a main window and keeps its entries true to the session's state."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self._data_entries: dict[str, QAction] = {}
+        self._build_file()
+        self._build_data()
+        self._build_view()
+        self._build_training()
+        self._build_help()
+
+    def show_state(self, state: State) -> None:
+        """Enable what ``state`` allows."""
+        buttons = BUTTONS[state]
+        self._train.setText(f"&{buttons.train_text}")
+        self._train.setEnabled(buttons.train is not None)
+        self._step.setEnabled(buttons.step is not None)
+        self._stop.setEnabled(buttons.stop is not None)
+        self._reset.setEnabled(buttons.reset is not None)
+        loaded = state is not State.LOADING
+        for action in (self._save, self._save_as, self._export):
+            action.setEnabled(loaded)
+
+    def show_data(self, dataset: ImageDataset) -> None:
+        """Mark the entry of the data in use."""
+        for key, action in self._data_entries.items():
+            action.setChecked(key == dataset.source.key)
+
+    def _build_file(self) -> None:
+        menu = self._menu("&File")
+        keys = QKeySequence.StandardKey
+        self._add(menu, "&Open run…", self._open_run, keys.Open)
+        self._save = self._add(menu, "&Save run", self._save_run, keys.Save)
+        self._save_as = self._add(menu, "Save run &as…", self._save_run_as, keys.SaveAs)
+        menu.addSeparator()
+        self._export = self._add(menu, "&Export manifold…", self._export_manifold, "Ctrl+E")
+        menu.addSeparator()
+        self._add(menu, "&Quit", self._window.close, "Ctrl+Q")
+
+    def _build_data(self) -> None:
+        menu = self._menu("&Data")
+        group = QActionGroup(menu)
+        for entry in CATALOG:
+            if entry.key == "folder":
+                menu.addSeparator()
+            action = self._add(menu, entry.title, lambda key=entry.key: self._load(key))
+            action.setToolTip(entry.note)
+            action.setStatusTip(entry.note)
+            action.setCheckable(True)
+            group.addAction(action)
+            self._data_entries[entry.key] = action
+        menu.setToolTipsVisible(True)
+
+    def _build_view(self) -> None:
+        window = self._window
+        menu = self._menu("&View")
+        self._add(menu, "&Fit the plane", window.plane.fit, "F")
+        underlay = self._add(menu, "Decoded images &behind the points", lambda: None, "U")
+        underlay.setCheckable(True)
+        underlay.toggled.connect(lambda on: window.set_view(underlay=on))
+        sample = self._add(menu, "One &sample of each posterior", lambda: None)
+        sample.setToolTip("Draw one sample of each q(z|x) in place of its mean.")
+        sample.setCheckable(True)
+        sample.toggled.connect(lambda on: window.set_view(points="sample" if on else "mean"))
+        labels = self._add(menu, "Class &names in the plane", lambda: None)
+        labels.setCheckable(True)
+        labels.setChecked(True)
+        labels.toggled.connect(window.plane.set_class_labels)
+        menu.addSeparator()
+        for dock in window.docks:
+            menu.addAction(dock.toggleViewAction())
+        self._add(menu, "&Restore the layout", window.reset_layout)
+
+    def _build_training(self) -> None:
+        request = self._window.session.request
+        menu = self._menu("&Training")
+        # Space itself belongs to the window's shortcut, which leaves it to a field that has the focus.
+        self._train = self._add(menu, "&Train", self._window.controls.press_train)
+        self._step = self._add(menu, "One s&tep", lambda: request(Action.STEP), ".")
+        self._stop = self._add(menu, "St&op", lambda: request(Action.STOP), "Ctrl+.")
+        self._reset = self._add(menu, "&Reset", lambda: request(Action.RESET), "Ctrl+R")
+
+    def _build_help(self) -> None:
+        message = self._window.message
+        menu = self._menu("&Help")
+        self._add(menu, "&Keyboard and mouse", lambda: message.show_message(SHORTCUTS), "F1")
+        self._add(
+            menu,
+            "&About vaeviewer",
+            lambda: message.show_message(
+                f"vaeviewer {__version__}: an explorer for the latent spaces of variational autoencoders "
+                "(Kingma & Welling 2013). Bundled digits: MNIST by Yann LeCun and Corinna Cortes, CC BY-SA 3.0."
+            ),
+        )
+
+    def _menu(self, title: str) -> QMenu:
+        return self._window.menuBar().addMenu(title)
+
+    def _add(
+        self,
+        menu: QMenu,
+        text: str,
+        action: Callable[[], object],
+        shortcut: QKeySequence.StandardKey | str | None = None,
+    ) -> QAction:
+        entry = QAction(text, self._window)
+        entry.triggered.connect(lambda _checked=False: action())
+        if shortcut is not None:
+            entry.setShortcut(QKeySequence(shortcut))
+        menu.addAction(entry)
+        return entry
+
+    # What entries do
+
+    def _open_run(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self._window, "Open run", str(_existing(paths.runs_dir())))
+        if folder:
+            self._window.session.open_run(Path(folder))
+
+    def _save_run(self) -> None:
+        session = self._window.session
+        folder = session.folder or paths.runs_dir() / time.strftime("%Y-%m-%d %H.%M.%S")
+        session.save(folder)
+
+    def _save_run_as(self) -> None:
+        start = _existing(paths.runs_dir()) / time.strftime("%Y-%m-%d %H.%M.%S")
+        folder, _ = QFileDialog.getSaveFileName(self._window, "Save run as a new folder", str(start))
+        if folder:
+            self._window.session.save(Path(folder))
+
+    def _export_manifold(self) -> None:
+        picture = self._window.manifold.picture()
+        if picture is None:
+            self._window.show_problem("there is no manifold yet; open the Manifold panel first.")
+            return
+        file, _ = QFileDialog.getSaveFileName(self._window, "Export manifold", "manifold.png", "PNG (*.png)")
+        if file and not to_qimage(picture).save(file):
+            self._window.show_problem(f"{file} could not be written; choose another place.")
+
+    def _load(self, key: str) -> None:
+        session = self._window.session
+        if key != "folder":
+            session.load_data(key)
+            return
+        folder = QFileDialog.getExistingDirectory(self._window, "Open a folder of idx files")
+        if folder:
+            session.load_data(key, Path(folder))
+        elif session.dataset is not None:
+            self.show_data(session.dataset)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there: where a file dialog can start."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return folder
