@@ -51,9 +51,9 @@ def _qt_leftovers() -> list[str]:
     found = [
         repr(o)
         for o in gc.get_objects()
-        if isinstance(o, (QTimer, QThread))
+        if issubclass(type(o), (QTimer, QThread))  # isinstance would wake lazy objects of other libraries
         and isValid(o)
-        and (o.isActive() if isinstance(o, QTimer) else o.isRunning())
+        and (o.isActive() if isinstance(o, QTimer) else o.isRunning() and not o.isMainThread())
     ]
     widgets = [repr(w) for w in QApplication.topLevelWidgets() if w.isVisible()]
     return found + widgets

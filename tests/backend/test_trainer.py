@@ -1,0 +1,220 @@
+"""The trainer: repeatable, restorable, honest about failure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import same_arrays
+
+from vaeviewer.backend import loop
+from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.history import History
+from vaeviewer.backend.trainer import NonFiniteError, Trainer
+
+
+def train_all(trainer: Trainer) -> Trainer:
+    loop.train(trainer, go_on=lambda: True, after_block=lambda: None)
+    return trainer
+
+
+def steps(trainer: Trainer, count: int) -> Trainer:
+    for _ in range(count):
+        trainer.step()
+    trainer.finish_block()
+    return trainer
+
+
+@pytest.mark.parametrize("protocol", ["grey", "dynamic", "threshold"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "adagrad"])
+def test_training_raises_the_held_out_elbo(
+    digits: ImageDataset, small: Settings, protocol: str, optimizer: str
+) -> None:
+    settings = updated(small, protocol=protocol, optimizer=optimizer, learning_rate=5e-3, epochs=6)
+    trainer = Trainer(digits, settings)
+    before = trainer.evaluate()
+    after = train_all(trainer).held_out
+    assert after is not None
+    assert after.elbo > before.elbo + 50
+    assert after.elbo == pytest.approx(after.reconstruction - after.kl)
+
+
+@pytest.mark.parametrize("variance", ["fixed", "learned"])
+def test_gaussian_likelihood_trains(digits: ImageDataset, small: Settings, variance: str) -> None:
+    settings = updated(small, likelihood="gaussian", gaussian_variance=variance, epochs=4)
+    trainer = Trainer(digits, settings)
+    before = trainer.evaluate()
+    train_all(trainer)
+    assert trainer.held_out is not None
+    assert trainer.held_out.elbo > before.elbo + 10
+
+
+@pytest.mark.parametrize("protocol", ["grey", "dynamic"])
+def test_same_seed_same_weights_whatever_is_looked_at(
+    digits: ImageDataset, small: Settings, protocol: str
+) -> None:
+    settings = updated(small, protocol=protocol)
+    quiet = train_all(Trainer(digits, settings))
+    watched = Trainer(digits, settings)
+
+    def look() -> None:
+        watched.snapshot().decode(np.zeros((1, 2), np.float32))
+        watched.refresh_posterior()
+        watched.evaluate()
+        watched.keep_good_state()
+        torch.rand(3)
+
+    loop.train(watched, go_on=lambda: True, after_block=look)
+    assert same_arrays(quiet.snapshot().weights, watched.snapshot().weights)
+    other = train_all(Trainer(digits, updated(settings, seed=8)))
+    assert not same_arrays(quiet.snapshot().weights, other.snapshot().weights)
+
+
+def test_an_epoch_visits_each_image_once(digits: ImageDataset, small: Settings) -> None:
+    trainer = Trainer(digits, small)
+    steps(trainer, trainer.steps_per_epoch)
+    posterior = trainer.snapshot().posterior
+    assert posterior is not None
+    # 600 images in batches of 50: each step wrote 50 rows of its own.
+    assert np.bincount(posterior.row_steps, minlength=12).tolist() == [50] * 12
+    assert trainer.epoch == 1.0
+    assert trainer.at_epoch_start
+
+
+def test_rows_of_the_posterior_know_their_age(digits: ImageDataset, small: Settings) -> None:
+    trainer = steps(Trainer(digits, small), 3)
+    live = trainer.snapshot().posterior
+    assert live is not None
+    assert not live.consistent
+    trainer.refresh_posterior()
+    snapshot = trainer.snapshot()
+    assert snapshot.posterior is not None
+    assert snapshot.posterior.consistent
+    loc, scale = snapshot.encode(digits.train_images)
+    np.testing.assert_allclose(snapshot.posterior.loc, loc, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(snapshot.posterior.scale, scale, rtol=1e-4, atol=1e-5)
+
+
+def test_a_snapshot_never_changes(digits: ImageDataset, small: Settings) -> None:
+    trainer = steps(Trainer(digits, small), 2)
+    snapshot = trainer.snapshot()
+    before = {name: array.copy() for name, array in snapshot.weights.items()}
+    steps(trainer, 5)
+    assert same_arrays(before, dict(snapshot.weights))
+    with pytest.raises(ValueError, match="read-only"):
+        snapshot.weights["decoder.0.weight"][0, 0] = 1.0
+
+
+def test_the_history_holds_every_step_and_every_epoch(digits: ImageDataset, small: Settings) -> None:
+    trainer = train_all(Trainer(digits, small))
+    training, held_out = trainer.history.training.view(), trainer.history.held_out.view()
+    assert training.step.tolist() == list(range(1, 25))
+    assert held_out.step.tolist() == [12, 24]
+    assert held_out.epoch.tolist() == [1.0, 2.0]
+    np.testing.assert_allclose(training.elbo, training.reconstruction - training.kl)
+
+
+def test_held_out_figures_repeat_exactly(digits: ImageDataset, small: Settings) -> None:
+    trainer = Trainer(digits, small)
+    first, second = trainer.evaluate(), trainer.evaluate()
+    assert first == second
+    assert first.samples == 100  # 10,000 draws over 100 images
+
+
+def test_the_learning_rate_follows_the_cosine(digits: ImageDataset, small: Settings) -> None:
+    trainer = Trainer(digits, updated(small, learning_rate=0.1, epochs=2))
+    assert trainer.learning_rate() == pytest.approx(0.1)
+    steps(trainer, 12)
+    assert trainer.learning_rate() == pytest.approx(0.05)
+    trainer.change("epochs", 4)
+    assert trainer.learning_rate() == pytest.approx(0.1 * 0.5 * (1 + np.cos(np.pi / 4)))
+    trainer.change("learning_rate", 0.2)
+    assert trainer.learning_rate() == pytest.approx(0.2 * 0.5 * (1 + np.cos(np.pi / 4)))
+    assert [(c.step, c.field, c.value) for c in trainer.timeline] == [(12, "epochs", 4), (12, "learning_rate", 0.2)]
+
+
+def test_only_live_settings_change(digits: ImageDataset, small: Settings) -> None:
+    with pytest.raises(ValueError, match="batch_size"):
+        Trainer(digits, small).change("batch_size", 10)
+
+
+def test_beta_weighs_the_kl_but_the_elbo_stays_true(digits: ImageDataset, small: Settings) -> None:
+    plain = train_all(Trainer(digits, updated(small, epochs=8))).held_out
+    heavy = train_all(Trainer(digits, updated(small, epochs=8, beta=50.0))).held_out
+    assert plain is not None
+    assert heavy is not None
+    assert heavy.kl < 0.5 * plain.kl
+    assert heavy.elbo == pytest.approx(heavy.reconstruction - heavy.kl)
+
+
+def test_more_samples_per_image(digits: ImageDataset, small: Settings) -> None:
+    trainer = train_all(Trainer(digits, updated(small, samples=4)))
+    assert trainer.held_out is not None
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad", "sgd"])
+def test_restored_training_goes_on_bit_for_bit(digits: ImageDataset, small: Settings, optimizer: str) -> None:
+    settings = updated(small, optimizer=optimizer, protocol="dynamic")
+    straight = train_all(Trainer(digits, settings))
+    first = steps(Trainer(digits, settings), 7)
+    checkpoint = first.checkpoint()
+    steps(first, 3)  # what happens later must not reach into the checkpoint
+    resumed = Trainer(digits, settings)
+    resumed.restore(checkpoint, History.empty(), [])
+    train_all(resumed)
+    assert same_arrays(straight.snapshot().weights, resumed.snapshot().weights)
+    assert same_arrays(straight.checkpoint().training.tensors, resumed.checkpoint().training.tensors)
+
+
+def test_training_further_plans_as_many_epochs_again(digits: ImageDataset, small: Settings) -> None:
+    trainer = train_all(Trainer(digits, small))
+    trainer.train_further()
+    assert trainer.planned_epochs == 4
+    train_all(trainer)
+    assert trainer.epoch == 4.0
+
+
+def test_a_non_finite_loss_is_found_and_undone(digits: ImageDataset, small: Settings) -> None:
+    trainer = steps(Trainer(digits, small), 4)
+    trainer.keep_good_state()
+    good = trainer.snapshot()
+    with torch.no_grad():
+        trainer._parameters[0].fill_(float("nan"))
+    with pytest.raises(NonFiniteError, match="step 5") as caught:
+        steps(trainer, 3)
+    assert caught.value.step == 5
+    with pytest.raises(NonFiniteError):
+        trainer.snapshot()
+    assert trainer.restore_good_state() == 4
+    assert same_arrays(good.weights, trainer.snapshot().weights)
+    assert trainer.history.training.view().step.tolist() == [1, 2, 3, 4]
+    steps(trainer, 2)
+    assert np.isfinite(trainer.history.training.view().elbo).all()
+
+
+def test_an_absurd_learning_rate_ends_in_the_typed_error(digits: ImageDataset, small: Settings) -> None:
+    trainer = Trainer(digits, updated(small, learning_rate=10.0, optimizer="sgd", schedule="constant"))
+    with pytest.raises(NonFiniteError):
+        train_all(trainer)
+        trainer.snapshot()
+    trainer.restore_good_state()
+    assert all(np.isfinite(w).all() for w in trainer.snapshot().weights.values())
+
+
+def test_fewer_images_than_a_batch(digits: ImageDataset, small: Settings) -> None:
+    few = replace(digits, train_images=digits.train_images[:7], train_labels=digits.train_labels[:7])
+    trainer = train_all(Trainer(few, updated(small, batch_size=128)))
+    assert trainer.batch_size == 7
+    assert trainer.step_count == 2
+
+
+def test_blocks_are_bounded(digits: ImageDataset, small: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vaeviewer.backend.loop.BLOCK_SECONDS", 1e9)
+    trainer = Trainer(digits, updated(small, batch_size=1, epochs=1))
+    blocks: list[Any] = []
+    loop.train(trainer, go_on=lambda: True, after_block=lambda: blocks.append(trainer.step_count))
+    assert blocks == [256, 512, 600]
