@@ -1,0 +1,311 @@
+"""The settings form: its editors, labels, help and bounds all come from the fields of the settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vaeviewer.backend.config import PRESETS, ModelConfig, Settings, TrainConfig, updated
+from vaeviewer.errors import SettingsError
+from vaeviewer.ui.labels import tint
+from vaeviewer.ui.number_fields import ignore_wheel_unless_focused, number_field, number_value, set_number
+from vaeviewer.ui.theme import theme_of
+
+CHOICE_TEXT = {
+    "tanh": "tanh",
+    "relu": "ReLU",
+    "silu": "SiLU",
+    "sgd": "SGD",
+    "grey": "Grey levels",
+    "dynamic": "Dynamically binarised",
+    "threshold": "Thresholded",
+    "auto": "Automatic",
+    "cpu": "CPU",
+    "cuda": "CUDA",
+    "mps": "MPS",
+}
+"""How a choice is written where its capitalised value would not do."""
+
+FIXED = {"latent_dim": "The window shows planes, so it stays 2."}
+"""Settings the window does not let anybody change, and why."""
+
+NEEDS = {
+    "gaussian_variance": ("likelihood", "gaussian", "Only the Gaussian likelihood has it."),
+    "gaussian_scale": ("likelihood", "gaussian", "Only the Gaussian likelihood has it."),
+}
+"""Settings without effect unless another has some value: that setting, the value, the reason given."""
+
+_CUSTOM = "Custom"
+
+
+@dataclass(frozen=True)
+class _Editor:
+    """An input widget with one way to read and to write it; ``on_commit`` takes who is told of user edits."""
+
+    widget: QWidget
+    read: Callable[[], Any]
+    write: Callable[[Any], None]
+    on_commit: Callable[[Callable[[], None]], object]
+
+
+@dataclass(frozen=True)
+class _Row:
+    editor: _Editor
+    label: QLabel
+    error: QLabel
+    help: str
+    live: bool
+
+
+class ConfigForm(QScrollArea):
+    """Editors for all settings, with a chooser of presets on top.
+
+    Signals:
+        settings_changed: The new :class:`Settings` after an edit by the user; only ever valid ones.
+    """
+
+    settings_changed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("configForm")
+        self._settings = Settings()
+        self._run_reason: str | None = None
+        self._rows: dict[str, _Row] = {}
+        self._preset = self._build_preset_chooser()
+
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._page = QWidget()
+        layout = QFormLayout(self._page)
+        layout.setContentsMargins(10, 10, 10, 10)
+        layout.setHorizontalSpacing(8)
+        layout.setVerticalSpacing(6)
+        layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        layout.addRow("Preset", self._preset)
+        for title, group in (("Model", ModelConfig), ("Training", TrainConfig)):
+            layout.addRow(_heading(title))
+            for name, info in group.model_fields.items():
+                self._add_row(layout, name, info)
+        self.setWidget(self._page)
+
+        self._apply_theme()
+        self.set_settings(self._settings)
+
+    def settings(self) -> Settings:
+        """The newest valid settings; a field marked as invalid counts with its last valid value."""
+        return self._settings
+
+    def set_settings(self, settings: Settings) -> None:
+        """Show ``settings`` in all fields, without a signal."""
+        self._settings = settings
+        for name, row in self._rows.items():
+            with QSignalBlocker(row.editor.widget):
+                row.editor.write(_value(settings, name))
+            self._mark(name, "")
+        self._refresh()
+
+    def set_run_active(self, active: bool, reason: str) -> None:
+        """Hold the fields that a run fixes, or free them.
+
+        Args:
+            active: Whether a run has begun and was not reset.
+            reason: One sentence for the tooltips, such as ``"Fixed during a run: Reset first."``.
+        """
+        self._run_reason = reason if active else None
+        self._refresh()
+
+    def editor(self, name: str) -> QWidget:
+        """The input widget of the setting ``name`` of either group."""
+        return self._rows[name].editor.widget
+
+    def error_text(self, name: str) -> str:
+        """The sentence below the field ``name``; empty where it is valid."""
+        return self._rows[name].error.text()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take over the colours of a new scheme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._apply_theme()
+
+    def _build_preset_chooser(self) -> QComboBox:
+        chooser = QComboBox()
+        chooser.setObjectName("presetBox")
+        for name in PRESETS:
+            chooser.addItem(name.capitalize(), name)
+        chooser.setPlaceholderText(_CUSTOM)  # shown where no preset fits; nothing to choose
+        ignore_wheel_unless_focused(chooser)
+        chooser.activated.connect(self._preset_chosen)
+        return chooser
+
+    def _add_row(self, layout: QFormLayout, name: str, info: FieldInfo) -> None:
+        editor = _build_editor(name, info)
+        editor.widget.setObjectName(name)
+        editor.widget.setAccessibleName(info.title or name)
+        error = QLabel()
+        error.setWordWrap(True)
+        error.hide()
+        field = QWidget()
+        column = QVBoxLayout(field)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(editor.widget)
+        column.addWidget(error)
+        label = QLabel(info.title or name)
+        label.setBuddy(editor.widget)
+        layout.addRow(label, field)
+        live = isinstance(info.json_schema_extra, dict) and bool(info.json_schema_extra.get("live"))
+        self._rows[name] = _Row(editor, label, error, info.description or "", live)
+        editor.on_commit(lambda: self._commit(name))
+
+    def _commit(self, name: str) -> None:
+        row = self._rows[name]
+        try:
+            settings = updated(self._settings, **{name: row.editor.read()})
+        except SettingsError as error:
+            self._mark(name, _sentence(error))
+            return
+        self._mark(name, "")
+        changed = settings != self._settings
+        self._settings = settings
+        with QSignalBlocker(row.editor.widget):
+            row.editor.write(_value(settings, name))  # the text as we would write it
+        if changed:
+            self._refresh()
+            self.settings_changed.emit(settings)
+
+    def _preset_chosen(self, index: int) -> None:
+        settings = PRESETS[self._preset.itemData(index)]
+        if settings != self._settings:
+            self.set_settings(settings)
+            self.settings_changed.emit(settings)
+
+    def _refresh(self) -> None:
+        """Enable what may be edited now, say why for the rest, and name the preset that fits."""
+        for name, row in self._rows.items():
+            reason = self._why_fixed(name)
+            row.editor.widget.setEnabled(not reason)
+            row.label.setEnabled(not reason)
+            text = f"{row.help} {reason}" if reason else row.help
+            row.editor.widget.setToolTip(text)
+            row.label.setToolTip(text)
+        names = [name for name, preset in PRESETS.items() if preset == self._settings]
+        self._preset.setCurrentIndex(self._preset.findData(names[0]) if names else -1)
+        self._preset.setEnabled(self._run_reason is None)
+        self._preset.setToolTip(self._run_reason or "All settings at once, to start from.")
+
+    def _why_fixed(self, name: str) -> str:
+        if name in FIXED:
+            return FIXED[name]
+        if self._run_reason is not None and not self._rows[name].live:
+            return self._run_reason
+        if name in NEEDS:
+            other, needed, reason = NEEDS[name]
+            return "" if _value(self._settings, other) == needed else reason
+        return ""
+
+    def _mark(self, name: str, error: str) -> None:
+        row = self._rows[name]
+        row.error.setText(error)
+        row.error.setVisible(bool(error))
+        if error:
+            tint(row.editor.widget, theme_of(self.palette()).warning)
+        else:
+            row.editor.widget.setPalette(QPalette())
+
+    def _apply_theme(self) -> None:
+        for name, row in self._rows.items():
+            tint(row.error, theme_of(self.palette()).warning)
+            self._mark(name, row.error.text())
+
+
+def _build_editor(name: str, info: FieldInfo) -> _Editor:
+    """The editor that fits the type of a field."""
+    if get_origin(info.annotation) is Literal:
+        return _choice_editor(get_args(info.annotation))
+    if get_origin(info.annotation) is tuple:
+        return _list_editor()
+    return _number_editor(name, info)
+
+
+def _choice_editor(choices: tuple[str, ...]) -> _Editor:
+    box = QComboBox()
+    # The longest choice may be cut in a narrow dock; opened, the list shows it whole.
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(6)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    for choice in choices:
+        box.addItem(CHOICE_TEXT.get(choice, choice.capitalize()), choice)
+    ignore_wheel_unless_focused(box)
+    return _Editor(
+        box,
+        read=box.currentData,
+        write=lambda value: box.setCurrentIndex(box.findData(value)),
+        on_commit=box.currentIndexChanged.connect,
+    )
+
+
+def _list_editor() -> _Editor:
+    line = QLineEdit()
+    line.setMinimumWidth(60)
+    return _Editor(
+        line,
+        # Left as text: the settings themselves say what is wrong with a part that is no whole number.
+        read=lambda: tuple(part for part in re.split(r"[\s,;]+", line.text()) if part),
+        write=lambda value: line.setText(", ".join(map(str, value))),
+        on_commit=line.editingFinished.connect,
+    )
+
+
+def _number_editor(name: str, info: FieldInfo) -> _Editor:
+    box = number_field(info)
+    box.setMinimumWidth(60)
+    if name == "threads" and isinstance(box, QSpinBox):
+        box.setSpecialValueText("Automatic")
+    return _Editor(
+        box,
+        read=lambda: number_value(box, info),
+        write=lambda value: set_number(box, value),
+        on_commit=box.valueChanged.connect,
+    )
+
+
+def _value(settings: Settings, name: str) -> Any:
+    group = settings.model if name in ModelConfig.model_fields else settings.train
+    return getattr(group, name)
+
+
+def _sentence(error: SettingsError) -> str:
+    text = str(error)
+    return text[0].upper() + text[1:]
+
+
+def _heading(title: str) -> QLabel:
+    label = QLabel(title)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    label.setContentsMargins(0, 8, 0, 0)
+    return label

@@ -1,0 +1,165 @@
+"""What the ELBO panel draws and says, as numbers: smoothing, thinning, ranges and what the curves show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaeviewer.backend.history import MetricsView
+
+Floats = NDArray[np.float64]
+
+TERMS = ("elbo", "reconstruction", "kl")
+"""The terms of ``elbo = reconstruction - kl``, in the order they are listed."""
+
+SMOOTHING_ROWS = 250
+"""Longest window of :func:`smoothed`, rows."""
+
+COLLAPSED_KL = 0.1
+"""KL, in nats per image, below which q(z|x) hardly depends on x."""
+
+COLLAPSE_STEPS = 200
+"""Steps after which a small KL counts; an untrained model may begin with one."""
+
+OVERFITTING_EPOCHS = 4
+"""Held-out evaluations below the best one that it takes to speak of overfitting."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The rows of one table, each array float64 of shape ``(n,)``; the terms are nats per image."""
+
+    step: Floats
+    epoch: Floats
+    raw: Mapping[str, Floats]
+    smooth: Mapping[str, Floats]
+
+    @classmethod
+    def of(cls, view: MetricsView, *, smooth: bool) -> Curves:
+        """Read a table; ``smooth`` takes means over recent rows, else the smooth curves are the raw ones."""
+        raw = _terms(view.reconstruction.astype(np.float64), view.kl.astype(np.float64))
+        means = _terms(smoothed(raw["reconstruction"]), smoothed(raw["kl"])) if smooth else raw
+        return cls(view.step.astype(np.float64), view.epoch.astype(np.float64), raw, means)
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def x(self, axis: Literal["steps", "epochs"]) -> Floats:
+        """Where each row lies on the horizontal axis."""
+        return self.step if axis == "steps" else self.epoch
+
+
+def _terms(reconstruction: Floats, kl: Floats) -> dict[str, Floats]:
+    return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
+
+
+def smoothing_window(row: int) -> int:
+    """Rows averaged at the given row: a twentieth of those so far, so that the steep start is not smeared."""
+    return min(SMOOTHING_ROWS, 1 + row // 20)
+
+
+def smoothed(values: Floats) -> Floats:
+    """The mean over each row and those before it within :func:`smoothing_window`, shape ``(n,)``."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    rows = np.arange(min(len(values), 20 * SMOOTHING_ROWS))
+    window = np.minimum(SMOOTHING_ROWS, 1 + rows // 20)  # as smoothing_window
+    means = np.empty(len(values))
+    means[: len(rows)] = (sums[rows + 1] - sums[rows + 1 - window]) / window
+    if len(values) > len(rows):  # all later windows have one length: slices are faster than indices
+        ends = sums[len(rows) + 1 :]
+        means[len(rows) :] = (ends - sums[len(rows) + 1 - SMOOTHING_ROWS : -SMOOTHING_ROWS]) / SMOOTHING_ROWS
+    return means
+
+
+def rows_within(x: Floats, low: float, high: float) -> slice:
+    """The rows with ``low <= x <= high`` and one more on each side, so that lines reach the edges."""
+    start = int(np.searchsorted(x, low, side="left")) - 1
+    stop = int(np.searchsorted(x, high, side="right")) + 1
+    return slice(max(0, start), min(len(x), stop))
+
+
+def extremes(x: Floats, y: Floats, pixels: int) -> tuple[Floats, Floats]:
+    """At most about two points per pixel, the least and the greatest value of each stretch of rows."""
+    if len(x) <= 2 * pixels:
+        return x, y
+    starts = np.linspace(0, len(x), pixels, endpoint=False).astype(np.intp)
+    pairs = np.stack([np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)], axis=1)
+    return np.repeat(x[starts], 2), pairs.reshape(-1)  # (pixels, 2) -> (2 * pixels,)
+
+
+def every_pixel(x: Floats, y: Floats, pixels: int) -> tuple[Floats, Floats]:
+    """At most about one point per pixel of an already smooth curve, its first and last among them."""
+    if len(x) <= 2 * pixels:
+        return x, y
+    rows = np.linspace(0, len(x) - 1, pixels).astype(np.intp)
+    return x[rows], y[rows]
+
+
+def telling_range(curves: list[tuple[Floats, Floats, bool]]) -> tuple[float, float] | None:
+    """The vertical range worth showing: the huge values of the first steps do not squash the rest.
+
+    The first 4 % of the horizontal range are left out, and of noisy curves the outermost 2 % on each side.
+
+    Args:
+        curves: x and y of each curve, shape ``(n,)``, and whether it is noisy.
+
+    Returns:
+        Lowest and highest value, or ``None`` without any row.
+    """
+    curves = [curve for curve in curves if len(curve[0])]
+    if not curves:
+        return None
+    first = min(x[0] for x, _, _ in curves)
+    last = max(x[-1] for x, _, _ in curves)
+    ends = []
+    for x, y, noisy in curves:
+        settled = y[np.searchsorted(x, first + 0.04 * (last - first)) :]
+        rows = settled[:: max(1, len(settled) // 2000)]
+        if len(rows):
+            ends.append(np.percentile(rows, (2, 98) if noisy else (0, 100)))
+    if not ends:
+        return None
+    return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+
+
+def nearest_row(x: Floats, at: float) -> int | None:
+    """The row whose x is nearest to ``at``, or ``None`` of an empty table."""
+    if not len(x):
+        return None
+    right = min(int(np.searchsorted(x, at)), len(x) - 1)
+    left = max(0, right - 1)
+    return left if at - x[left] < x[right] - at else right
+
+
+def best_row(held_out: Curves) -> int | None:
+    """The row with the greatest held-out ELBO, or ``None`` of an empty table."""
+    return int(np.argmax(held_out.raw["elbo"])) if len(held_out) else None
+
+
+def collapsed(training: Curves, held_out: Curves) -> bool:
+    """Whether the KL is near zero after an epoch or some hundred steps: q(z|x) ignores x."""
+    newest = training if len(training) else held_out
+    if not len(newest):
+        return False
+    begun = newest.epoch[-1] >= 1 or newest.step[-1] >= COLLAPSE_STEPS
+    return bool(begun and newest.smooth["kl"][-1] < COLLAPSED_KL)
+
+
+def overfits(training: Curves, held_out: Curves) -> bool:
+    """Whether the held-out ELBO has been falling for some epochs while the training ELBO went on rising."""
+    best = best_row(held_out)
+    if best is None or not len(training):
+        return False
+    since = held_out.raw["elbo"][best + 1 :]
+    if len(since) < OVERFITTING_EPOCHS:
+        return False
+    half = len(since) // 2
+    falling = since[half:].mean() < since[:half].mean() < held_out.raw["elbo"][best]
+    then = nearest_row(training.step, held_out.step[best])
+    assert then is not None
+    elbo = training.smooth["elbo"]
+    return bool(falling and elbo[-1] > elbo[then])

@@ -1,0 +1,235 @@
+"""One plot of the ELBO panel: curves of some terms, thinned to the pixels at hand, and the cursor's line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtGui import QColor, QFont
+from PySide6.QtWidgets import QWidget
+
+from vaeviewer.ui.elbo_curves import Floats, every_pixel, extremes, rows_within, telling_range
+from vaeviewer.ui.theme import Theme
+from vaeviewer.ui.value_axis import ValueAxis
+
+
+@dataclass(frozen=True)
+class TermCurves:
+    """What is drawn of one term, as ``(x, y)`` with y already on the chosen scale; ``None`` is hidden."""
+
+    raw: tuple[Floats, Floats] | None
+    smooth: tuple[Floats, Floats] | None
+    held_out: tuple[Floats, Floats] | None
+
+
+class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
+    """A plot that fits itself to its curves until the user zooms or drags it.
+
+    Signals:
+        cursor_moved: x under the cursor, or ``None`` when the cursor leaves.
+        zoomed: The user moved the view; its new left and right end.
+        reset_requested: The user asked to see everything again.
+    """
+
+    cursor_moved = Signal(object)
+    zoomed = Signal(float, float)
+    reset_requested = Signal()
+
+    def __init__(self, terms: tuple[str, ...], *, from_zero: bool, parent: QWidget | None = None) -> None:
+        self._y_axis = ValueAxis("left", 26)
+        self._x_axis = ValueAxis("bottom", 64)
+        super().__init__(parent, axisItems={"left": self._y_axis, "bottom": self._x_axis})
+        self.terms = terms
+        self._from_zero = from_zero
+        self._log = False
+        self._x_end = 1.0
+        self._y_range: tuple[float, float] | None = None
+        self._fitted = True
+        self._busy = False
+        self._curves: Mapping[str, TermCurves] = {}
+
+        self.setFrameShape(self.Shape.NoFrame)
+        self.setMenuEnabled(False)
+        self.hideButtons()
+        self.showGrid(x=False, y=True, alpha=0.9)
+        self._y_axis.setWidth(46)
+        self._x_axis.setHeight(20)
+        for axis in (self._x_axis, self._y_axis):
+            font = QFont(self.font())
+            font.setPointSizeF(font.pointSizeF() * 0.9)
+            axis.setTickFont(font)
+            axis.setStyle(tickLength=0, tickTextOffset=4)
+        view = self.getViewBox()
+        view.setDefaultPadding(0.0)
+        view.disableAutoRange()
+        view.sigRangeChangedManually.connect(self._moved_by_user)
+        view.sigXRangeChanged.connect(self._draw)
+        view.sigResized.connect(self._draw)
+        self.scene().sigMouseMoved.connect(self._mouse_moved)
+        self.scene().sigMouseClicked.connect(self._mouse_clicked)
+
+        # Drawn in this order: all raw traces lie below all smooth lines.
+        self._items = {(kind, term): self._add_curve() for kind in _KINDS for term in terms}
+        self._best = pg.ScatterPlotItem(size=12, pxMode=True, symbol="o", brush=None)
+        self._best.setZValue(10)
+        self.addItem(self._best, ignoreBounds=True)
+        self._cursor = pg.InfiniteLine(angle=90, movable=False)
+        self._cursor.hide()
+        self.addItem(self._cursor, ignoreBounds=True)
+
+    def apply_theme(self, theme: Theme) -> None:
+        """Use the colours of ``theme``."""
+        self.setBackground(theme.canvas)
+        for axis in (self._x_axis, self._y_axis):
+            axis.setPen(theme.grid)
+            axis.setTextPen(theme.muted)
+        self._cursor.setPen(pg.mkPen(theme.muted, width=1))
+        self._best.setPen(pg.mkPen(theme.ink, width=2))
+        for (kind, term), item in self._items.items():
+            color = QColor(getattr(theme, term))
+            if kind == "raw":  # opaque, as its many strokes over each other would add up to the full colour
+                color = _mixed(color, QColor(theme.canvas), 0.28 if theme.dark else 0.22)
+            item.setPen(pg.mkPen(color, width=2 if kind == "held_out" else 1))
+            # Round marks at the few held-out values keep them apart from the training curve.
+            item.setSymbolPen(None)
+            item.setSymbolBrush(pg.mkBrush(color))
+
+    def set_curves(self, curves: Mapping[str, TermCurves], *, log: bool, x_end: float) -> None:
+        """Draw ``curves``, keyed by term.
+
+        Args:
+            curves: What to draw; terms left out are hidden.
+            log: Whether y are decimal logarithms.
+            x_end: Right end of the fitted view.
+        """
+        if log != self._log:
+            self._log, self._y_range = log, None
+        self._curves, self._x_end = curves, x_end
+        self._y_axis.set_log(log)
+        if self._fitted:
+            self._fit()
+        self._draw()
+
+    def set_best(self, point: tuple[float, float] | None) -> None:
+        """Mark the best held-out value at ``(x, y)``, or nothing."""
+        self._best.setData([] if point is None else [point[0]], [] if point is None else [point[1]])
+
+    def set_cursor(self, x: float | None) -> None:
+        """Show the cursor's line at ``x``, or hide it."""
+        self._cursor.setVisible(x is not None)
+        if x is not None:
+            self._cursor.setValue(x)
+
+    def fit(self) -> None:
+        """Show everything again, and follow the curves from now on."""
+        self._fitted = True
+        self._y_range = None
+        self._fit()
+        self._draw()
+
+    def show_x(self, low: float, high: float) -> None:
+        """Show the same stretch as a plot in which the user zoomed."""
+        self._fitted = False
+        with self._own_change():
+            self.setXRange(low, high, padding=0)
+        self._draw()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """The cursor's line goes with the cursor."""
+        super().leaveEvent(event)
+        self.cursor_moved.emit(None)
+
+    def _add_curve(self) -> pg.PlotDataItem:
+        item = pg.PlotDataItem(connect="all", skipFiniteCheck=True, symbol=None, symbolSize=5)
+        item.setClipToView(True)
+        self.addItem(item, ignoreBounds=True)
+        return item
+
+    def _fit(self) -> None:
+        """Show all of x and the telling part of y; a range that still serves stays, so as not to creep."""
+        noisy = [(*c.raw, True) for c in self._curves.values() if c.raw is not None]
+        found = telling_range(
+            noisy + [(*c.held_out, False) for c in self._curves.values() if c.held_out is not None]
+        )
+        with self._own_change():
+            self.setXRange(0.0, 1.012 * self._x_end, padding=0)  # the last mark is not cut
+            if found is not None:
+                self._y_range = _steady_range(
+                    self._y_range, found, from_zero=self._from_zero and not self._log
+                )
+                self.setYRange(*self._y_range, padding=0)
+
+    def _draw(self) -> None:
+        if self._busy:
+            return
+        view = self.getViewBox()
+        low, high = view.viewRange()[0]
+        pixels = max(16, int(view.width()))
+        with self._own_change():
+            for (kind, term), item in self._items.items():
+                data = getattr(self._curves[term], kind) if term in self._curves else None
+                if data is None:
+                    item.setVisible(False)
+                    continue
+                rows = rows_within(data[0], low, high)
+                thin = extremes if kind == "raw" else every_pixel
+                x, y = thin(data[0][rows], data[1][rows], pixels)
+                item.setVisible(True)
+                item.opts["symbol"] = "o" if kind == "held_out" and len(x) <= pixels / 12 else None
+                item.setData(x, y, antialias=kind != "raw")
+
+    @contextmanager
+    def _own_change(self) -> Iterator[None]:
+        """Changes made here are not the user's."""
+        before, self._busy = self._busy, True
+        try:
+            yield
+        finally:
+            self._busy = before
+
+    def _moved_by_user(self) -> None:
+        self._fitted = False
+        self.zoomed.emit(*self.getViewBox().viewRange()[0])
+
+    def _mouse_moved(self, position: QPointF) -> None:
+        view = self.getViewBox()
+        inside = view.sceneBoundingRect().contains(position)
+        self.cursor_moved.emit(float(view.mapSceneToView(position).x()) if inside else None)
+
+    def _mouse_clicked(self, event: pg.GraphicsScene.mouseEvents.MouseClickEvent) -> None:
+        if event.double() and event.button() == Qt.MouseButton.LeftButton:
+            self.reset_requested.emit()
+
+
+_KINDS = ("raw", "smooth", "held_out")
+
+
+def _steady_range(
+    present: tuple[float, float] | None, found: tuple[float, float], *, from_zero: bool
+) -> tuple[float, float]:
+    low, high = found
+    if present is not None:
+        spare = (present[1] - present[0]) / max(high - (0.0 if from_zero else low), 1e-9)
+        if present[0] <= low and high <= present[1] and spare < 1.6:
+            return present
+    margin = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
+    if np.isclose(high, low):
+        margin = max(margin, 1e-3)
+    return (min(0.0, low), high + margin) if from_zero else (low - margin, high + 1.5 * margin)
+
+
+def _mixed(color: QColor, canvas: QColor, share: float) -> QColor:
+    """``share`` of a colour on the canvas, opaque."""
+    red, green, blue = (
+        round(share * part + (1 - share) * other)
+        for part, other in (
+            (color.red(), canvas.red()),
+            (color.green(), canvas.green()),
+            (color.blue(), canvas.blue()),
+        )
+    )
+    return QColor(red, green, blue)

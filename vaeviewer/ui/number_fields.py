@@ -1,0 +1,173 @@
+"""Number fields whose bounds come from a setting: whole numbers, and floats that span decades."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
+from PySide6.QtGui import QValidator
+from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QSpinBox, QWidget
+
+_UNFINISHED_NUMBER = re.compile(r"\d*[.,]?\d*(e[+-]?\d{0,3})?", re.IGNORECASE)
+_QT_INT_MAX = 2**31 - 1
+
+
+def number_text(value: float) -> str:
+    """The shortest text that reads back as exactly ``value``: ``"0.002"``, ``"1e-5"``, ``"20"``."""
+    text = repr(float(value)).removesuffix(".0")
+    return re.sub(r"e([+-])0+(?=\d)", r"e\1", text).replace("e+", "e")
+
+
+def next_rung(value: float, up: bool) -> float:
+    """The next number above or below a positive ``value`` on the ladder …, 0.1, 0.2, 0.5, 1, 2, 5, …."""
+    exponent = math.floor(math.log10(value))
+    # Read from text, as 2 * 10**-5 is 2.0000000000000002e-05.
+    rungs = [float(f"{m}e{e}") for e in range(exponent - 1, exponent + 2) for m in (1, 2, 5)]
+    if up:
+        return min(rung for rung in rungs if rung > value * (1 + 1e-9))
+    return max(rung for rung in rungs if rung < value * (1 - 1e-9))
+
+
+class ScientificSpinBox(QDoubleSpinBox):
+    """A float field for settings that span decades: shows ``0.002`` or ``1e-5`` and steps by 1, 2, 5.
+
+    It holds every float exactly. A value changes on Enter, on a step or when the focus leaves, and a text
+    that is no number within the bounds goes back to the last value then.
+
+    Args:
+        minimum: Smallest value.
+        maximum: Largest value.
+        above_minimum: Whether ``minimum`` itself is excluded, as zero is for a learning rate.
+        smallest_step: The lowest rung of the ladder; below it a step goes to ``minimum`` or nowhere.
+        parent: The parent widget.
+    """
+
+    def __init__(
+        self,
+        minimum: float = 0.0,
+        maximum: float = 1000.0,
+        *,
+        above_minimum: bool = False,
+        smallest_step: float = 1e-6,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._above_minimum = above_minimum
+        self._smallest_step = smallest_step
+        self.setDecimals(323)  # the most Qt takes, so that it rounds nothing away
+        self.setRange(minimum, maximum)
+        self.setKeyboardTracking(False)
+
+    def textFromValue(self, value: float) -> str:
+        """The shortest exact text."""
+        return number_text(value)
+
+    def valueFromText(self, text: str) -> float:
+        """Reads a decimal point or comma whatever the system's language."""
+        return float(text.strip().replace(",", "."))
+
+    def validate(self, text: str, pos: int) -> tuple[QValidator.State, str, int]:
+        """Acceptable is a number within the bounds; what could become one may be typed on."""
+        stripped = text.strip()
+        if not _UNFINISHED_NUMBER.fullmatch(stripped):
+            return QValidator.State.Invalid, text, pos
+        try:
+            value = self.valueFromText(stripped)
+        except ValueError:
+            return QValidator.State.Intermediate, text, pos
+        within = self.minimum() <= value <= self.maximum()
+        excluded = self._above_minimum and value <= self.minimum()
+        state = QValidator.State.Acceptable if within and not excluded else QValidator.State.Intermediate
+        return state, text, pos
+
+    def stepBy(self, steps: int) -> None:
+        """Climb ``steps`` rungs of the 1, 2, 5 ladder."""
+        self.interpretText()
+        value = self.value()
+        for _ in range(abs(steps)):
+            value = self._stepped(value, up=steps > 0)
+        self.setValue(value)
+        self.selectAll()
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for ``0.00025``, as the bounds alone say little about what is typed."""
+        hint = super().sizeHint()
+        metrics = self.fontMetrics()
+        spare = metrics.horizontalAdvance("0.00025") - metrics.horizontalAdvance(number_text(self.maximum()))
+        return QSize(hint.width() + max(0, spare), hint.height())
+
+    def minimumSizeHint(self) -> QSize:
+        """The same as :meth:`sizeHint`: a clipped number is a wrong number."""
+        return self.sizeHint()
+
+    def _stepped(self, value: float, *, up: bool) -> float:
+        if up:
+            return self._smallest_step if value < self._smallest_step else next_rung(value, up=True)
+        if value <= self._smallest_step:
+            return value if self._above_minimum else self.minimum()
+        return max(next_rung(value, up=False), self._smallest_step)
+
+
+def field_bounds(info: FieldInfo) -> tuple[float, float, bool]:
+    """``(minimum, maximum, above_minimum)`` from the constraints of a pydantic field."""
+    low, high, exclusive = 0.0, float(_QT_INT_MAX), False
+    for constraint in info.metadata:
+        low = getattr(constraint, "ge", low)
+        high = getattr(constraint, "le", high)
+        if hasattr(constraint, "gt"):
+            low, exclusive = constraint.gt, True
+    return low, high, exclusive
+
+
+def number_field(info: FieldInfo) -> QSpinBox | QDoubleSpinBox:
+    """An empty editor for an ``int`` or ``float`` setting, with the bounds of its field.
+
+    Its value changes on Enter, on a step, or when the focus leaves, never while somebody types.
+    """
+    low, high, exclusive = field_bounds(info)
+    box: QSpinBox | QDoubleSpinBox
+    if info.annotation is float:
+        # From zero upwards, 0.01 is a fair first step of a weight; a rate above zero may be far smaller.
+        first = 1e-6 if exclusive else max(low, 0.01)
+        box = ScientificSpinBox(low, high, above_minimum=exclusive, smallest_step=first)
+    elif high > _QT_INT_MAX:
+        box = QDoubleSpinBox()  # QSpinBox ends at 2**31 - 1; a double holds a 32-bit seed exactly
+        box.setDecimals(0)
+        box.setRange(low, high)
+    else:
+        box = QSpinBox()
+        box.setRange(int(low), int(high))
+        box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+    box.setKeyboardTracking(False)
+    ignore_wheel_unless_focused(box)
+    return box
+
+
+def number_value(box: QSpinBox | QDoubleSpinBox, info: FieldInfo) -> int | float:
+    """The value of a box made by :func:`number_field`, in the type of its field."""
+    return float(box.value()) if info.annotation is float else int(box.value())
+
+
+def set_number(box: QSpinBox | QDoubleSpinBox, value: Any) -> None:
+    """Show ``value`` in a box made by :func:`number_field`."""
+    if isinstance(box, QSpinBox):
+        box.setValue(int(value))
+    else:
+        box.setValue(float(value))
+
+
+class _WheelFilter(QObject):
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()  # so that the scroll area around it scrolls
+            return True
+        return False
+
+
+def ignore_wheel_unless_focused(widget: QWidget) -> None:
+    """Let the wheel scroll past ``widget`` unless it has the focus, which the wheel never gives it."""
+    widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    widget.installEventFilter(_WheelFilter(widget))
