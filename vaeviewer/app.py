@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
-from PySide6.QtCore import QEventLoop, QSettings, QTimer
+import numpy as np
+from PySide6.QtCore import QEventLoop, QMessageLogContext, QSettings, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 from threadpoolctl import threadpool_limits
 
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
     if options.screenshot is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
         _check_picture(options.screenshot)
+    qInstallMessageHandler(_log_qt_message)
     window = _build_window(options)
     _show_errors_in(window)
     app = QApplication.instance()
@@ -113,7 +115,7 @@ def _take_screenshot(app: QApplication, window: MainWindow, options: argparse.Na
     window.plane.setFocus()
     done.exec()
     if not problems:
-        window.set_view(z=(0.0, 0.0))
+        _look_at_an_image(window)
         app.processEvents()
         if not window.grab().save(str(options.screenshot)):
             problems.append(f"{options.screenshot} could not be written; choose another place.")
@@ -123,11 +125,31 @@ def _take_screenshot(app: QApplication, window: MainWindow, options: argparse.Na
     return 2 if problems else 0
 
 
+def _look_at_an_image(window: MainWindow) -> None:
+    """Select the image whose posterior mean lies nearest to a point with digits around it, as a click would."""
+    snapshot = window.session.snapshot
+    if snapshot is None or snapshot.posterior is None:
+        return
+    loc = snapshot.posterior.loc
+    row = int(np.square(loc - np.array([1.5, 1.5])).sum(axis=1).argmin())
+    window.set_view(selected=row, z=(float(loc[row, 0]), float(loc[row, 1])))
+
+
 def _check_picture(path: Path) -> None:
     if path.suffix.lower() != ".png":
         raise UserError(f"--screenshot must name a .png file, but is {path}.")
     if not path.absolute().parent.is_dir():
         raise UserError(f"--screenshot: {path.absolute().parent} is not a folder; make it, or choose another.")
+
+
+def _log_qt_message(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
+    """Qt's remarks belong in the log; what aborts the program must be on standard error."""
+    if kind == QtMsgType.QtFatalMsg:
+        print(text, file=sys.stderr, flush=True)
+    elif kind == QtMsgType.QtCriticalMsg:
+        log.error("Qt: %s", text)
+    else:
+        log.info("Qt: %s", text)
 
 
 def _show_errors_in(window: MainWindow) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.states import State
 
 # Commands
@@ -87,13 +88,17 @@ class Entered:
 
 @dataclass(frozen=True)
 class Opened:
-    """A run, or a data set, is now the one in use. ``folder`` is the run's folder, if it has one."""
+    """A run, or a data set, is now the one in use. ``folder`` is the run's folder, if it has one.
+
+    The first snapshot comes along, so that none of another run is ever shown with these data.
+    """
 
     settings: Settings
     dataset: ImageDataset
     folder: Path | None
     device: str
     threads: int
+    snapshot: Snapshot
 
 
 @dataclass(frozen=True)

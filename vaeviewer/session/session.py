@@ -186,7 +186,7 @@ class Session(QObject):
                 self.dataset = event.dataset
                 self.folder = event.folder
                 self.saved_step = None
-                self.snapshot = None
+                self.snapshot = event.snapshot
                 self.opened.emit(event)
             case messages.Saved(folder, step):
                 self.folder = folder
@@ -194,6 +194,9 @@ class Session(QObject):
                 self.saved.emit(event)
             case messages.Problem(sentence, details):
                 self.problem.emit(sentence, details)
+                if self.dataset is None and not self._loader.last_key:
+                    # The run asked for could not be opened: the digits are always there.
+                    self._loader.load(CATALOG[0].key, None)
 
     def _on_data(self, dataset: ImageDataset) -> None:
         if self.snapshot is not None and self.snapshot.step > 0:

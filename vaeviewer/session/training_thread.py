@@ -308,7 +308,12 @@ class TrainingThread:
     def _announce(self, trainer: Trainer) -> None:
         self._notify(
             messages.Opened(
-                trainer.settings, trainer.dataset, self._folder, trainer.device.type, trainer.threads
+                trainer.settings,
+                trainer.dataset,
+                self._folder,
+                trainer.device.type,
+                trainer.threads,
+                trainer.snapshot(),
             )
         )
 

@@ -169,7 +169,7 @@ class MainWindow(QMainWindow):
         self._terms_dock = self._dock("ELBO terms", self.elbo_terms, area.BottomDockWidgetArea)
         self._left_dock = left
         self.setCorner(Qt.Corner.BottomLeftCorner, area.BottomDockWidgetArea)
-        self.setCorner(Qt.Corner.BottomRightCorner, area.BottomDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, area.RightDockWidgetArea)
 
     def _dock(self, title: str, panel: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -181,11 +181,13 @@ class MainWindow(QMainWindow):
 
     def _size_docks(self) -> None:
         width, height = self.width(), self.height()
-        side = max(250, min(420, round(width * 0.22)))
+        side = max(250, min(460, round(width * 0.22)))
         self.resizeDocks([self._left_dock, self._decoded_dock], [side, side], Qt.Orientation.Horizontal)
-        self.resizeDocks([self._terms_dock], [max(170, round(height * 0.24))], Qt.Orientation.Vertical)
-        upper = round(height * 0.3)
-        self.resizeDocks([self._decoded_dock, self._manifold_dock], [upper, upper], Qt.Orientation.Vertical)
+        self.resizeDocks([self._terms_dock], [max(175, round(height * 0.22))], Qt.Orientation.Vertical)
+        # Their captions differ in height; so shared, both pictures come out about as large.
+        self.resizeDocks(
+            [self._decoded_dock, self._manifold_dock], [side + 70, side + 64], Qt.Orientation.Vertical
+        )
 
     def _build_status_bar(self) -> None:
         bar = self.statusBar()

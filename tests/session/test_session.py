@@ -1,0 +1,303 @@
+"""The real session with a real, small model: every state and action, pace, data and failure."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import same_arrays
+from PySide6.QtCore import QThread
+from pytestqt.qtbot import QtBot
+
+from vaeviewer.backend import loop
+from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.trainer import Trainer
+from vaeviewer.session.session import Session
+from vaeviewer.session.states import BUTTONS, RESULT, Action, State
+
+MakeSession = Callable[[Settings], Session]
+
+
+@pytest.fixture
+def make(qtbot: QtBot, digits: ImageDataset) -> Iterator[MakeSession]:
+    """Makes ready sessions on the small digits, and closes them."""
+    made: list[Session] = []
+
+    def build(settings: Settings) -> Session:
+        session = Session(settings)
+        made.append(session)
+        session._thread.start()
+        session.use_data(digits, keep_model=False)
+        qtbot.waitUntil(lambda: session.state is State.READY, timeout=30_000)
+        return session
+
+    yield build
+    for session in made:
+        assert session.close()
+
+
+def reach(qtbot: QtBot, session: Session, state: State) -> None:
+    """Bring a ready session into ``state`` by what a user could do."""
+    if state is State.READY:
+        return
+    session.set_steps_per_second(50.0)
+    session.request(Action.TRAIN)
+    if state is State.PAUSED:
+        session.request(Action.PAUSE)
+    if state is State.FINISHED:
+        session.request(Action.STOP)
+    if state is State.FAILED:
+        session._thread._trainer._parameters[0].data.fill_(float("nan"))  # as a diverging run would
+        session.set_steps_per_second(0.0)
+    settle(qtbot, session, state)
+
+
+def settle(qtbot: QtBot, session: Session, state: State) -> None:
+    def settled() -> bool:
+        session.drain()
+        return session.state is state and session._thread._handled == session._sent
+
+    qtbot.waitUntil(settled, timeout=20_000)
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("state", [s for s in State if s is not State.LOADING])
+def test_the_table_of_states(
+    qtbot: QtBot, make: MakeSession, small: Settings, state: State, action: Action
+) -> None:
+    session = make(updated(small, epochs=1000))
+    reach(qtbot, session, state)
+    allowed = action in BUTTONS[state].allowed
+    step = session.progress.step if session.progress else 0
+    assert session.request(action) is allowed
+    settle(qtbot, session, RESULT[action] if allowed else state)
+    session.drain()
+    assert session.progress is not None
+    if action is Action.STEP and allowed:
+        assert session.progress.step == step + 1
+    if action is Action.RESET and allowed:
+        assert session.progress.step == 0
+        assert len(session.progress.history.training) == 0
+
+
+def test_nothing_is_accepted_while_loading(qtbot: QtBot, small: Settings) -> None:
+    session = Session(small)
+    assert not any(session.request(action) for action in Action)
+    assert session.close()
+
+
+def test_training_ends_with_a_consistent_snapshot_of_the_last_step(
+    qtbot: QtBot, make: MakeSession, small: Settings, digits: ImageDataset
+) -> None:
+    session = make(small)
+    session.request(Action.TRAIN)
+    settle(qtbot, session, State.FINISHED)
+    assert session.snapshot is not None
+    assert session.snapshot.step == 24
+    assert session.snapshot.posterior is not None
+    assert session.snapshot.posterior.consistent
+    # The window's thread and a plain loop give the same weights.
+    trainer = Trainer(digits, small)
+    loop.train(trainer, go_on=lambda: True, after_block=lambda: None)
+    assert same_arrays(trainer.snapshot().weights, session.snapshot.weights)
+
+
+def test_pausing_and_stepping_change_no_weight(
+    qtbot: QtBot, make: MakeSession, small: Settings, digits: ImageDataset
+) -> None:
+    session = make(small)
+    session.request(Action.STEP)
+    settle(qtbot, session, State.PAUSED)
+    session.set_steps_per_second(100.0)
+    session.request(Action.TRAIN)
+    qtbot.wait(60)
+    session.request(Action.PAUSE)
+    settle(qtbot, session, State.PAUSED)
+    session.set_steps_per_second(0.0)
+    session.request(Action.TRAIN)
+    settle(qtbot, session, State.FINISHED)
+    trainer = Trainer(digits, small)
+    loop.train(trainer, go_on=lambda: True, after_block=lambda: None)
+    assert session.snapshot is not None
+    assert same_arrays(trainer.snapshot().weights, session.snapshot.weights)
+
+
+def test_training_further_adds_epochs(qtbot: QtBot, make: MakeSession, small: Settings) -> None:
+    session = make(small)
+    session.request(Action.TRAIN)
+    settle(qtbot, session, State.FINISHED)
+    session.request(Action.TRAIN)
+    assert session.state is State.RUNNING
+    settle(qtbot, session, State.FINISHED)
+    assert session.progress is not None
+    assert session.progress.epoch == 4.0
+
+
+def test_slow_motion_paces_steps_and_still_answers_at_once(
+    qtbot: QtBot, make: MakeSession, small: Settings
+) -> None:
+    session = make(updated(small, epochs=1000))
+    session.set_steps_per_second(1.0)
+    session.request(Action.TRAIN)
+    qtbot.wait(700)
+    session.drain()
+    assert session.progress is not None
+    assert session.progress.step <= 2
+    start = time.perf_counter()
+    session.request(Action.PAUSE)
+    settle(qtbot, session, State.PAUSED)
+    assert time.perf_counter() - start < 0.7, "a pause waits for no slow step"
+
+
+def test_slow_motion_moves_the_whole_plane(qtbot: QtBot, make: MakeSession, small: Settings) -> None:
+    session = make(updated(small, epochs=1000))
+    session.set_steps_per_second(5.0)
+    session.request(Action.TRAIN)
+
+    def moved() -> bool:
+        session.drain()
+        return session.snapshot is not None and session.snapshot.step >= 2
+
+    qtbot.waitUntil(moved, timeout=10_000)
+    assert session.snapshot is not None
+    assert session.snapshot.posterior is not None
+    assert session.snapshot.posterior.consistent
+
+
+def test_live_changes_reach_the_run(qtbot: QtBot, make: MakeSession, small: Settings) -> None:
+    session = make(updated(small, epochs=1000))
+    session.set_steps_per_second(50.0)
+    session.request(Action.TRAIN)
+    session.change("epochs", 3)
+    session.change("beta", 4.0)
+    session.set_steps_per_second(0.0)
+    settle(qtbot, session, State.FINISHED)
+    trainer = session._thread._trainer
+    assert trainer is not None
+    assert trainer.epoch == 3.0
+    assert trainer.settings.train.beta == 4.0
+    assert {c.field for c in trainer.timeline} == {"epochs", "beta"}
+
+
+def test_settings_before_the_first_step_make_a_new_model(
+    qtbot: QtBot, make: MakeSession, small: Settings
+) -> None:
+    session = make(small)
+    session.use_settings(updated(small, hidden=(16, 8)))
+    settle(qtbot, session, State.READY)
+
+    def rebuilt() -> bool:
+        session.drain()
+        return session.snapshot is not None and session.snapshot.model.hidden == (16, 8)
+
+    qtbot.waitUntil(rebuilt)
+
+
+def test_a_non_finite_loss_is_told_and_undone(qtbot: QtBot, make: MakeSession, small: Settings) -> None:
+    session = make(updated(small, epochs=1000))
+    told: list[str] = []
+    session.problem.connect(lambda sentence, details: told.append(sentence))
+    reach(qtbot, session, State.FAILED)
+    assert "infinite or undefined at step" in told[0]
+    assert "learning rate" in told[0]
+    assert session.snapshot is not None
+    assert all(np.isfinite(w).all() for w in session.snapshot.weights.values())
+    session.request(Action.TRAIN)
+    qtbot.wait(100)
+    session.drain()
+    assert session.state is State.RUNNING
+
+
+def test_an_unexpected_exception_in_training_is_told_and_training_goes_on(
+    qtbot: QtBot, make: MakeSession, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = make(updated(small, epochs=1000))
+    told: list[tuple[str, str]] = []
+    session.problem.connect(lambda sentence, details: told.append((sentence, details)))
+
+    def broken(self: Trainer) -> None:
+        raise RuntimeError("the device went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", broken)
+        session.request(Action.TRAIN)
+        settle(qtbot, session, State.FAILED)
+    assert "the device went away" in told[0][0]
+    assert "Traceback" in told[0][1]
+    session.request(Action.TRAIN)
+    qtbot.waitUntil(lambda: session.drain() and bool(session.progress and session.progress.step > 0))
+    assert session.state is State.RUNNING
+
+
+def test_other_data_keep_or_renew_the_model(
+    qtbot: QtBot, make: MakeSession, small: Settings, digits: ImageDataset
+) -> None:
+    session = make(small)
+    session.request(Action.TRAIN)
+    settle(qtbot, session, State.FINISHED)
+    assert session.snapshot is not None
+    trained = session.snapshot
+    other = replace(digits, name="half", train_images=digits.train_images[:300], train_labels=digits.train_labels[:300])
+    offered: list[ImageDataset] = []
+    session.data_arrived.connect(offered.append)
+    session._on_data(other)
+    assert offered == [other]
+    session.use_data(other, keep_model=True)
+    qtbot.waitUntil(lambda: session.dataset is other)
+    settle(qtbot, session, State.FINISHED)
+    assert session.snapshot.posterior is not None
+    assert len(session.snapshot.posterior.loc) == 300
+    assert same_arrays(trained.weights, session.snapshot.weights)
+    session.use_data(other, keep_model=False)
+    settle(qtbot, session, State.READY)
+    assert session.snapshot.step == 0
+
+
+def test_a_saved_run_opens_again(qtbot: QtBot, make: MakeSession, small: Settings, tmp_path: Path) -> None:
+    session = Session(updated(small, epochs=1))
+    session.start()
+    qtbot.waitUntil(lambda: session.state is State.READY, timeout=30_000)
+    session.request(Action.STEP)
+    settle(qtbot, session, State.PAUSED)
+    with qtbot.waitSignal(session.saved):
+        session.save(tmp_path / "run")
+    session.drain()
+    assert session.snapshot is not None
+    saved = session.snapshot
+    assert session.close()
+
+    again = Session(small)
+    again.start(run=tmp_path / "run")
+    qtbot.waitUntil(lambda: again.state is State.PAUSED, timeout=30_000)
+    again.drain()
+    assert again.snapshot is not None
+    assert same_arrays(saved.weights, again.snapshot.weights)
+    assert again.folder == tmp_path / "run"
+    assert again.settings.model == small.model
+    assert again.close()
+
+
+def test_opening_nonsense_is_a_sentence_and_the_digits(qtbot: QtBot, small: Settings, tmp_path: Path) -> None:
+    session = Session(small)
+    told: list[str] = []
+    session.problem.connect(lambda sentence, details: told.append(sentence))
+    session.start(run=tmp_path)
+    qtbot.waitUntil(lambda: session.state is State.READY, timeout=30_000)
+    assert "not a run folder" in told[0]
+    assert session.close()
+
+
+def test_closing_is_quick_at_any_time(qtbot: QtBot, make: MakeSession, small: Settings) -> None:
+    session = make(updated(small, epochs=100_000))
+    session.set_steps_per_second(1.0)
+    session.request(Action.TRAIN)
+    qtbot.wait(50)
+    start = time.perf_counter()
+    assert session.close()
+    assert time.perf_counter() - start < 1.0
+    assert session.thread() is QThread.currentThread()
