@@ -1,0 +1,473 @@
+"""The latent plane: each training image a point at its posterior mean, and a handle on the z to decode."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QFocusEvent, QImage, QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
+from vaeviewer.session.view_state import ViewState, posterior_noise
+from vaeviewer.ui.latent_canvas import LatentCanvas
+from vaeviewer.ui.latent_geometry import (
+    PRIOR_BOX,
+    PlaneMap,
+    cloud_box,
+    grid_centres,
+    points_near,
+)
+from vaeviewer.ui.latent_hover import HoverCard, grey_image
+from vaeviewer.ui.latent_items import ClassMark, HandleItem, MarksItem, PointsItem, PosteriorMark
+from vaeviewer.ui.latent_legend import Legend
+from vaeviewer.ui.latent_range import RangeFollower
+from vaeviewer.ui.point_raster import PointRaster
+from vaeviewer.ui.theme import class_colors, theme_of
+
+POINT_DISTANCE = 12.0
+"""Within so many logical pixels of the mouse a point is hovered or clicked."""
+UNDERLAY_CELL = 40.0
+"""Least size of a decoded image of the underlay, logical pixels."""
+UNDERLAY_CELLS = 1600
+"""Most images in the underlay."""
+SETTLE_MS = 120
+HOVER_MS = 16
+
+TOOL_TIP = (
+    "<p>Each point is an image, at the mean of its approximate posterior q(z|x). Press anywhere to decode "
+    "that z; click a point to select its image.</p><p>Wheel: zoom. Right or middle drag: pan. F: fit. "
+    "Arrow keys: move the handle (Shift: faster). Esc: clear the selection.</p>"
+)
+
+_ARROWS = {
+    Qt.Key.Key_Left: (-1.0, 0.0),
+    Qt.Key.Key_Right: (1.0, 0.0),
+    Qt.Key.Key_Up: (0.0, 1.0),
+    Qt.Key.Key_Down: (0.0, -1.0),
+}
+_FIT_KEYS = (Qt.Key.Key_F, Qt.Key.Key_Home)
+_OTHER_KEYS = (*_FIT_KEYS, Qt.Key.Key_Escape, Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus)
+_MOST_NAMES = 40  # classes whose names are written into the plane
+_ROWS_PER_NAME = 2000  # points from which the place of a name is taken
+
+
+class LatentView(QWidget):
+    """Points, legend and handle. Shows what it is given and reports what the user does.
+
+    Of what the user chose it keeps only the visible range. Nothing is drawn while it is hidden, and nothing
+    twice: points are rasterised at the next paint after the frame, classes, range or size have changed.
+    """
+
+    handle_moved = Signal(float, float)
+    """The user moved the handle to this z; emitted from within the mouse or key event."""
+    image_selected = Signal(int)
+    """Row of the training image that was clicked; -1 to select none."""
+    hidden_classes_changed = Signal(object)
+    """``frozenset`` of the classes the user wants hidden."""
+    range_settled = Signal()
+    """The visible range has changed and has then stayed for 120 ms."""
+    following_changed = Signal(bool)
+    """Whether the range follows the points; see :attr:`following`."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("latentPlane")
+        self.setAccessibleName("Latent plane")
+        self.setAccessibleDescription("Arrow keys move the handle; the image decoded from its z is shown.")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMinimumSize(240, 200)
+        self._dataset: ImageDataset | None = None
+        self._class_rows: list[NDArray[np.intp]] = []
+        self._visible = np.zeros(0, bool)  # per class
+        self._posterior: PosteriorTable | None = None
+        self._points: NDArray[np.float32] | None = None  # as drawn, (n, 2)
+        self._noise: NDArray[np.float32] | None = None
+        self._view = ViewState()
+        self._z = (0.0, 0.0)
+        self._hint = ""
+        self._moved_in_vain = False  # the handle, with no snapshot to decode it
+        self._class_labels = True
+        self._layout_pending = True  # range and names wait for the widget to be shown
+        self._mosaic: NDArray[np.uint8] | None = None
+        self._underlay: QImage | None = None
+        self._underlay_rect = (0.0, 0.0, 0.0, 0.0)
+        self._raster = PointRaster()
+
+        self._canvas = LatentCanvas(self)
+        self._canvas.setToolTip(TOOL_TIP)
+        self.setToolTip(TOOL_TIP)
+        self._points_item = PointsItem(self._canvas.box, self._draw_points)
+        self._marks_item = MarksItem(self._canvas.box)
+        self._handle_item = HandleItem(self._canvas.box)
+        self._legend = Legend(self)
+        self._range = RangeFollower(self._canvas)
+        self._card = HoverCard(self)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._canvas, 1)
+        layout.addWidget(self._legend)
+
+        self._settle_timer = self._single_shot(SETTLE_MS, self.range_settled.emit)
+        self._hover_timer = self._single_shot(HOVER_MS, self._show_hovered)
+        self._hover_at: QPointF | None = None
+
+        self._canvas.handle_dragged.connect(self._drag_handle)
+        self._canvas.clicked.connect(self._select_at)
+        self._canvas.hovered.connect(self._hover)
+        self._range.following_changed.connect(self.following_changed)
+        self._canvas.box.sigRangeChanged.connect(self._range_changed)
+        self._canvas.box.sigResized.connect(self._range_changed)
+        self._legend.hidden_changed.connect(self.hidden_classes_changed)
+        self._apply_theme()
+        self._range_changed()
+
+    # What is shown
+
+    def set_dataset(self, dataset: ImageDataset | None) -> None:
+        """Show another data set, or ``None``; its points come with the next frame."""
+        self._dataset = dataset
+        self._posterior = self._points = self._noise = None
+        if self.following:
+            self._range.fit()
+        names = dataset.class_names if dataset else ()
+        labels = dataset.train_labels if dataset else np.zeros(0, np.int64)
+        colors = class_colors(len(names))
+        self._raster.set_classes(labels, colors)
+        self._legend.set_classes(names, colors, labels)
+        self._class_rows = []
+        if len(names) <= _MOST_NAMES:
+            rows = (np.flatnonzero(labels == number) for number in range(len(names)))
+            self._class_rows = [r[:: max(1, len(r) // _ROWS_PER_NAME)] for r in rows]
+        self._visible = np.ones(len(names), bool)
+        self._hide_classes(self._view.hidden_classes)
+        self._set_marks()
+
+    def update_frame(self, snapshot: Snapshot | None, view: ViewState) -> None:
+        """Draw a snapshot as the user wants to see it; only what differs from the last frame is drawn again.
+
+        A posterior table is shown when it has a row per training image and at least two latent variables; of
+        more than two the first two are shown.
+        """
+        posterior = self._usable(snapshot)
+        before, self._view = self._view, view
+        if snapshot is not None:
+            self._moved_in_vain = False
+        if view.hidden_classes != before.hidden_classes:
+            self._hide_classes(view.hidden_classes)
+        if posterior is not self._posterior or view.points != before.points:
+            self._posterior = posterior
+            self._points = self._positions()
+            self._points_item.invalidate()
+            self._lay_out()
+        self._place_underlay()
+        self._set_handle(view.z)
+        self._set_marks()
+
+    def set_hint(self, text: str) -> None:
+        """Show a quiet line in the plane: what to do, or what is being waited for. An empty one hides it.
+
+        When the handle is moved before there is a snapshot to decode it with, the line goes to the handle.
+        """
+        if text != self._hint:
+            self._hint = text
+            self._set_marks()
+
+    def set_class_labels(self, shown: bool) -> None:
+        """Whether class names are written into the plane, at the median of each class's points."""
+        self._class_labels = shown
+        self._lay_out()
+
+    def set_underlay(self, images: NDArray[np.uint8] | None, rect: tuple[float, float, float, float]) -> None:
+        """Give the mosaic shown behind the points while ``ViewState.underlay`` is set.
+
+        Args:
+            images: Grey levels, uint8, shape ``(height, width)``, row 0 at the top, highest z2; or ``None``.
+                The light scheme shows their negative, dark on light, as the points would drown in black.
+            rect: ``(x0, y0, width, height)`` in units of z, ``(x0, y0)`` being the corner of lowest values.
+        """
+        self._mosaic = images
+        self._underlay_rect = rect
+        self._draw_underlay()
+
+    def underlay_grid(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Where to decode for an underlay of the visible range: ``(xs, ys)``, centres of equal square cells.
+
+        ``xs`` ascend to the right, ``ys`` descend from the top, like a mosaic's rows; at least two of each.
+        ``latent_geometry.mosaic_rect`` gives the rectangle of the mosaic.
+        """
+        plane = self._canvas.plane()
+        if plane is None:
+            plane = PlaneMap((PRIOR_BOX.x0, PRIOR_BOX.x1), (PRIOR_BOX.y0, PRIOR_BOX.y1), 240.0, 240.0)
+        cell = UNDERLAY_CELL / plane.x_scale
+        while True:
+            xs, ys = grid_centres(*plane.x_range, cell), grid_centres(*plane.y_range, cell)[::-1]
+            if len(xs) * len(ys) <= UNDERLAY_CELLS:
+                return xs, ys
+            cell *= 1.1
+
+    # The visible range
+
+    @property
+    def following(self) -> bool:
+        """Whether the range follows the points: until the user zooms or pans, and again after ``fit``."""
+        return self._range.following
+
+    def fit(self) -> None:
+        """Show all points but a few strays, and follow them from now on."""
+        self._range.fit()
+        self._lay_out()
+
+    def plane_map(self) -> PlaneMap | None:
+        """The visible range and its pixels; ``None`` before there is room for any."""
+        return self._canvas.plane()
+
+    def viewport(self) -> QWidget:
+        """The widget that receives the mouse events of the plane."""
+        viewport: QWidget = self._canvas.viewport()
+        return viewport
+
+    def viewport_position(self, z1: float, z2: float) -> QPointF:
+        """Where in the viewport a z is drawn, logical pixels."""
+        plane = self._canvas.plane()
+        return self._canvas.to_viewport(QPointF(*plane.to_pixels(z1, z2))) if plane else QPointF()
+
+    def _range_changed(self) -> None:
+        rect: QRectF = self._canvas.box.rect()
+        self._points_item.set_rect(rect)
+        self._marks_item.set_rect(rect)
+        self._points_item.invalidate()
+        self._place_underlay()
+        self._set_handle(self._z)
+        self._set_marks()
+        if self.isVisible():
+            self._settle_timer.start()
+
+    def _lay_out(self) -> None:
+        """Choose the range and the places of the names for the points; later, if not visible now."""
+        self._layout_pending = not self.isVisible()
+        if self._layout_pending:
+            return
+        self._range.follow(None if self._points is None else cloud_box(self._points))
+        self._marks_item.classes = self._class_marks()
+        self._marks_item.update()
+
+    # Points
+
+    def _usable(self, snapshot: Snapshot | None) -> PosteriorTable | None:
+        posterior = snapshot.posterior if snapshot is not None else None
+        if posterior is None or self._dataset is None:
+            return None
+        rows, latent_dim = posterior.loc.shape
+        return posterior if rows == len(self._dataset.train_labels) and latent_dim >= 2 else None
+
+    def _positions(self) -> NDArray[np.float32] | None:
+        if self._posterior is None:
+            return None
+        loc, scale = self._posterior.loc, self._posterior.scale
+        if self._view.points == "mean":
+            return loc[:, :2]
+        if self._noise is None or self._noise.shape != loc.shape:
+            self._noise = posterior_noise(*loc.shape)
+        return loc[:, :2] + scale[:, :2] * self._noise[:, :2]
+
+    def _draw_points(self, width: int, height: int, ratio: float) -> QImage | None:
+        plane = self._canvas.plane()
+        if self._points is None or plane is None:
+            return None
+        # The image has whole pixels: where the plane ends within one, the image reaches further.
+        x_range = (plane.x_range[0], plane.x_range[0] + width / ratio / plane.x_scale)
+        y_range = (plane.y_range[1] - height / ratio / plane.y_scale, plane.y_range[1])
+        pixels = self._raster.render(self._points, x_range, y_range, (width, height), ratio)
+        image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBA8888)
+        # Converting copies, so that nothing refers to the raster's buffer; and this format paints fastest.
+        image = image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+        image.setDevicePixelRatio(ratio)
+        return image
+
+    def _hide_classes(self, hidden: frozenset[int]) -> None:
+        self._visible[:] = True
+        self._visible[[number for number in hidden if 0 <= number < len(self._visible)]] = False
+        self._raster.set_hidden(hidden)
+        self._legend.set_hidden(hidden)
+        self._points_item.invalidate()
+        self._lay_out()
+
+    def _class_marks(self) -> tuple[ClassMark, ...]:
+        if self._points is None or self._dataset is None or not self._class_labels:
+            return ()
+        marks = []
+        for number, rows in enumerate(self._class_rows):
+            points = self._points[rows]
+            points = points[np.isfinite(points).all(axis=1)]
+            if self._visible[number] and len(points):
+                z1, z2 = np.median(points, axis=0).tolist()
+                marks.append(ClassMark(self._dataset.class_names[number], (z1, z2)))
+        return tuple(marks)
+
+    def _point_at(self, pixel: QPointF) -> int | None:
+        """Row of the nearest visible point within reach of the mouse."""
+        plane = self._canvas.plane()
+        if self._points is None or self._dataset is None or plane is None:
+            return None
+        rows = points_near(self._points, plane, (pixel.x(), pixel.y()), POINT_DISTANCE)
+        rows = rows[self._visible[self._dataset.train_labels[rows]]]
+        return int(rows[0]) if len(rows) else None
+
+    # Marks and underlay
+
+    def _set_marks(self) -> None:
+        marks = self._marks_item
+        marks.plane = self._canvas.plane()
+        marks.selected = self._posterior_mark()
+        marks.hint = self._hint
+        marks.hint_at = self._z if self._moved_in_vain else None
+        marks.update()
+
+    def _posterior_mark(self) -> PosteriorMark | None:
+        row = self._view.selected
+        if row is None or self._posterior is None or self._points is None or not 0 <= row < len(self._points):
+            return None
+        loc, scale, point = (
+            a[row, :2].tolist() for a in (self._posterior.loc, self._posterior.scale, self._points)
+        )
+        if not np.isfinite([loc, scale, point]).all():
+            return None
+        return PosteriorMark(tuple(loc), tuple(scale), tuple(point))
+
+    def _draw_underlay(self) -> None:
+        self._underlay = None if self._mosaic is None else grey_image(self._mosaic)
+        if self._underlay is not None and not theme_of(self.palette()).dark:
+            self._underlay.invertPixels()
+        self._place_underlay()
+
+    def _place_underlay(self) -> None:
+        plane = self._canvas.plane()
+        if not self._view.underlay or self._underlay is None or plane is None:
+            self._points_item.set_underlay(None, QRectF())
+            return
+        x0, y0, width, height = self._underlay_rect
+        left, top = plane.to_pixels(x0, y0 + height)
+        self._points_item.set_underlay(
+            self._underlay, QRectF(left, top, width * plane.x_scale, height * plane.y_scale)
+        )
+
+    # The handle
+
+    def _set_handle(self, z: tuple[float, float]) -> None:
+        self._z = z
+        plane = self._canvas.plane()
+        if plane is not None and np.isfinite(z).all():
+            self._handle_item.setPos(*plane.to_pixels(*z))
+
+    def _move_handle(self, z1: float, z2: float) -> None:
+        """The user moved it: show that at once, whatever else has to wait, and tell."""
+        self._set_handle((z1, z2))
+        if self._posterior is None and self._hint:
+            self._moved_in_vain = True
+            self._set_marks()
+        self.handle_moved.emit(z1, z2)
+
+    def _drag_handle(self, pixel: QPointF) -> None:
+        plane = self._canvas.plane()
+        if plane is not None:
+            self._move_handle(*plane.to_plane(pixel.x(), pixel.y()))
+
+    def _select_at(self, pixel: QPointF) -> None:
+        row = self._point_at(pixel)
+        if row is not None and self._posterior is not None:
+            z1, z2 = self._posterior.loc[row, :2].tolist()
+            self.image_selected.emit(row)
+            self._move_handle(z1, z2)
+
+    # Hovering
+
+    def _hover(self, pixel: QPointF | None) -> None:
+        self._hover_at = pixel
+        if pixel is None:
+            self._hover_timer.stop()
+            self._show_hovered()
+        elif not self._hover_timer.isActive():
+            self._hover_timer.start()
+
+    def _show_hovered(self) -> None:
+        row = None if self._hover_at is None else self._point_at(self._hover_at)
+        # A tool tip would cover the card.
+        self._canvas.setToolTip(TOOL_TIP if row is None else "")
+        if row is None or self._hover_at is None or self._dataset is None:
+            self._card.put_away()
+            return
+        label = int(self._dataset.train_labels[row])
+        at = self._canvas.to_viewport(self._hover_at).toPoint()
+        mouse = self.viewport().mapTo(self, at)
+        text = f"{self._dataset.class_names[label]}  ·  image {row:,}"
+        self._card.show_image(row, self._dataset.train_images[row], text, mouse)
+
+    # Events
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows move the handle, F and Home fit, plus and minus zoom, Escape selects nothing."""
+        key = Qt.Key(event.key())
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            super().keyPressEvent(event)
+        elif key in _ARROWS:
+            step = 0.5 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 0.05
+            dx, dy = _ARROWS[key]
+            self._move_handle(self._z[0] + step * dx, self._z[1] + step * dy)
+        elif key in _FIT_KEYS:
+            self.fit()
+        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
+            self._canvas.zoom(1 / 1.2 if key == Qt.Key.Key_Minus else 1.2, self._canvas.box.rect().center())
+        elif key == Qt.Key.Key_Escape:
+            self.image_selected.emit(-1)
+        else:
+            super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """While the plane has the focus its keys are its own, not the window's shortcuts."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            key, modifiers = Qt.Key(event.key()), event.modifiers()
+            if not modifiers & Qt.KeyboardModifier.ControlModifier and (key in _ARROWS or key in _OTHER_KEYS):
+                event.accept()
+                return True
+        return super().event(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show that keys move the handle."""
+        super().focusInEvent(event)
+        self._handle_item.set_focused(True)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Keys go elsewhere."""
+        super().focusOutEvent(event)
+        self._handle_item.set_focused(False)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while hidden."""
+        super().showEvent(event)
+        if self._layout_pending:
+            self._lay_out()
+        self._settle_timer.start()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the colours of a new scheme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._apply_theme()
+
+    def _apply_theme(self) -> None:
+        theme = theme_of(self.palette())
+        self._canvas.set_theme(theme)
+        self._marks_item.theme = theme
+        self._marks_item.update()
+        self._handle_item.set_theme(theme)
+        self._draw_underlay()
+
+    def _single_shot(self, interval_ms: int, slot: object) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(interval_ms)
+        timer.timeout.connect(slot)
+        return timer
