@@ -66,6 +66,8 @@ def test_a_value_that_cannot_be_used_is_refused_in_one_sentence(name: str, value
         ({"model": 3}, "model must be a group of named values, but is 3."),
         ({"modle": {}}, "there is no setting named modle."),
         ({"train": {"momentum": 1}}, "there is no setting named momentum."),
+        ({"a\nb": {}}, r"there is no setting named 'a\nb'."),
+        ({"x" * 99: {}}, "there is no setting named 'xxxxxxxxxxxx...xxxxxxxxxxxxx'."),
         ({"train": {1: 1}}, "there is no setting named 1."),
         (
             {"train": {"beta": "9" * 400}},

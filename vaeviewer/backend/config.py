@@ -273,7 +273,13 @@ def _spoken(path: tuple[int | str, ...]) -> str:
     """``("hidden", 1)`` as ``"value 2 of hidden"``: users count from one."""
     if len(path) > 1 and isinstance(path[-1], int):
         return f"value {path[-1] + 1} of {_spoken(path[:-1])}"
-    return ".".join(map(str, path))
+    return ".".join(shown(part) for part in path)
+
+
+def shown(name: int | str) -> str:
+    """A name out of a file, fit for one line: as it is where it is short and printable."""
+    text = str(name)
+    return text if text.isprintable() and len(text) <= 60 else _short(name)
 
 
 def _whole(bound: Any) -> Any:

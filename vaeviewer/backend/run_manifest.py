@@ -17,7 +17,7 @@ from pydantic import (
     ValidationError,
 )
 
-from vaeviewer.backend.config import Settings, problem
+from vaeviewer.backend.config import Settings, problem, shown
 from vaeviewer.backend.datasets.base import DataSource
 
 FORMAT = 1
@@ -178,7 +178,7 @@ def parse_manifest(data: bytes) -> Manifest:
         first = error.errors(include_url=False)[0]
         if first["type"] == "json_invalid":
             raise ValueError(f"it is not valid JSON ({first['ctx']['error']})") from None
-        field = ".".join(str(part)[:60] for part in first["loc"][:8])
+        field = ".".join(shown(part) for part in first["loc"][:8])
         raise ValueError(
             f"{field} {problem(first)}" if field else "it is not a group of named values"
         ) from None

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from vaeviewer.backend.config import shown
+
 MAX_HEADER_BYTES = 2**20
 """Most bytes of names and shapes before a file's numbers: far beyond any model's, and quick to parse."""
 
@@ -26,9 +28,9 @@ def pack(tensors: Mapping[str, NDArray[Any]]) -> bytes:
     whole = {}
     for name, array in tensors.items():
         if name == "__metadata__" or len(name) > 256:
-            raise ValueError(f"{name[:60]} cannot name an array")
+            raise ValueError(f"{shown(name)} cannot name an array")
         if array.dtype.name not in _DTYPES:
-            raise ValueError(f"{name} has dtype {array.dtype.name}, which cannot be stored")
+            raise ValueError(f"{shown(name)} has dtype {array.dtype.name}, which cannot be stored")
         # safetensors writes the memory as it lies, so it must lie in order (ascontiguousarray drops 0-d).
         whole[name] = array if array.flags.c_contiguous else array.copy(order="C")
     check_finite(whole)
@@ -65,7 +67,7 @@ def check_finite(tensors: Mapping[str, NDArray[Any]]) -> None:
     """
     for name, array in tensors.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{name} holds values that are not finite")
+            raise ValueError(f"{shown(name)} holds values that are not finite")
 
 
 def check_arrays(
@@ -77,7 +79,7 @@ def check_arrays(
         ValueError: Names the first array that is missing, unknown or of another shape or dtype.
     """
     for name in sorted(tensors.keys() - shapes.keys()):
-        raise ValueError(f"{name[:60]} does not belong to the model")
+        raise ValueError(f"{shown(name)} does not belong to the model")
     for name, shape in shapes.items():
         if name not in tensors:
             raise ValueError(f"{name} is missing")
