@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QImage, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QToolButton
+from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import ModelConfig
@@ -188,6 +188,19 @@ def test_a_drag_that_ends_on_a_point_selects_nothing(view: LatentView) -> None:
     assert len(seen.moves) == 3
 
 
+def test_a_drag_whose_release_was_lost_ends_with_the_next_move(view: LatentView) -> None:
+    seen = Recorder(view)
+    at = view.viewport_position(1.0, 0.0)
+    for held in (LEFT, RIGHT):
+        press(view, at, held)
+        before = visible_range(view)
+        move(view, at + QPointF(50, 0), NO_BUTTON)
+        assert visible_range(view) == before
+        assert not view._canvas.dragging
+    assert len(seen.moves) == 1
+    assert seen.selected == []
+
+
 def test_points_of_hidden_classes_cannot_be_clicked(view: LatentView) -> None:
     view.update_frame(make_snapshot(ring(12)), ViewState(hidden_classes=frozenset({0})))
     seen = Recorder(view)
@@ -210,6 +223,9 @@ def test_escape_selects_nothing_and_other_keys_are_left_to_the_window(view: Late
     seen = Recorder(view)
     QTest.keyClick(view, Qt.Key.Key_Escape)
     QTest.keyClick(view, Qt.Key.Key_Space)
+    unnamed = QKeyEvent(QEvent.Type.KeyPress, 0x0416, Qt.KeyboardModifier.NoModifier, "Ж")
+    QApplication.sendEvent(view, unnamed)
+    assert not unnamed.isAccepted()
     assert seen.selected == [-1]
     assert seen.moves == []
 
@@ -539,6 +555,13 @@ def test_a_change_of_scheme_is_followed_at_once(view: LatentView) -> None:
     assert pixel(view.grab().toImage(), corner, view) == DARK.canvas
     view.setPalette(build_palette(LIGHT))
     assert pixel(view.grab().toImage(), corner, view) == LIGHT.canvas
+
+
+def test_it_takes_the_scheme_of_a_window_it_is_built_into(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.setPalette(build_palette(DARK))
+    assert LatentView(window)._marks_item.theme is DARK
 
 
 def test_it_can_be_found_focused_and_explained(view: LatentView) -> None:

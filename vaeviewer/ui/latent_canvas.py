@@ -125,6 +125,14 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         """Drag the handle, drag the view, or hover."""
         pixel = self._pixel(event.position())
         event.accept()
+        held = event.buttons()
+        if self._pressed_at is not None and not held & Qt.MouseButton.LeftButton:
+            self._strayed = True  # its release went elsewhere, to a dialog say
+            self._release_handle()
+        if self._panned_at is not None and not held & (
+            Qt.MouseButton.MiddleButton | Qt.MouseButton.RightButton
+        ):
+            self._release_view()
         if self._pressed_at is not None:
             way = pixel - self._pressed_at
             self._strayed = self._strayed or way.x() ** 2 + way.y() ** 2 > CLICK_DISTANCE**2
@@ -132,20 +140,26 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         elif self._panned_at is not None:
             self._pan(pixel - self._panned_at)
             self._panned_at = pixel
-        elif event.buttons() == Qt.MouseButton.NoButton:
+        elif held == Qt.MouseButton.NoButton:
             self.hovered.emit(pixel if self.box.rect().contains(pixel) else None)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End a drag; without one it was a click."""
         event.accept()
         if event.button() == Qt.MouseButton.LeftButton and self._pressed_at is not None:
-            pixel, self._pressed_at = self._pressed_at, None
-            if not self._strayed:
-                self.clicked.emit(pixel)
-            self.handle_released.emit()
+            self._release_handle()
         elif self._panned_at is not None and event.button() != Qt.MouseButton.LeftButton:
-            self._panned_at = None
-            self.viewport().setCursor(Qt.CursorShape.CrossCursor)
+            self._release_view()
+
+    def _release_handle(self) -> None:
+        pixel, self._pressed_at = self._pressed_at, None
+        if not self._strayed:
+            self.clicked.emit(pixel)
+        self.handle_released.emit()
+
+    def _release_view(self) -> None:
+        self._panned_at = None
+        self.viewport().setCursor(Qt.CursorShape.CrossCursor)
 
     def _pan(self, way: QPointF) -> None:
         plane = self.plane()
@@ -160,7 +174,8 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         """Zoom about the cursor."""
         event.accept()
         steps = event.angleDelta().y() or event.angleDelta().x()  # Alt turns one into the other
-        self.zoom(1.2 ** (steps / 120.0), self._pixel(event.position()))
+        if steps:
+            self.zoom(1.2 ** (steps / 120.0), self._pixel(event.position()))
 
     def leaveEvent(self, event: QEvent) -> None:
         """Nothing is under the mouse any more."""

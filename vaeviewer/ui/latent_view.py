@@ -41,7 +41,7 @@ TOOL_TIP = (
     "Arrow keys: move the handle (Shift: faster). Esc: clear the selection.</p>"
 )
 
-_ARROWS = {
+_ARROWS: dict[int, tuple[float, float]] = {
     Qt.Key.Key_Left: (-1.0, 0.0),
     Qt.Key.Key_Right: (1.0, 0.0),
     Qt.Key.Key_Up: (0.0, 1.0),
@@ -50,7 +50,7 @@ _ARROWS = {
 _FIT_KEYS = (Qt.Key.Key_F, Qt.Key.Key_Home)
 _OTHER_KEYS = (*_FIT_KEYS, Qt.Key.Key_Escape, Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus)
 _MOST_NAMES = 40  # classes whose names are written into the plane
-_ROWS_PER_NAME = 2000  # points from which the place of a name is taken
+_ROWS_PER_NAME = 500  # points from which the place of a name is taken
 
 
 class LatentView(QWidget):
@@ -128,6 +128,7 @@ class LatentView(QWidget):
 
     def set_dataset(self, dataset: ImageDataset | None) -> None:
         """Show another data set, or ``None``; its points come with the next frame."""
+        self._hover(None)
         self._dataset = dataset
         self._posterior = self._points = self._noise = None
         if self.following:
@@ -162,6 +163,8 @@ class LatentView(QWidget):
             self._points = self._positions()
             self._points_item.invalidate()
             self._lay_out()
+            if self._hover_at is not None:
+                self._hover_timer.start()  # another point may lie under the mouse now
         self._place_underlay()
         self._set_handle(view.z)
         self._set_marks()
@@ -409,7 +412,7 @@ class LatentView(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Arrows move the handle, F and Home fit, plus and minus zoom, Escape selects nothing."""
-        key = Qt.Key(event.key())
+        key = event.key()  # a plain number: not every key of every keyboard has a name
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             super().keyPressEvent(event)
         elif key in _ARROWS:
@@ -428,7 +431,7 @@ class LatentView(QWidget):
     def event(self, event: QEvent) -> bool:
         """While the plane has the focus its keys are its own, not the window's shortcuts."""
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
-            key, modifiers = Qt.Key(event.key()), event.modifiers()
+            key, modifiers = event.key(), event.modifiers()
             if not modifiers & Qt.KeyboardModifier.ControlModifier and (key in _ARROWS or key in _OTHER_KEYS):
                 event.accept()
                 return True
