@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.backend.config import ModelConfig
 from vaeviewer.backend.datasets.base import DataSource, ImageDataset
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
@@ -516,9 +517,9 @@ def test_hovering_shows_the_image_but_not_while_dragging(view: LatentView, qtbot
 
 def test_the_underlay_is_shown_where_it_belongs_and_only_when_wanted(view: LatentView) -> None:
     wheel(view, view.viewport_position(0.0, 0.0), -120)
-    mosaic = np.zeros((2, 2), np.uint8)
-    mosaic[0, 1] = 255  # high z2, high z1
-    view.set_underlay(mosaic, (1.5, 1.5, 1.0, 1.0))
+    levels = np.zeros((2, 2), np.uint8)
+    levels[0, 1] = 255  # high z2, high z1
+    view.set_underlay(levels, (1.5, 1.5, 1.0, 1.0))
     corner, other = view.viewport_position(2.25, 2.2), view.viewport_position(1.75, 2.2)
     image = view.grab().toImage()
     assert pixel(image, corner, view) == pixel(image, other, view) == LIGHT.canvas
@@ -538,7 +539,7 @@ def test_the_underlay_grid_covers_the_visible_range_within_its_limit(view: Laten
         assert xs.dtype == ys.dtype == np.float32
         assert len(xs) * len(ys) <= UNDERLAY_CELLS
         assert (np.diff(xs) > 0).all()
-        assert (np.diff(ys) < 0).all()
+        assert (np.diff(ys) > 0).all()
         x0, y0, width, height = mosaic_rect(xs, ys)
         left, right, low, high = visible_range(view)
         tolerance = 1e-4
@@ -546,6 +547,23 @@ def test_the_underlay_grid_covers_the_visible_range_within_its_limit(view: Laten
         assert x0 + width >= right - tolerance
         assert y0 <= low + tolerance
         assert y0 + height >= high - tolerance
+
+
+def test_a_decoded_grid_lies_where_it_was_decoded(view: LatentView) -> None:
+    wheel(view, view.viewport_position(0.0, 0.0), -120)
+    xs, ys = view.underlay_grid()
+    z = grid_points(xs, ys)
+    lit = (z[:, 0] > 0) & (z[:, 1] > 0)
+    images = np.where(lit, np.uint8(255), np.uint8(0))[:, None, None].repeat(4, 1).repeat(4, 2)
+    view.set_underlay(mosaic(images, len(xs)), mosaic_rect(xs, ys))
+    view.update_frame(None, ViewState(underlay=True))
+    image = view.grab().toImage()
+    lit_at = {
+        (a, b): pixel(image, view.viewport_position(2.9 * a, 2.9 * b), view) for a in (-1, 1) for b in (-1, 1)
+    }
+    dark = lit_at.pop((1, 1))
+    assert dark != LIGHT.canvas  # the negative of white
+    assert set(lit_at.values()) == {LIGHT.canvas}
 
 
 def test_a_change_of_scheme_is_followed_at_once(view: LatentView) -> None:

@@ -192,21 +192,22 @@ class LatentView(QWidget):
             rect: ``(x0, y0, width, height)`` in units of z, ``(x0, y0)`` being the corner of lowest values.
         """
         self._mosaic = images
-        self._underlay_rect = rect
+        x0, y0, width, height = map(float, rect)  # NumPy's numbers will do
+        self._underlay_rect = (x0, y0, width, height)
         self._draw_underlay()
 
     def underlay_grid(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Where to decode for an underlay of the visible range: ``(xs, ys)``, centres of equal square cells.
 
-        ``xs`` ascend to the right, ``ys`` descend from the top, like a mosaic's rows; at least two of each.
-        ``latent_geometry.mosaic_rect`` gives the rectangle of the mosaic.
+        Both ascend and have at least two; their product is at most 1,600. ``analysis.manifold.grid_points`` makes
+        the points, ``latent_geometry.mosaic_rect`` the rectangle of the mosaic.
         """
         plane = self._canvas.plane()
         if plane is None:
             plane = PlaneMap((PRIOR_BOX.x0, PRIOR_BOX.x1), (PRIOR_BOX.y0, PRIOR_BOX.y1), 240.0, 240.0)
         cell = UNDERLAY_CELL / plane.x_scale
         while True:
-            xs, ys = grid_centres(*plane.x_range, cell), grid_centres(*plane.y_range, cell)[::-1]
+            xs, ys = grid_centres(*plane.x_range, cell), grid_centres(*plane.y_range, cell)
             if len(xs) * len(ys) <= UNDERLAY_CELLS:
                 return xs, ys
             cell *= 1.1
