@@ -15,7 +15,14 @@ from types import TracebackType
 from typing import NoReturn
 
 import numpy as np
-from PySide6.QtCore import QEventLoop, QMessageLogContext, QSettings, QTimer, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import (
+    QEventLoop,
+    QMessageLogContext,
+    QSettings,
+    QTimer,
+    QtMsgType,
+    qInstallMessageHandler,
+)
 from PySide6.QtWidgets import QApplication
 from threadpoolctl import threadpool_limits
 
@@ -139,7 +146,9 @@ def _check_picture(path: Path) -> None:
     if path.suffix.lower() != ".png":
         raise UserError(f"--screenshot must name a .png file, but is {path}.")
     if not path.absolute().parent.is_dir():
-        raise UserError(f"--screenshot: {path.absolute().parent} is not a folder; make it, or choose another.")
+        raise UserError(
+            f"--screenshot: {path.absolute().parent} is not a folder; make it, or choose another."
+        )
 
 
 def _log_qt_message(kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
@@ -161,7 +170,9 @@ def _show_errors_in(window: MainWindow) -> None:
             return
         details = "".join(traceback.format_exception(kind, error, trace))
         log.error("unexpected error\n%s", details)
-        window.session.problem.emit(f"Something went wrong here ({kind.__name__}: {error}); training goes on.", details)
+        window.session.problem.emit(
+            f"Something went wrong here ({kind.__name__}: {error}); training goes on.", details
+        )
 
     def show_from_thread(args: threading.ExceptHookArgs) -> None:
         if args.exc_value is not None:

@@ -59,30 +59,36 @@ def _window(words: list[str]) -> int:
     parser.add_argument("--size", type=_size, metavar="WxH", help="size of the window, such as 1280x800")
     options = parser.parse_args(words)
 
-    from vaeviewer import display  # noqa: PLC0415
+    from vaeviewer import display
 
     problem = display.missing_for_qt() or (None if options.screenshot else display.missing_for_window())
     if problem:
         raise UserError(problem)
-    from vaeviewer import app  # noqa: PLC0415: Qt is for the window alone
+    from vaeviewer import app  # Qt is for the window alone
 
     return app.run(options)
 
 
 def _train(words: list[str]) -> int:
-    from vaeviewer import commands  # noqa: PLC0415
+    from vaeviewer import commands
 
     parser = _Parser(prog="vaeviewer train", description="Train without a window and leave a run folder.")
-    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to write; new or empty")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="RUN", help="folder to write; new or empty"
+    )
     commands.add_settings(parser)
-    parser.add_argument("--dataset", metavar="NAME", help="mnist-10k (bundled, the default), mnist, fashion-mnist")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder that holds the data set's idx files")
+    parser.add_argument(
+        "--dataset", metavar="NAME", help="mnist-10k (bundled, the default), mnist, fashion-mnist"
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="a folder that holds the data set's idx files"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     return commands.train(parser.parse_args(words))
 
 
 def _evaluate(words: list[str]) -> int:
-    from vaeviewer import commands  # noqa: PLC0415
+    from vaeviewer import commands
 
     parser = _Parser(prog="vaeviewer evaluate", description="Held-out figures of a saved run.")
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
@@ -92,7 +98,7 @@ def _evaluate(words: list[str]) -> int:
 
 
 def _export(words: list[str]) -> int:
-    from vaeviewer import commands  # noqa: PLC0415
+    from vaeviewer import commands
 
     parser = _Parser(prog="vaeviewer export", description="Write pictures of a saved run.")
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")

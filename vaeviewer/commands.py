@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaeviewer.backend.config import PRESETS, ModelConfig, Settings, TrainConfig, protocol_text, updated
-from vaeviewer.errors import RunFolderError, SettingsError
+from vaeviewer.errors import RunFolderError, SettingsError, UserError
 
 if TYPE_CHECKING:
     from vaeviewer.backend.datasets.base import ImageDataset
@@ -33,7 +33,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     for name, field in FIELDS.items():
         # Values stay text here: the settings themselves know what they accept, and say it in a sentence.
         group.add_argument(
-            _flag(name), dest=f"set_{name}", metavar="VALUE", help=(field.description or "").replace("%", "%%")
+            _flag(name),
+            dest=f"set_{name}",
+            metavar="VALUE",
+            help=(field.description or "").replace("%", "%%"),
         )
 
 
@@ -65,13 +68,19 @@ def train(options: argparse.Namespace) -> int:
         UserError: Something the user can mend.
     """
     settings = settings_of(options)
-    from vaeviewer.backend.run_folder import prepare_folder  # noqa: PLC0415
+    from vaeviewer.backend.run_folder import prepare_folder
 
+    new = not options.out.exists()
     out = prepare_folder(options.out)
-    dataset = _load(options.dataset, options.data)
+    try:
+        dataset = _load(options.dataset, options.data)
+    except UserError:
+        if new:
+            out.rmdir()
+        raise
     with _interrupt_flag() as interrupted:
-        from vaeviewer.backend import loop, restore  # noqa: PLC0415: takes seconds; mistakes above are told first
-        from vaeviewer.backend.trainer import NonFiniteError, Trainer  # noqa: PLC0415
+        from vaeviewer.backend import loop, restore  # takes seconds; mistakes above are told first
+        from vaeviewer.backend.trainer import NonFiniteError, Trainer
 
         trainer = Trainer(dataset, settings)
         start = time.perf_counter()
@@ -132,11 +141,11 @@ def evaluate(options: argparse.Namespace) -> int:
     Raises:
         UserError: Something the user can mend.
     """
-    from vaeviewer.backend.run_folder import load_run  # noqa: PLC0415
+    from vaeviewer.backend.run_folder import load_run
 
     run = load_run(options.run)
-    from vaeviewer.analysis.neighbours import knn_accuracy  # noqa: PLC0415
-    from vaeviewer.backend import restore  # noqa: PLC0415
+    from vaeviewer.analysis.neighbours import knn_accuracy
+    from vaeviewer.backend import restore
 
     dataset = restore.find_data(run, options.data)
     trainer = restore.trainer_of(run, dataset, device="auto")
@@ -168,7 +177,9 @@ def evaluate(options: argparse.Namespace) -> int:
     else:
         if not report["data_as_trained"]:
             print(f"note: {dataset.name} differs from the data of the run", file=sys.stderr)
-        print(f"step {trainer.step_count:,}, {len(dataset.held_out_images):,} held-out images of {dataset.name}")
+        print(
+            f"step {trainer.step_count:,}, {len(dataset.held_out_images):,} held-out images of {dataset.name}"
+        )
         print(_terms_line(held_out, settings))
         print(f"5-nearest-neighbour accuracy of posterior means {accuracy:.4f}")
     return 0
@@ -180,11 +191,11 @@ def export(options: argparse.Namespace) -> int:
     Raises:
         UserError: Something the user can mend.
     """
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image
 
-    from vaeviewer.analysis import manifold  # noqa: PLC0415
-    from vaeviewer.backend.run_folder import load_run  # noqa: PLC0415
-    from vaeviewer.backend.snapshot import as_grey_levels  # noqa: PLC0415
+    from vaeviewer.analysis import manifold
+    from vaeviewer.backend.run_folder import load_run
+    from vaeviewer.backend.snapshot import as_grey_levels
 
     if options.manifold.suffix.lower() != ".png":
         raise SettingsError(f"--manifold must name a .png file, but is {options.manifold}.")
@@ -193,7 +204,9 @@ def export(options: argparse.Namespace) -> int:
     run = load_run(options.run)
     if run.settings.model.latent_dim != 2:
         dim = run.settings.model.latent_dim
-        raise RunFolderError(f"{run.folder} has {dim} latent dimensions; a manifold is drawn for models with 2.")
+        raise RunFolderError(
+            f"{run.folder} has {dim} latent dimensions; a manifold is drawn for models with 2."
+        )
     z = manifold.grid_points(*manifold.grid(options.size, options.spacing))
     picture = manifold.mosaic(as_grey_levels(run.checkpoint.snapshot.decode(z)), columns=options.size)
     try:
@@ -209,7 +222,7 @@ def _flag(name: str) -> str:
 
 
 def _load(key: str | None, folder: Path | None) -> ImageDataset:
-    from vaeviewer.backend.datasets import load_dataset  # noqa: PLC0415
+    from vaeviewer.backend.datasets import load_dataset
 
     if key is None:
         key = "mnist-10k" if folder is None else "folder"
@@ -243,7 +256,7 @@ def _interrupt_flag() -> Iterator[list[bool]]:
 @contextmanager
 def _progress_bar(trainer: Trainer) -> Iterator[Any]:
     """A bar over the planned steps, with the newest held-out ELBO beside it, on standard error if it is a screen."""
-    from tqdm import tqdm  # noqa: PLC0415
+    from tqdm import tqdm
 
     total = trainer.planned_epochs * trainer.steps_per_epoch
     with tqdm(

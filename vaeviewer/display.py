@@ -21,7 +21,7 @@ OFFSCREEN_WAYS = "without a display, use vaeviewer train, or vaeviewer --screens
 def missing_for_qt() -> str | None:
     """Why Qt itself cannot be loaded, in one sentence with the remedy, or ``None``."""
     try:
-        import PySide6.QtWidgets  # noqa: F401, PLC0415: the import is the test
+        import PySide6.QtWidgets  # noqa: F401 -- the import is the test
     except ImportError as error:
         return f"Qt could not be loaded ({_library_of(error)}). {_install_hint()}"
     return None

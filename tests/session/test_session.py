@@ -242,7 +242,9 @@ def test_other_data_keep_or_renew_the_model(
     settle(qtbot, session, State.FINISHED)
     assert session.snapshot is not None
     trained = session.snapshot
-    other = replace(digits, name="half", train_images=digits.train_images[:300], train_labels=digits.train_labels[:300])
+    other = replace(
+        digits, name="half", train_images=digits.train_images[:300], train_labels=digits.train_labels[:300]
+    )
     offered: list[ImageDataset] = []
     session.data_arrived.connect(offered.append)
     session._on_data(other)

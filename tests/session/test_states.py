@@ -6,15 +6,15 @@ import pytest
 
 from vaeviewer.session.states import BUTTONS, RESULT, Action, State
 
-T, P, S, O, R = Action.TRAIN, Action.PAUSE, Action.STEP, Action.STOP, Action.RESET
+TRAIN, PAUSE, STEP, STOP, RESET = Action.TRAIN, Action.PAUSE, Action.STEP, Action.STOP, Action.RESET
 
 TABLE = {
     State.LOADING: (None, "Train", None, None, None),
-    State.READY: (T, "Train", S, None, None),
-    State.RUNNING: (P, "Pause", None, O, None),
-    State.PAUSED: (T, "Resume", S, O, R),
-    State.FINISHED: (T, "Train further", S, None, R),
-    State.FAILED: (T, "Continue", None, None, R),
+    State.READY: (TRAIN, "Train", STEP, None, None),
+    State.RUNNING: (PAUSE, "Pause", None, STOP, None),
+    State.PAUSED: (TRAIN, "Resume", STEP, STOP, RESET),
+    State.FINISHED: (TRAIN, "Train further", STEP, None, RESET),
+    State.FAILED: (TRAIN, "Continue", None, None, RESET),
 }
 
 
@@ -27,7 +27,7 @@ def test_buttons(state: State) -> None:
 
 def test_every_action_leads_somewhere() -> None:
     assert set(RESULT) == set(Action)
-    assert (RESULT[T], RESULT[P], RESULT[S], RESULT[O], RESULT[R]) == (
+    assert (RESULT[TRAIN], RESULT[PAUSE], RESULT[STEP], RESULT[STOP], RESULT[RESET]) == (
         State.RUNNING,
         State.PAUSED,
         State.PAUSED,

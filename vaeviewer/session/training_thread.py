@@ -93,8 +93,10 @@ class TrainingThread:
 
     def _run(self) -> None:
         try:
-            import vaeviewer.backend.trainer  # noqa: F401, PLC0415: takes seconds, the window is up meanwhile
-        except Exception as error:  # anything that keeps torch from loading is the user's to read, not ours to hide
+            pass
+        except (
+            Exception
+        ) as error:  # anything that keeps torch from loading is the user's to read, not ours to hide
             self._problem(f"PyTorch could not be loaded: {_first_line(error)}")
             return
         while not self._leave.is_set():
@@ -139,7 +141,7 @@ class TrainingThread:
                 self._save(folder)
 
     def _build(self, settings: Settings, dataset: ImageDataset) -> None:
-        from vaeviewer.backend.trainer import Trainer  # noqa: PLC0415
+        from vaeviewer.backend.trainer import Trainer
 
         # The old trainer goes first: two copies of the data need not fit on the device.
         self._trainer = None
@@ -149,12 +151,14 @@ class TrainingThread:
         self._rest(State.READY)
 
     def _open(self, folder: Path) -> None:
-        from vaeviewer.backend.restore import open_run  # noqa: PLC0415
+        from vaeviewer.backend.restore import open_run
 
         trainer = open_run(folder)
         if trainer.settings.model.latent_dim != 2:
             dim = trainer.settings.model.latent_dim
-            raise UserError(f"{folder} holds a model with {dim} latent dimensions; the window shows those with 2.")
+            raise UserError(
+                f"{folder} holds a model with {dim} latent dimensions; the window shows those with 2."
+            )
         self._trainer = trainer
         self._folder = folder
         self._announce(trainer)
@@ -164,7 +168,7 @@ class TrainingThread:
             self._rest(State.FINISHED if trainer.finished else State.PAUSED)
 
     def _use_data(self, dataset: ImageDataset) -> None:
-        from vaeviewer.backend.restore import moved_to  # noqa: PLC0415
+        from vaeviewer.backend.restore import moved_to
 
         trainer = self._current()
         self._trainer = moved_to(trainer, dataset)
@@ -173,7 +177,7 @@ class TrainingThread:
         self._rest(State.FINISHED if trainer.step_count else State.READY)
 
     def _train(self, further: bool) -> None:
-        from vaeviewer.backend.loop import train  # noqa: PLC0415
+        from vaeviewer.backend.loop import train
 
         trainer = self._current()
         if further and trainer.finished:
@@ -187,7 +191,7 @@ class TrainingThread:
             self._rest(State.FINISHED)
 
     def _step_once(self) -> None:
-        from vaeviewer.backend.loop import train  # noqa: PLC0415
+        from vaeviewer.backend.loop import train
 
         trainer = self._current()
         if trainer.finished:
@@ -272,7 +276,7 @@ class TrainingThread:
         self._enter(state)
 
     def _fail(self, error: Exception) -> None:
-        from vaeviewer.backend.trainer import NonFiniteError  # noqa: PLC0415
+        from vaeviewer.backend.trainer import NonFiniteError
 
         details = "".join(traceback.format_exception(error))
         if self._trainer is None:
@@ -293,7 +297,7 @@ class TrainingThread:
         self._enter(State.FAILED)
 
     def _save(self, folder: Path) -> None:
-        from vaeviewer.backend.restore import save  # noqa: PLC0415
+        from vaeviewer.backend.restore import save
 
         trainer = self._current()
         save(trainer, folder)

@@ -1,0 +1,232 @@
+"""The command line, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from vaeviewer import __version__
+from vaeviewer.cli import main
+
+QUICK = ("--hidden", "16", "--epochs", "1", "--batch-size", "500", "--threads", "1", "--device", "cpu")
+
+
+def vaeviewer(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **environment}
+    env = {name: value for name, value in env.items() if value != ""}
+    return subprocess.run(
+        [sys.executable, "-m", "vaeviewer", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=env,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, object]]:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    done = vaeviewer("train", "--out", out, *QUICK, "--json")
+    assert done.returncode == 0, done.stderr
+    return out, json.loads(done.stdout)
+
+
+def test_train_reports_what_it_did(trained: tuple[Path, dict[str, object]]) -> None:
+    out, report = trained
+    assert report["run"] == str(out)
+    assert report["device"] == "cpu"
+    assert report["threads"] == 1
+    assert report["epochs"] == 1
+    assert report["steps"] == 18
+    assert report["protocol"] == "grey"
+    assert report["likelihood"] == "bernoulli"
+    held_out = report["held_out"]
+    assert isinstance(held_out, dict)
+    assert held_out["elbo"] == pytest.approx(held_out["reconstruction"] - held_out["kl"], abs=0.01)
+
+
+def test_evaluate_finds_the_data_and_the_figures_again(trained: tuple[Path, dict[str, object]]) -> None:
+    out, report = trained
+    done = vaeviewer("evaluate", out, "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    held_out = report["held_out"]
+    assert isinstance(held_out, dict)
+    assert figures["elbo"] == pytest.approx(held_out["elbo"], abs=1e-3)
+    assert figures["elbo"] == pytest.approx(figures["reconstruction"] - figures["kl"], abs=0.01)
+    assert figures["images"] == 1000
+    assert figures["step"] == 18
+    assert figures["latent_dim"] == 2
+    assert 0.2 < figures["knn5_accuracy"] <= 1
+    assert figures["data_as_trained"] is True
+
+
+def test_export_writes_the_manifold(trained: tuple[Path, dict[str, object]], tmp_path: Path) -> None:
+    out, _ = trained
+    for spacing in ("equal", "gaussian"):
+        file = tmp_path / f"{spacing}.png"
+        done = vaeviewer("export", out, "--manifold", file, "--size", "5", "--spacing", spacing)
+        assert done.returncode == 0, done.stderr
+        assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_command_gives_the_same_weights(
+    trained: tuple[Path, dict[str, object]], tmp_path: Path
+) -> None:
+    out, _ = trained
+    assert vaeviewer("train", "--out", tmp_path / "again", *QUICK).returncode == 0
+    first, second = (next(folder.glob("*weights*")).read_bytes() for folder in (out, tmp_path / "again"))
+    assert first == second
+
+
+def test_train_loads_no_qt(tmp_path: Path) -> None:
+    script = (
+        "import sys; from vaeviewer.cli import main; code = main(sys.argv[1:]); "
+        "assert not {m.split('.')[0] for m in sys.modules} & {'PySide6', 'shiboken6', 'pyqtgraph'}; sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "train", "--out", str(tmp_path / "run"), *QUICK],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "held-out ELBO" in done.stdout
+
+
+def test_ctrl_c_saves_what_there_is(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = [
+        sys.executable,
+        "-m",
+        "vaeviewer",
+        "train",
+        "--out",
+        str(out),
+        "--epochs",
+        "100000",
+        "--hidden",
+        "8",
+        "--json",
+    ]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(8)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert json.loads(output)["interrupted"] is True
+    assert vaeviewer("evaluate", out).returncode == 0
+
+
+def test_version() -> None:
+    assert vaeviewer("--version").stdout == f"vaeviewer {__version__}\n"
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str | Path) -> str:
+    """The one line that a refused command leaves on standard error."""
+    try:
+        code = main([str(word) for word in words])
+    except SystemExit as leaving:
+        code = int(leaving.code or 0)
+    output = capsys.readouterr()
+    assert code == 2
+    assert output.out == ""
+    assert output.err.count("\n") == 1, output.err
+    return output.err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--latent-dim", "0"], "--latent-dim must be at least 1"),
+        (["--epochs", "x"], "--epochs must be a whole number"),
+        (["--epochs", "0"], "--epochs must be at least 1"),
+        (["--beta", "nan"], "--beta"),
+        (["--learning-rate", "-1"], "--learning-rate"),
+        (["--hidden", "512,x"], "--hidden"),
+        (["--hidden", ""], "--hidden"),
+        (["--optimizer", "lion"], "--optimizer must be one of adam, sgd, adagrad"),
+        (["--preset", "best"], "--preset must be one of default, paper"),
+        (["--dataset", "imagenet"], "imagenet"),
+        (["--data", "/nowhere/at/all"], "/nowhere/at/all"),
+        (["--device", "tpu"], "--device"),
+        (["--frobnicate"], "--frobnicate"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_a_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str], says: str
+) -> None:
+    assert says in refused(capsys, "train", "--out", tmp_path / "run", *words)
+
+
+def test_cuda_where_there_is_none(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    assert "cuda" in refused(capsys, "train", "--out", tmp_path / "run", "--device", "cuda")
+
+
+def test_a_folder_that_is_not_empty_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+    assert "not empty" in refused(capsys, "train", "--out", tmp_path)
+    assert (tmp_path / "letter.txt").read_text() == "mine"
+
+
+def test_a_place_that_cannot_be_written_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert "file" in refused(capsys, "train", "--out", tmp_path / "file" / "run")
+
+
+def test_damaged_data_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for name in ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        (tmp_path / name).write_bytes(b"\x00\x00\x08\x03not images")
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(b"")
+    line = refused(capsys, "train", "--out", tmp_path / "run", "--data", tmp_path)
+    assert "idx" in line
+    assert not (tmp_path / "run").exists(), "a refused command leaves nothing behind"
+
+
+def test_runs_that_are_none(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "not a run folder" in refused(capsys, "evaluate", tmp_path)
+    assert "not a run folder" in refused(capsys, "export", tmp_path, "--manifold", tmp_path / "m.png")
+
+
+def test_pictures_need_a_name_that_fits(
+    capsys: pytest.CaptureFixture[str], trained: tuple[Path, dict[str, object]], tmp_path: Path
+) -> None:
+    out, _ = trained
+    assert ".png" in refused(capsys, "export", out, "--manifold", tmp_path / "m.gif")
+    assert "could not be written" in refused(capsys, "export", out, "--manifold", tmp_path / "no" / "m.png")
+    assert ".png" in refused(capsys, "--screenshot", tmp_path / "m.gif")
+    assert "1280x800" in refused(capsys, "--screenshot", tmp_path / "m.png", "--size", "big")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays are named so on Linux")
+@pytest.mark.parametrize("display", ["", ":987"])
+def test_no_display_is_one_line(display: str) -> None:
+    done = vaeviewer(DISPLAY=display, WAYLAND_DISPLAY="", QT_QPA_PLATFORM="")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "display" in done.stderr
+    assert "vaeviewer train" in done.stderr
+
+
+def test_a_missing_library_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As on a bare Debian, where importing PySide6 fails for want of libEGL."""
+    import vaeviewer.display as display
+
+    monkeypatch.setitem(sys.modules, "PySide6.QtWidgets", None)
+    assert "apt install" in refused(capsys)
+    assert "libegl1" in display.DEBIAN_PACKAGES
