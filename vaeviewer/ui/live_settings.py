@@ -37,7 +37,7 @@ class LiveSettings(QWidget):
         self._boxes: dict[str, QSpinBox | QDoubleSpinBox] = {}
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(6)
+        grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(2)
         for column, name in enumerate(LIVE_FIELDS):
             self._add_field(grid, column, name)

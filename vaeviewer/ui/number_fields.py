@@ -34,8 +34,8 @@ def next_rung(value: float, up: bool) -> float:
 class ScientificSpinBox(QDoubleSpinBox):
     """A float field for settings that span decades: shows ``0.002`` or ``1e-5`` and steps by 1, 2, 5.
 
-    It holds every float exactly. A value changes on Enter, on a step or when the focus leaves, and a text
-    that is no number within the bounds goes back to the last value then.
+    It holds every float from 1e-300 on exactly. A value changes on Enter, on a step or when the focus
+    leaves, and a text that is no number within the bounds goes back to the last value then.
 
     Args:
         minimum: Smallest value.

@@ -96,7 +96,7 @@ class TrainingControls(QWidget):
         self._train = self._build_train_button()
         self._tools = {name: self._build_tool_button(name) for name in ("step", "stop", "reset")}
         row = QHBoxLayout(self)
-        row.setContentsMargins(10, 6, 10, 6)
+        row.setContentsMargins(8, 6, 8, 6)
         row.setSpacing(6)
         row.addWidget(self._train)
         for button in self._tools.values():
@@ -138,7 +138,7 @@ class TrainingControls(QWidget):
             )
             button.setToolTip(_HELP[name] if enabled else f"{_HELP[name]}: {why}")
         loading = state is State.LOADING
-        self._waiting.setText(f"{waiting} …")
+        self._waiting.setText(f"{waiting}…")
         self._waiting.setVisible(loading)
         self._bar.setVisible(not loading)
         self._left.setVisible(not loading)
@@ -212,7 +212,7 @@ class TrainingControls(QWidget):
         button.ensurePolished()
         widest = max(button.fontMetrics().horizontalAdvance(b.train_text) for b in BUTTONS.values())
         button.setIconSize(QSize(20, 20))
-        button.setFixedWidth(widest + 52)  # icon and margins; the same in every state, so that nothing jumps
+        button.setFixedWidth(widest + 48)  # icon and margins; the same in every state, so that nothing jumps
         button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         button.clicked.connect(lambda: self._request("train"))
         return button
@@ -225,7 +225,6 @@ class TrainingControls(QWidget):
         button.setAutoRaise(True)
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
-        button.setMinimumWidth(44)
         button.clicked.connect(lambda: self._request(name))
         return button
 
