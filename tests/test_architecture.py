@@ -22,7 +22,9 @@ def modules_after(code: str) -> set[str]:
 
 def test_the_contracts_of_pyproject_hold() -> None:
     script = "from importlinter.cli import lint_imports; import sys; sys.exit(lint_imports(no_cache=True))"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -75,7 +77,9 @@ def test_nothing_can_run_code_from_a_file(path: Path) -> None:
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names = [a.name for a in node.names] + [getattr(node, "module", None) or ""]
-            assert not any(name.split(".")[0] in ("pickle", "cPickle", "dill", "shelve", "marshal") for name in names)
+            assert not any(
+                name.split(".")[0] in ("pickle", "cPickle", "dill", "shelve", "marshal") for name in names
+            )
         if isinstance(node, ast.Attribute) and node.attr == "load" and isinstance(node.value, ast.Name):
             assert node.value.id != "torch", "torch.load unpickles"
         if isinstance(node, ast.keyword) and node.arg == "allow_pickle":

@@ -8,7 +8,11 @@ from vaeviewer.backend.randomness import epoch_order, named_generator, named_see
 
 
 def test_names_and_seeds_give_different_streams() -> None:
-    seeds = {named_seed(s, *names) for s in (0, 1, 2) for names in (("noise",), ("weights",), ("order", 0), ("order", 1))}
+    seeds = {
+        named_seed(s, *names)
+        for s in (0, 1, 2)
+        for names in (("noise",), ("weights",), ("order", 0), ("order", 1))
+    }
     assert len(seeds) == 12
 
 

@@ -134,7 +134,10 @@ def test_the_learning_rate_follows_the_cosine(digits: ImageDataset, small: Setti
     assert trainer.learning_rate() == pytest.approx(0.1 * 0.5 * (1 + np.cos(np.pi / 4)))
     trainer.change("learning_rate", 0.2)
     assert trainer.learning_rate() == pytest.approx(0.2 * 0.5 * (1 + np.cos(np.pi / 4)))
-    assert [(c.step, c.field, c.value) for c in trainer.timeline] == [(12, "epochs", 4), (12, "learning_rate", 0.2)]
+    assert [(c.step, c.field, c.value) for c in trainer.timeline] == [
+        (12, "epochs", 4),
+        (12, "learning_rate", 0.2),
+    ]
 
 
 def test_only_live_settings_change(digits: ImageDataset, small: Settings) -> None:
@@ -199,8 +202,7 @@ def test_a_non_finite_loss_is_found_and_undone(digits: ImageDataset, small: Sett
 def test_an_absurd_learning_rate_ends_in_the_typed_error(digits: ImageDataset, small: Settings) -> None:
     trainer = Trainer(digits, updated(small, learning_rate=10.0, optimizer="sgd", schedule="constant"))
     with pytest.raises(NonFiniteError):
-        train_all(trainer)
-        trainer.snapshot()
+        train_all(trainer).snapshot()
     trainer.restore_good_state()
     assert all(np.isfinite(w).all() for w in trainer.snapshot().weights.values())
 

@@ -57,7 +57,9 @@ def find_data(run: Run, folder: Path | None = None) -> ImageDataset:
     dataset = load_source(run.data.source, folder)
     if dataset.image_shape != tuple(run.data.image_shape):
         (h, w), (rh, rw) = dataset.image_shape, run.data.image_shape
-        raise DataError(f"{dataset.name} has images of {h}×{w} pixels, but {run.folder} was trained on {rh}×{rw}.")
+        raise DataError(
+            f"{dataset.name} has images of {h}×{w} pixels, but {run.folder} was trained on {rh}×{rw}."
+        )
     return dataset
 
 

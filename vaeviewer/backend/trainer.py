@@ -157,7 +157,11 @@ class Trainer:
         rows = self._next_rows()
         x = self._pixels(self._images[rows])
         noise = torch.randn(
-            config.samples, len(rows), self.settings.model.latent_dim, generator=self._noise, device=self.device
+            config.samples,
+            len(rows),
+            self.settings.model.latent_dim,
+            generator=self._noise,
+            device=self.device,
         )
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate()
@@ -375,7 +379,7 @@ class Trainer:
             "generator.noise": _copied(self._noise.get_state()),
             "generator.pixels": _copied(self._binarisation.get_state()),
         }
-        for (name, parameter) in self._model.named_parameters():
+        for name, parameter in self._model.named_parameters():
             for key, value in self._optimizer.state[parameter].items():
                 tensors[f"optimizer.{name}.{key}"] = _copied(value)
         position = self._position

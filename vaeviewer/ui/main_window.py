@@ -13,16 +13,16 @@ from PySide6.QtCore import QByteArray, QEvent, QSettings, QSize, Qt, QTimer, Sig
 from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QToolBar, QVBoxLayout, QWidget
 
+from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.backend.config import Settings, protocol_text
 from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.errors import SettingsError
 from vaeviewer.session.grid_decoder import GridDecoder
 from vaeviewer.session.messages import Opened, Saved
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
-from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.ui.config_form import ConfigForm
 from vaeviewer.ui.decoded_image_view import DecodedImageView
 from vaeviewer.ui.latent_view import LatentView
@@ -91,7 +91,7 @@ class MainWindow(QMainWindow):
         self.message = MessageBar()
         self._place_panels()
         self._build_status_bar()
-        from vaeviewer.ui.menus import Menus  # noqa: PLC0415: menus know the window's type
+        from vaeviewer.ui.menus import Menus  # menus know the window's type
 
         self.menus = Menus(self)
         self._connect()
@@ -157,7 +157,9 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
 
         self.setDockNestingEnabled(True)
-        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, self.tabPosition(Qt.DockWidgetArea.TopDockWidgetArea))
+        self.setTabPosition(
+            Qt.DockWidgetArea.AllDockWidgetAreas, self.tabPosition(Qt.DockWidgetArea.TopDockWidgetArea)
+        )
         area = Qt.DockWidgetArea
         self.docks: list[QDockWidget] = []
         left = self._dock("Reconstructions", self.reconstructions, area.LeftDockWidgetArea)
@@ -260,7 +262,9 @@ class MainWindow(QMainWindow):
             self.view, selected=None, hidden_classes=frozenset(), examples=self._choose_examples()
         )
         threads = f"{opened.threads} threads" if opened.threads > 1 else "1 thread"
-        self._status["device"].setText(f"{opened.device.upper()}, {threads}" if opened.device == "cpu" else opened.device.upper())
+        self._status["device"].setText(
+            f"{opened.device.upper()}, {threads}" if opened.device == "cpu" else opened.device.upper()
+        )
         self._status["data"].setText(
             f"{dataset.name}: {len(dataset.train_images):,} train, {len(dataset.held_out_images):,} held out"
         )
@@ -274,7 +278,9 @@ class MainWindow(QMainWindow):
 
     def _offer_to_keep_model(self, dataset: ImageDataset) -> None:
         use = self.session.use_data
-        same_size = self.session.dataset is not None and dataset.image_shape == self.session.dataset.image_shape
+        same_size = (
+            self.session.dataset is not None and dataset.image_shape == self.session.dataset.image_shape
+        )
         answers = [("Start &anew", lambda: use(dataset, keep_model=False))]
         if same_size:
             answers.insert(0, ("&Keep the trained model", lambda: use(dataset, keep_model=True)))
@@ -372,14 +378,20 @@ class MainWindow(QMainWindow):
         progress, snapshot = self.session.progress, self.session.snapshot
         if progress is None:
             return
-        step = snapshot.step if snapshot is not None and self.session.state is not State.RUNNING else progress.step
+        step = (
+            snapshot.step
+            if snapshot is not None and self.session.state is not State.RUNNING
+            else progress.step
+        )
         self._status["step"].setText(f"step {step:,}")
         rate = progress.images_per_s
         running = self.session.state is State.RUNNING
         self._status["speed"].setText(f"{rate:,.0f} images/s" if rate and running else "")
         left = progress.seconds_left if running else None
         self.controls.set_progress(progress.epoch, progress.epochs, left)
-        self._status["left"].setText(f"{min(1.0, progress.epoch / progress.epochs):.0%} of {progress.epochs} epochs")
+        self._status["left"].setText(
+            f"{min(1.0, progress.epoch / progress.epochs):.0%} of {progress.epochs} epochs"
+        )
         saved = self.session.saved_step
         if saved is None:
             text = "not saved" if step else ""

@@ -53,7 +53,9 @@ class MessageBar(QFrame):
             button.deleteLater()
         self._buttons = []
         if details:
-            self._add_button("Copy &details", lambda: QGuiApplication.clipboard().setText(details), closes=False)
+            self._add_button(
+                "Copy &details", lambda: QGuiApplication.clipboard().setText(details), closes=False
+            )
         for text, action in answers:
             self._add_button(text, action)
         self._add_button("&Dismiss", lambda: None)

@@ -68,6 +68,8 @@ def test_learning_the_variance_finds_the_squared_error() -> None:
 
 def test_settings_choose_the_likelihood() -> None:
     assert isinstance(build_likelihood(ModelConfig()), Bernoulli)
-    gaussian = build_likelihood(ModelConfig(likelihood="gaussian", gaussian_scale=0.5, gaussian_variance="fixed"))
+    gaussian = build_likelihood(
+        ModelConfig(likelihood="gaussian", gaussian_scale=0.5, gaussian_variance="fixed")
+    )
     assert isinstance(gaussian, Gaussian)
     assert gaussian.log_variance.item() == pytest.approx(2 * math.log(0.5))

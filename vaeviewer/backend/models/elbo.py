@@ -22,7 +22,7 @@ def gaussian_kl(loc: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def reparameterize(loc: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
-    """z = μ + σ·ε, a sample of q(z|x) that gradients pass through; Kingma & Welling 2013, section 2.4.
+    """Z = μ + σ·ε, a sample of q(z|x) that gradients pass through; Kingma & Welling 2013, section 2.4.
 
     Args:
         loc: μ, ``(n, latent_dim)``.

@@ -18,7 +18,7 @@ class Bernoulli(nn.Module):
     """Independent Bernoulli pixels with probability sigmoid(logit); Kingma & Welling 2013, appendix C.1."""
 
     def log_prob(self, logits: Tensor, x: Tensor) -> Tensor:
-        """log p(x|z) of each image, nats.
+        """Log p(x|z) of each image, nats.
 
         With grey levels in (0, 1) for ``x`` this is the cross-entropy x·log p + (1−x)·log(1−p): the grey level
         is taken as the probability of the pixel being on.
@@ -60,7 +60,7 @@ class Gaussian(nn.Module):
             self.register_buffer("log_variance", start, persistent=False)
 
     def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
-        """log p(x|z) of each image, nats; shapes as for :meth:`Bernoulli.log_prob`."""
+        """Log p(x|z) of each image, nats; shapes as for :meth:`Bernoulli.log_prob`."""
         log_variance = self.log_variance.clamp(min=MIN_GAUSSIAN_LOG_VARIANCE)
         squares = (x - torch.sigmoid(outputs)).square()
         return -0.5 * (squares * torch.exp(-log_variance) + log_variance + math.log(2 * math.pi)).sum(-1)
