@@ -49,7 +49,9 @@ def make(qtbot: QtBot, digits: ImageDataset) -> Iterator[MakeWindow]:
         window.deleteLater()
 
 
-def mouse(widget: QWidget, kind: QEvent.Type, at: QPointF, button: Qt.MouseButton, held: Qt.MouseButton) -> None:
+def mouse(
+    widget: QWidget, kind: QEvent.Type, at: QPointF, button: Qt.MouseButton, held: Qt.MouseButton
+) -> None:
     event = QMouseEvent(kind, at, widget.mapToGlobal(at), button, held, Qt.KeyboardModifier.NoModifier)
     QApplication.sendEvent(widget, event)
 
@@ -74,7 +76,8 @@ def spiral(window: MainWindow, count: int) -> list[QPointF]:
     t = np.linspace(0, 6 * np.pi, count)
     r = np.linspace(0.2, 2.5, count)
     return [
-        window.plane.viewport_position(float(a), float(b)) for a, b in zip(r * np.cos(t), r * np.sin(t), strict=True)
+        window.plane.viewport_position(float(a), float(b))
+        for a, b in zip(r * np.cos(t), r * np.sin(t), strict=True)
     ]
 
 
@@ -120,7 +123,11 @@ def test_buttons_follow_the_table(qtbot: QtBot, make: MakeWindow, small: Setting
     train = button(window, "trainButton")
     assert train.text().strip() == expected.train_text
     assert train.isEnabled() is (expected.train is not None)
-    for name, action in (("stepButton", expected.step), ("stopButton", expected.stop), ("resetButton", expected.reset)):
+    for name, action in (
+        ("stepButton", expected.step),
+        ("stopButton", expected.stop),
+        ("resetButton", expected.reset),
+    ):
         assert button(window, name).isEnabled() is (action is not None), name
 
 
@@ -190,7 +197,9 @@ def test_clicking_a_point_selects_its_image(qtbot: QtBot, make: MakeWindow, smal
 
 def test_panels_follow_training_and_the_view(qtbot: QtBot, make: MakeWindow, small: Settings) -> None:
     window = make(updated(small, epochs=40))
-    before = [panel.grab().toImage() for panel in (window.manifold, window.reconstructions, window.elbo_terms)]
+    before = [
+        panel.grab().toImage() for panel in (window.manifold, window.reconstructions, window.elbo_terms)
+    ]
     window.session.request(Action.TRAIN)
     qtbot.waitUntil(lambda: window.session.state is State.FINISHED, timeout=30_000)
     qtbot.wait(300)

@@ -38,7 +38,7 @@ def grid(size: int, spacing: Spacing, limit: float = 3.0) -> tuple[NDArray[np.fl
     return z, z.copy()
 
 
-def grid_points(z1: NDArray[np.float64], z2: NDArray[np.float64]) -> NDArray[np.float32]:
+def grid_points(z1: NDArray[np.floating], z2: NDArray[np.floating]) -> NDArray[np.float32]:
     """The grid's points in reading order, float32, shape ``(len(z2) * len(z1), 2)``.
 
     The first row of a picture is its top, so the largest ``z2`` comes first; ``z1`` rises from left to right.

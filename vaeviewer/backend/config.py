@@ -36,7 +36,7 @@ class ModelConfig(_Settings):
         description="Number of latent variables z. The plane shows models with two.",
     )
     hidden: tuple[HiddenWidth, ...] = Field(
-        (512, 256),
+        (512, 256, 128),
         min_length=1,
         max_length=8,
         title="Hidden layers",
@@ -83,7 +83,7 @@ class TrainConfig(_Settings):
         128, ge=1, le=65_536, title="Batch size", description="Images in each gradient step."
     )
     learning_rate: float = Field(
-        2e-3,
+        3e-3,
         gt=0.0,
         le=10.0,
         title="Learning rate",

@@ -117,4 +117,5 @@ def as_unit_floats(images: NDArray[np.uint8] | Array) -> Array:
 
 def as_grey_levels(images: Array) -> NDArray[np.uint8]:
     """Values in 0 … 1 as uint8 grey levels 0 … 255, rounded; any shape."""
-    return np.clip(np.rint(images * 255.0), 0, 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.clip(np.rint(images * 255.0), 0, 255).astype(np.uint8)
+    return levels

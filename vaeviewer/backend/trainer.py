@@ -169,7 +169,7 @@ class Trainer:
         reconstruction, kl = terms.reconstruction.mean(), terms.kl.mean()
         loss = config.beta * kl - reconstruction
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it so
         self._optimizer.step()
 
         with torch.no_grad():

@@ -95,7 +95,8 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
 
     def to_viewport(self, pixel: QPointF) -> QPointF:
         """A pixel of the plane in coordinates of the viewport, which receives the mouse events."""
-        return self.viewportTransform().map(self.box.mapToScene(pixel))
+        mapped: QPointF = self.viewportTransform().map(self.box.mapToScene(pixel))
+        return mapped
 
     def _pixel(self, position: QPointF) -> QPointF:
         inverse, _ = self.viewportTransform().inverted()

@@ -130,7 +130,8 @@ def points_near(
         near = in_column[np.abs(points[in_column, 1] - np.float32(z2)) * plane.y_scale <= radius]
     distance = np.hypot((points[near, 0] - z1) * plane.x_scale, (points[near, 1] - z2) * plane.y_scale)
     order = np.argsort(distance)
-    return near[order[distance[order] <= radius]]
+    found: NDArray[np.intp] = near[order[distance[order] <= radius]]
+    return found
 
 
 def grid_centres(low: float, high: float, cell: float) -> NDArray[np.float32]:

@@ -60,7 +60,9 @@ class HoverCard(QWidget):
             self._image.setPixmap(pixmap)
             self._text.setText(text)
             self.adjustSize()
-        room = self.parentWidget().rect()
+        plane = self.parentWidget()
+        assert plane is not None, "the card lies on the plane"
+        room = plane.rect()
         x, y = mouse.x() + _DISTANCE, mouse.y() + _DISTANCE
         if x + self.width() > room.width():
             x = mouse.x() - _DISTANCE - self.width()

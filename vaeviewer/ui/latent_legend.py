@@ -63,8 +63,12 @@ class ClassButton(QToolButton):
 
     def event(self, event: QEvent) -> bool:
         """Keep the keys used here from being taken as the window's shortcuts."""
-        is_key = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
-        if is_key and event.key() in _KEYS_USED and not event.modifiers():
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.ShortcutOverride
+            and event.key() in _KEYS_USED
+            and not event.modifiers()
+        ):
             event.accept()
             return True
         return super().event(event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ class Menus:
         for entry in CATALOG:
             if entry.key == "folder":
                 menu.addSeparator()
-            action = self._add(menu, entry.title, lambda key=entry.key: self._load(key))
+            action = self._add(menu, entry.title, partial(self._load, entry.key))
             action.setToolTip(entry.note)
             action.setStatusTip(entry.note)
             action.setCheckable(True)

@@ -28,7 +28,7 @@ TOTAL = sum(map(len, CONTENT.values()))
 class Server(ThreadingHTTPServer):
     """Serves CONTENT from a thread; tests change how it behaves."""
 
-    daemon_threads = True
+    daemon_threads = False  # closing waits for the handlers
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

@@ -39,4 +39,14 @@ def test_initial_weights_come_from_the_generator_alone() -> None:
     torch.rand(100)  # the global generator plays no part
     b.initialize(named_generator(5, "weights"))
     assert torch.equal(a[0].weight, b[0].weight)
-    assert a[0].weight.abs().max() <= 20**-0.5
+
+
+@pytest.mark.parametrize("activation", sorted(networks.ACTIVATIONS))
+def test_initial_weights_keep_the_scale_of_activations(activation: str) -> None:
+    net = MLP((256, 256, 256, 256, 256, 2), activation)
+    net.initialize(named_generator(0, "weights"))
+    x = torch.randn(2_000, 256)
+    with torch.no_grad():
+        for layer in list(net)[:-1]:
+            x = networks.ACTIVATIONS[activation](layer(x))
+    assert 0.3 < x.std() < 3.0

@@ -18,7 +18,8 @@ MAX_LOG_VARIANCE = 12.0
 
 def sigmoid(x: Array) -> Array:
     """The logistic function, stable for large ``|x|``; any shape."""
-    return 0.5 * (np.tanh(0.5 * x) + 1.0)
+    half: Array = np.tanh(0.5 * x)
+    return 0.5 * (half + 1.0)
 
 
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
