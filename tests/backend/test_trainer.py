@@ -122,7 +122,7 @@ def test_held_out_figures_repeat_exactly(digits: ImageDataset, small: Settings) 
     trainer = Trainer(digits, small)
     first, second = trainer.evaluate(), trainer.evaluate()
     assert first == second
-    assert first.samples == 100  # 10,000 draws over 100 images
+    assert first.samples == 20  # 2,000 draws over 100 images
 
 
 def test_the_learning_rate_follows_the_cosine(digits: ImageDataset, small: Settings) -> None:
@@ -186,7 +186,7 @@ def test_a_non_finite_loss_is_found_and_undone(digits: ImageDataset, small: Sett
     trainer.keep_good_state()
     good = trainer.snapshot()
     with torch.no_grad():
-        trainer._parameters[0].fill_(float("nan"))
+        trainer._gradient.parameters.values.fill_(float("nan"))
     with pytest.raises(NonFiniteError, match="step 5") as caught:
         steps(trainer, 3)
     assert caught.value.step == 5

@@ -134,6 +134,12 @@ class TrainConfig(_Settings):
         description="Where training computes; auto takes CUDA, then MPS, then the CPU, "
         "whichever really works.",
     )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        title="Precision",
+        description="Of the large matrix products; auto takes bfloat16 where the hardware multiplies it natively. "
+        "Weights, sums and the posterior are float32 always.",
+    )
     threads: int = Field(
         0,
         ge=0,

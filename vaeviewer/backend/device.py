@@ -37,6 +37,23 @@ def computes(name: str) -> bool:
         return False
 
 
+def product_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The number format of the large matrix products: what ``precision`` names, or for ``auto`` the faster one."""
+    if precision == "auto":
+        return torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware has instructions for bfloat16 products, so that they are faster than float32's."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
+        return False
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+
+
 def use_threads(count: int) -> int:
     """Let this thread's torch operations use ``count`` processor threads (0: one per core); returns the number.
 

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from vaeviewer.backend.config import LIVE, Settings, TrainConfig, updated
 from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.device import resolve_device, use_threads
+from vaeviewer.backend.device import product_dtype, resolve_device, use_threads
 from vaeviewer.backend.history import History
+from vaeviewer.backend.models.gradient import ElboGradient
 from vaeviewer.backend.models.vae import VAE
 from vaeviewer.backend.randomness import epoch_order, named_generator, named_seed
 from vaeviewer.backend.run_folder import Change, HeldOut
@@ -28,8 +29,8 @@ BLOCK_STEPS = 256
 ENCODE_ROWS = 4096
 """Images encoded at a time outside the training step."""
 
-HELD_OUT_DRAWS = 10_000
-"""Held-out figures use about this many draws of z in all: ten per image for 1,000 images, one for 10,000."""
+HELD_OUT_DRAWS = 2_000
+"""Held-out figures use at least this many draws of z in all: two per image for 1,000 images, one for 10,000."""
 
 EVALUATION_SEED = 1312_6114
 """Seed of the fixed noise of held-out figures; the same for every run, so that figures can be compared."""
@@ -86,8 +87,9 @@ class Trainer:
         self._model = VAE(settings.model, height * width)
         self._model.initialize(named_generator(seed, "weights"))
         self._model.to(self.device)
-        self._parameters = list(self._model.parameters())
-        self._optimizer = _build_optimizer(settings.train, self._parameters)
+        self._dtype = product_dtype(settings.train.precision, self.device)
+        self._gradient = ElboGradient(settings.model, self._model, self._dtype)
+        self._optimizer = _build_optimizer(settings.train, self._gradient.parameters.values)
         self._noise = named_generator(seed, "noise", device=self.device)
         self._binarisation = named_generator(seed, "pixels", device=self.device)
 
@@ -117,6 +119,11 @@ class Trainer:
     def step_count(self) -> int:
         """Gradient steps taken."""
         return self._position.step
+
+    @property
+    def mode(self) -> str:
+        """How steps are computed, in words: the number format of the large products."""
+        return "bfloat16 products" if self._dtype == torch.bfloat16 else "float32"
 
     @property
     def batch_size(self) -> int:
@@ -155,7 +162,7 @@ class Trainer:
         """Take one gradient step on the next batch; its terms wait in the block for :meth:`finish_block`."""
         config = self.settings.train
         rows = self._next_rows()
-        x = self._pixels(self._images[rows])
+        x = self._pixels(self._images.index_select(0, rows))
         noise = torch.randn(
             config.samples,
             len(rows),
@@ -165,20 +172,12 @@ class Trainer:
         )
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        terms = self._model.terms(x, noise)
-        reconstruction, kl = terms.reconstruction.mean(), terms.kl.mean()
-        loss = config.beta * kl - reconstruction
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it so
+        terms = self._gradient(x, noise, config.beta)
         self._optimizer.step()
-
-        with torch.no_grad():
-            self._loc[rows] = terms.loc
-            self._log_variance[rows] = terms.log_variance
-            self._row_steps[rows] = self._position.step
-            metrics = self._block[len(self._block_positions)]
-            metrics[0] = reconstruction
-            metrics[1] = kl
+        self._loc.index_copy_(0, rows, terms.loc)
+        self._log_variance.index_copy_(0, rows, terms.log_variance)
+        self._row_steps.index_fill_(0, rows, self._position.step)
+        self._block[len(self._block_positions)].copy_(torch.stack((terms.reconstruction, terms.kl)))
         self._advance()
         self._block_positions.append((self._position.step, self.epoch))
 
@@ -379,9 +378,8 @@ class Trainer:
             "generator.noise": _copied(self._noise.get_state()),
             "generator.pixels": _copied(self._binarisation.get_state()),
         }
-        for name, parameter in self._model.named_parameters():
-            for key, value in self._optimizer.state[parameter].items():
-                tensors[f"optimizer.{name}.{key}"] = _copied(value)
+        for key, value in self._optimizer.state[self._gradient.parameters.values].items():
+            tensors[f"optimizer.{key}"] = _copied(value)
         position = self._position
         values = {
             "step": position.step,
@@ -395,16 +393,17 @@ class Trainer:
 
     @torch.no_grad()
     def _load(self, weights: Any, state: TrainingState) -> None:
-        states = {}
-        for i, (name, parameter) in enumerate(self._model.named_parameters()):
+        for name, parameter in self._model.named_parameters():
             parameter.copy_(torch.tensor(weights[name]))
-            prefix = f"optimizer.{name}."
-            found = {k.removeprefix(prefix): v for k, v in state.tensors.items() if k.startswith(prefix)}
-            if found:
-                states[i] = {key: torch.tensor(value) for key, value in found.items()}
+        prefix = "optimizer."
+        found = {
+            key.removeprefix(prefix): torch.tensor(value)
+            for key, value in state.tensors.items()
+            if key.startswith(prefix)
+        }
         groups = self._optimizer.state_dict()["param_groups"]
         # load_state_dict knows which of its tensors belong on the device.
-        self._optimizer.load_state_dict({"state": states, "param_groups": groups})
+        self._optimizer.load_state_dict({"state": {0: found} if found else {}, "param_groups": groups})
         if state.values["device"] == self.device.type:
             self._noise.set_state(torch.tensor(state.tensors["generator.noise"]))
             self._binarisation.set_state(torch.tensor(state.tensors["generator.pixels"]))
@@ -419,13 +418,13 @@ class Trainer:
         self._block_positions = []
 
 
-def _build_optimizer(config: TrainConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+def _build_optimizer(config: TrainConfig, parameters: torch.nn.Parameter) -> torch.optim.Optimizer:
     rate = config.learning_rate
     if config.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=rate, fused=parameters[0].device.type in ("cpu", "cuda"))
+        return torch.optim.Adam([parameters], lr=rate, fused=parameters.device.type in ("cpu", "cuda"))
     if config.optimizer == "adagrad":
-        return torch.optim.Adagrad(parameters, lr=rate)
-    return torch.optim.SGD(parameters, lr=rate)
+        return torch.optim.Adagrad([parameters], lr=rate)
+    return torch.optim.SGD([parameters], lr=rate)
 
 
 def _binarised(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -73,6 +73,7 @@ class ElboGradient:
         weights = {**flat.views(flat.values.detach()), **flat.views(self._low)}
         grads = {**flat.views(flat.grad), **flat.views(self._low_grad)}
         self._grads = grads
+        self._buffers = (torch.empty(0), torch.empty(0))
         self._encoder = [_Layer(f"encoder.{i}", weights, grads) for i in range(last + 1)]
         self._decoder = [_Layer(f"decoder.{i}", weights, grads) for i in range(last + 1)]
 
@@ -102,7 +103,7 @@ class ElboGradient:
         if isinstance(self._likelihood, Gaussian):
             reconstruction, grad = self._gaussian(self._likelihood, outputs, targets)
         else:
-            reconstruction, grad = _bernoulli(outputs, targets)
+            reconstruction, grad = _bernoulli(outputs, targets, *self._spare(outputs))
 
         dz = self._run_back(self._decoder, grad, decoder_inputs, decoder_sums)
         dz = (dz @ self._decoder[0].weight).view(samples, n, dim)
@@ -142,6 +143,12 @@ class ElboGradient:
         layers[0].backward(first, inputs[0])
         return first
 
+    def _spare(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Two tensors like ``like`` to write over, the same ones at every step."""
+        if self._buffers[0].shape != like.shape:
+            self._buffers = (torch.empty_like(like), torch.empty_like(like))
+        return self._buffers
+
     def _gaussian(self, likelihood: Gaussian, outputs: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean log p(x|z), and its negative's gradient at the outputs and at a learned log-variance."""
         rows, pixels = outputs.shape
@@ -176,15 +183,20 @@ class _Layer:
         torch.sum(grad.to(self._bias_grad.dtype), 0, out=self._bias_grad)
 
 
-def _bernoulli(logits: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+def _bernoulli(logits: Tensor, x: Tensor, p: Tensor, spare: Tensor) -> tuple[Tensor, Tensor]:
     """Mean log p(x|z), and its negative's gradient at the logits.
+
+    ``p`` and ``spare``, of the logits' shape, are written over; the gradient is returned in ``p``. Memory that is
+    used again stays in the processor's cache, which makes these passes several times faster.
 
     log p = x·l − softplus(l), and softplus(l) = max(l, 0) − log σ(|l|), where σ(|l|) = max(p, 1 − p) is at least
     one half: this needs no exponential beyond the one in p, and the logarithm is exact where it matters.
     """
     rows = len(logits)
-    p = torch.sigmoid(logits)
-    likelier = torch.maximum(p, 1.0 - p)
-    softplus = logits.clamp_min(0.0).sum() - likelier.log_().sum()
+    torch.sigmoid(logits, out=p)
+    torch.neg(p, out=spare).add_(1.0)
+    torch.maximum(p, spare, out=spare)
+    log_likelier = spare.log_().sum()
+    softplus = torch.clamp_min(logits, 0.0, out=spare).sum() - log_likelier
     reconstruction = (torch.dot(x.reshape(-1), logits.reshape(-1)) - softplus) / rows
     return reconstruction, p.sub_(x).mul_(1.0 / rows)

@@ -47,9 +47,9 @@ class MLP(nn.ModuleList):
 
     @torch.no_grad()
     def initialize(self, generator: torch.Generator) -> None:
-        """Draw weights uniformly with deviation gain/√(inputs) from ``generator``; biases start at zero.
+        """Draw weights uniformly with deviation gain/√(inputs), and biases within ±1/√(inputs).
 
-        He et al., "Delving Deep into Rectifiers" (2015), equation 10. The small last layer starts the posterior
+        Biases matter where the input is a z of two numbers: without them every unit would turn at the origin. He et al., "Delving Deep into Rectifiers" (2015), equation 10. The small last layer starts the posterior
         near the prior and images near flat grey, which shortens the plateau that training begins on.
         """
         for i, layer in enumerate(self):
@@ -57,4 +57,5 @@ class MLP(nn.ModuleList):
             gain = OUTPUT_GAIN if i == len(self) - 1 else GAINS[self.activation]
             bound = gain * math.sqrt(3.0 / layer.in_features)
             layer.weight.uniform_(-bound, bound, generator=generator)
-            layer.bias.zero_()
+            spread = 1.0 / math.sqrt(layer.in_features)
+            layer.bias.uniform_(-spread, spread, generator=generator)
