@@ -95,6 +95,7 @@ def _build_window(options: argparse.Namespace) -> MainWindow:
 def _take_screenshot(app: QApplication, window: MainWindow, options: argparse.Namespace) -> int:
     """Train off-screen, save what the window shows, and return the exit code."""
     session = window.session
+    session.forget_run()
     session.settings = updated(session.settings, epochs=options.epochs or SCREENSHOT_EPOCHS)
     window.form.set_settings(session.settings)
     window.controls.set_live_settings(session.settings.train)

@@ -140,6 +140,21 @@ def test_the_learning_rate_follows_the_cosine(digits: ImageDataset, small: Setti
     ]
 
 
+def test_changes_survive_a_restore(digits: ImageDataset, small: Settings) -> None:
+    trainer = steps(Trainer(digits, small), 3)
+    for rate in (0.1, 0.05):
+        trainer.change("learning_rate", rate)
+    trainer.change("beta", 2.0)
+    assert [(c.field, c.value) for c in trainer.timeline] == [("learning_rate", 0.05), ("beta", 2.0)]
+    again = Trainer(digits, small)
+    again.restore(trainer.checkpoint(), History.empty(), list(trainer.timeline))
+    assert again.settings == trainer.settings
+    assert again.initial_settings == small
+    train_all(trainer)
+    train_all(again)
+    assert same_arrays(trainer.snapshot().weights, again.snapshot().weights)
+
+
 def test_only_live_settings_change(digits: ImageDataset, small: Settings) -> None:
     with pytest.raises(ValueError, match="batch_size"):
         Trainer(digits, small).change("batch_size", 10)

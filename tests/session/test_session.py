@@ -13,9 +13,11 @@ from conftest import same_arrays
 from PySide6.QtCore import QThread
 from pytestqt.qtbot import QtBot
 
+from vaeviewer import paths
 from vaeviewer.backend import loop
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.run_folder import load_run
 from vaeviewer.backend.trainer import Trainer
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import BUTTONS, RESULT, Action, State
@@ -52,7 +54,9 @@ def reach(qtbot: QtBot, session: Session, state: State) -> None:
     if state is State.FINISHED:
         session.request(Action.STOP)
     if state is State.FAILED:
-        session._thread._trainer._gradient.parameters.values.data.fill_(float("nan"))  # as a diverging run would
+        session._thread._trainer._gradient.parameters.values.data.fill_(
+            float("nan")
+        )  # as a diverging run would
         session.set_steps_per_second(0.0)
     settle(qtbot, session, state)
 
@@ -292,6 +296,22 @@ def test_opening_nonsense_is_a_sentence_and_the_digits(qtbot: QtBot, small: Sett
     qtbot.waitUntil(lambda: session.state is State.READY, timeout=30_000)
     assert "not a run folder" in told[0]
     assert session.close()
+
+
+def test_closing_keeps_what_was_trained(qtbot: QtBot, small: Settings) -> None:
+    session = Session(small)
+    session.start()
+    qtbot.waitUntil(lambda: session.state is State.READY, timeout=30_000)
+    session.request(Action.STEP)
+    settle(qtbot, session, State.PAUSED)
+    assert session.close()
+    (folder,) = paths.runs_dir().iterdir()
+    assert load_run(folder).checkpoint.snapshot.step == 1
+
+
+def test_closing_an_untrained_model_keeps_nothing(make: MakeSession, small: Settings) -> None:
+    assert make(small).close()
+    assert not paths.runs_dir().exists()
 
 
 def test_closing_is_quick_at_any_time(qtbot: QtBot, make: MakeSession, small: Settings) -> None:

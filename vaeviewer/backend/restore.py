@@ -35,7 +35,7 @@ def save(trainer: Trainer, folder: Path) -> None:
     save_run(
         Run(
             folder=folder,
-            settings=trainer.settings,
+            settings=trainer.initial_settings,
             data=describe_data(trainer.dataset),
             checkpoint=trainer.checkpoint(),
             history=trainer.history,
@@ -105,7 +105,7 @@ def moved_to(trainer: Trainer, dataset: ImageDataset) -> Trainer:
     if dataset.image_shape != trainer.dataset.image_shape:
         (h, w), (th, tw) = dataset.image_shape, trainer.dataset.image_shape
         raise DataError(f"{dataset.name} has images of {h}×{w} pixels, but the model draws {th}×{tw}.")
-    moved = Trainer(dataset, trainer.settings)
+    moved = Trainer(dataset, trainer.initial_settings)
     checkpoint = trainer.checkpoint()
     epoch = math.ceil(trainer.epoch)
     values = {**checkpoint.training.values, "epoch": epoch, "image": 0, "planned_epochs": epoch}

@@ -35,6 +35,9 @@ HELD_OUT_DRAWS = 2_000
 EVALUATION_SEED = 1312_6114
 """Seed of the fixed noise of held-out figures; the same for every run, so that figures can be compared."""
 
+PLANNED_EPOCHS = "planned_epochs"
+"""What the timeline calls a change of the planned epochs by training further, which is no setting."""
+
 MIN_LEARNING_RATE_SHAPE = 0.01
 """Where the cosine schedule ends, as a fraction of the learning rate."""
 
@@ -64,6 +67,7 @@ class Trainer:
         settings: Validated settings. ``threads`` and ``device`` are applied here.
 
     Attributes:
+        initial_settings: As the run began; ``timeline`` leads from there to ``settings``, which hold now.
         history: Every step's terms and the held-out figures. Other threads may read it.
         timeline: Changes made on the way, oldest first.
         threads: Processor threads in use.
@@ -74,7 +78,7 @@ class Trainer:
 
     def __init__(self, dataset: ImageDataset, settings: Settings) -> None:
         self.dataset = dataset
-        self.settings = settings
+        self.initial_settings = self.settings = settings
         self.threads = use_threads(settings.train.threads)
         self.device = resolve_device(settings.train.device)
         self.history = History.empty()
@@ -226,12 +230,12 @@ class Trainer:
         self.settings = updated(self.settings, **{field: value})
         if field == "epochs":
             self.planned_epochs = max(self.settings.train.epochs, math.ceil(self.epoch))
-        self.timeline.append(Change(self._position.step, field, value))
+        self._note_change(field, value)
 
     def train_further(self) -> None:
         """Plan as many epochs again as the settings say, from where training is."""
         self.planned_epochs = math.ceil(self.epoch) + self.settings.train.epochs
-        self.timeline.append(Change(self._position.step, "planned_epochs", self.planned_epochs))
+        self._note_change(PLANNED_EPOCHS, self.planned_epochs)
 
     # Looking at the model
 
@@ -302,6 +306,8 @@ class Trainer:
         """Go on from a checkpoint of the same settings and data, with its history and timeline."""
         self.history = history
         self.timeline = timeline
+        changed = {change.field: change.value for change in timeline if change.field != PLANNED_EPOCHS}
+        self.settings = updated(self.initial_settings, **changed)
         self._load(checkpoint.snapshot.weights, checkpoint.training)
         self.refresh_posterior()
         self.keep_good_state()
@@ -320,6 +326,14 @@ class Trainer:
         return self._position.step
 
     # Inside
+
+    def _note_change(self, field: str, value: Any) -> None:
+        """Add to the timeline; of several changes of a field at one step the last one counts."""
+        change = Change(self._position.step, field, value)
+        if self.timeline and (self.timeline[-1].step, self.timeline[-1].field) == (change.step, field):
+            self.timeline[-1] = change
+        else:
+            self.timeline.append(change)
 
     def _next_rows(self) -> Tensor:
         position = self._position

@@ -154,6 +154,10 @@ class Session(QObject):
         """Write the run to a folder."""
         self._send(messages.Save(folder.absolute()))
 
+    def forget_run(self) -> None:
+        """Let closing leave nothing on disk."""
+        self._thread.keeps_run = False
+
     def close(self) -> bool:
         """Leave: stop the threads and wait for them, but not for long; returns whether all of them ended."""
         if self._closed:

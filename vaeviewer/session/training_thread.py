@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vaeviewer import paths
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.errors import UserError
@@ -19,6 +21,8 @@ from vaeviewer.session.states import State
 
 if TYPE_CHECKING:  # torch is imported by the thread itself, once the window is on screen
     from vaeviewer.backend.trainer import Trainer
+
+log = logging.getLogger(__name__)
 
 PUBLISH_SECONDS = 1 / 15
 """Snapshots are published at most this often …"""
@@ -39,9 +43,13 @@ class TrainingThread:
     Args:
         mailbox: Where snapshots and progress go.
         notify: Called on the training thread with each event; it must only pass the event on.
+
+    Attributes:
+        keeps_run: Whether closing saves steps that are not on disk yet.
     """
 
     def __init__(self, mailbox: Mailbox, notify: Callable[[messages.Event], None]) -> None:
+        self.keeps_run = True
         self._mailbox = mailbox
         self._notify = notify
         self._commands: queue.SimpleQueue[tuple[int, messages.Command] | None] = queue.SimpleQueue()
@@ -53,6 +61,7 @@ class TrainingThread:
         self._state = State.LOADING
         self._trainer: Trainer | None = None
         self._folder: Path | None = None
+        self._saved_step = 0
         self._meter = _RateMeter()
         self._last_publish = 0.0
         self._publish_cost = 0.0
@@ -103,6 +112,18 @@ class TrainingThread:
             item = self._commands.get()
             if item is not None:
                 self._handle(*item)
+        self._keep_run()
+
+    def _keep_run(self) -> None:
+        """Closing never asks: steps that are not on disk yet are saved, in the run's folder or a new one."""
+        trainer = self._trainer
+        if not self.keeps_run or trainer is None or trainer.step_count in (0, self._saved_step):
+            return
+        try:
+            trainer.finish_block()
+            self._save(self._folder or new_run_folder())
+        except Exception:  # nobody is left to tell but the log, and nothing must keep the program from ending
+            log.exception("the run could not be saved while closing")
 
     def _handle(self, number: int, command: messages.Command) -> None:
         self._handled = number
@@ -147,6 +168,7 @@ class TrainingThread:
         self._trainer = None
         self._trainer = trainer = Trainer(dataset, settings)
         self._folder = None
+        self._saved_step = 0
         self._announce(trainer)
         self._rest(State.READY)
 
@@ -161,6 +183,7 @@ class TrainingThread:
             )
         self._trainer = trainer
         self._folder = folder
+        self._saved_step = trainer.step_count
         self._announce(trainer)
         if trainer.step_count == 0:
             self._rest(State.READY)
@@ -173,6 +196,7 @@ class TrainingThread:
         trainer = self._current()
         self._trainer = moved_to(trainer, dataset)
         self._folder = None
+        self._saved_step = 0
         self._announce(self._trainer)
         self._rest(State.FINISHED if trainer.step_count else State.READY)
 
@@ -302,6 +326,7 @@ class TrainingThread:
         trainer = self._current()
         save(trainer, folder)
         self._folder = folder
+        self._saved_step = trainer.step_count
         self._notify(messages.Saved(folder, trainer.step_count))
 
     def _current(self) -> Trainer:
@@ -343,6 +368,16 @@ class TrainingThread:
 
     def _problem(self, sentence: str, details: str = "") -> None:
         self._notify(messages.Problem(sentence, details))
+
+
+def new_run_folder() -> Path:
+    """A folder of its own for a run, named by the time, in the user's runs folder; not made yet."""
+    name = time.strftime("%Y-%m-%d %H.%M.%S")
+    folder, number = paths.runs_dir() / name, 1
+    while folder.exists():
+        number += 1
+        folder = paths.runs_dir() / f"{name} ({number})"
+    return folder
 
 
 class _RateMeter:

@@ -49,8 +49,10 @@ class MLP(nn.ModuleList):
     def initialize(self, generator: torch.Generator) -> None:
         """Draw weights uniformly with deviation gain/√(inputs), and biases within ±1/√(inputs).
 
-        Biases matter where the input is a z of two numbers: without them every unit would turn at the origin. He et al., "Delving Deep into Rectifiers" (2015), equation 10. The small last layer starts the posterior
-        near the prior and images near flat grey, which shortens the plateau that training begins on.
+        The gains are those of He et al., "Delving Deep into Rectifiers" (2015), equation 10. The small last layer
+        starts the posterior near the prior and images near flat grey, which shortens the plateau that training
+        begins on. Biases matter where the input is a z of two numbers: without them every unit would turn at the
+        origin.
         """
         for i, layer in enumerate(self):
             assert isinstance(layer, nn.Linear)
