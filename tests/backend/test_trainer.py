@@ -201,7 +201,7 @@ def test_a_non_finite_loss_is_found_and_undone(digits: ImageDataset, small: Sett
     trainer.keep_good_state()
     good = trainer.snapshot()
     with torch.no_grad():
-        trainer._gradient.parameters.values.fill_(float("nan"))
+        trainer._stepper.parameters.fill_(float("nan"))
     with pytest.raises(NonFiniteError, match="step 5") as caught:
         steps(trainer, 3)
     assert caught.value.step == 5

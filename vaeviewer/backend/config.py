@@ -140,6 +140,12 @@ class TrainConfig(_Settings):
         description="Of the large matrix products; auto takes bfloat16 where the hardware multiplies it natively. "
         "Weights, sums and the posterior are float32 always.",
     )
+    cuda_graph: Literal["off", "on"] = Field(
+        "off",
+        title="CUDA graph",
+        description="On CUDA with Adam: replay each step as one captured graph, which spares a small network the "
+        "launching of its kernels.",
+    )
     threads: int = Field(
         0,
         ge=0,

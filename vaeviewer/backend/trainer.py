@@ -15,25 +15,21 @@ from torch import Tensor
 
 from vaeviewer.backend.config import LIVE, Settings, TrainConfig, updated
 from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.device import product_dtype, resolve_device, use_threads
+from vaeviewer.backend.device import resolve_device, use_threads
+from vaeviewer.backend.evaluation import HeldOutImages
 from vaeviewer.backend.history import History
-from vaeviewer.backend.models.gradient import ElboGradient
 from vaeviewer.backend.models.vae import VAE
+from vaeviewer.backend.pixels import pixels
 from vaeviewer.backend.randomness import epoch_order, named_generator, named_seed
 from vaeviewer.backend.run_folder import Change, HeldOut
 from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, TrainingState
+from vaeviewer.backend.stepper import Stepper
 
 BLOCK_STEPS = 256
 """Most steps whose metrics wait on the device before they are fetched and checked."""
 
 ENCODE_ROWS = 4096
 """Images encoded at a time outside the training step."""
-
-HELD_OUT_DRAWS = 2_000
-"""Held-out figures use at least this many draws of z in all: two per image for 1,000 images, one for 10,000."""
-
-EVALUATION_SEED = 1312_6114
-"""Seed of the fixed noise of held-out figures; the same for every run, so that figures can be compared."""
 
 PLANNED_EPOCHS = "planned_epochs"
 """What the timeline calls a change of the planned epochs by training further, which is no setting."""
@@ -91,9 +87,7 @@ class Trainer:
         self._model = VAE(settings.model, height * width)
         self._model.initialize(named_generator(seed, "weights"))
         self._model.to(self.device)
-        self._dtype = product_dtype(settings.train.precision, self.device)
-        self._gradient = ElboGradient(settings.model, self._model, self._dtype)
-        self._optimizer = _build_optimizer(settings.train, self._gradient.parameters.values)
+        self._stepper = Stepper(settings, self._model, self.device)
         self._noise = named_generator(seed, "noise", device=self.device)
         self._binarisation = named_generator(seed, "pixels", device=self.device)
 
@@ -103,7 +97,7 @@ class Trainer:
         self._position = _Position()
         self._order = torch.empty(0, dtype=torch.int64, device=self.device)
         self._order_epoch = -1
-        self._held_out_tensors: tuple[Tensor, Tensor] | None = None
+        self._held_out_images: HeldOutImages | None = None
 
         # Rows of the posterior table are written by the training step itself, so publishing is a copy.
         rows, dim = len(self._images), settings.model.latent_dim
@@ -126,8 +120,8 @@ class Trainer:
 
     @property
     def mode(self) -> str:
-        """How steps are computed, in words: the number format of the large products."""
-        return "bfloat16 products" if self._dtype == torch.bfloat16 else "float32"
+        """How steps are computed, in words."""
+        return self._stepper.mode
 
     @property
     def batch_size(self) -> int:
@@ -166,7 +160,7 @@ class Trainer:
         """Take one gradient step on the next batch; its terms wait in the block for :meth:`finish_block`."""
         config = self.settings.train
         rows = self._next_rows()
-        x = self._pixels(self._images.index_select(0, rows))
+        x = pixels(self._images.index_select(0, rows), config.protocol, self._binarisation)
         noise = torch.randn(
             config.samples,
             len(rows),
@@ -174,10 +168,7 @@ class Trainer:
             generator=self._noise,
             device=self.device,
         )
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.learning_rate()
-        terms = self._gradient(x, noise, config.beta)
-        self._optimizer.step()
+        terms = self._stepper.step(x, noise, config.beta, self.learning_rate())
         self._loc.index_copy_(0, rows, terms.loc)
         self._log_variance.index_copy_(0, rows, terms.log_variance)
         self._row_steps.index_fill_(0, rows, self._position.step)
@@ -239,35 +230,30 @@ class Trainer:
 
     # Looking at the model
 
-    @torch.no_grad()
     def evaluate(self) -> HeldOut:
         """Held-out terms with fixed noise, appended to the history.
 
         Raises:
             NonFiniteError: A term is infinite or NaN.
         """
-        images, noise = self._held_out_with_noise()
-        samples = len(noise)
-        totals = torch.zeros(2, dtype=torch.float64)
-        chunk = max(1, ENCODE_ROWS // samples)
-        for start in range(0, len(images), chunk):
-            part = slice(start, start + chunk)
-            terms = self._model.terms(images[part].to(torch.float32), noise[:, part])
-            sums = torch.stack([terms.reconstruction.double().sum(), terms.kl.double().sum()])
-            totals += sums.cpu()
-        reconstruction, kl = (totals / len(images)).tolist()
-        if not (math.isfinite(reconstruction) and math.isfinite(kl)):
+        if self._held_out_images is None:
+            self._held_out_images = HeldOutImages(
+                self.dataset, self.settings.train.protocol, self.settings.model.latent_dim, self.device
+            )
+        found = self._held_out_images.evaluate(self._model)
+        if not math.isfinite(found.elbo):
             raise NonFiniteError(self._position.step)
-        self.held_out = HeldOut(reconstruction - kl, reconstruction, kl, samples)
-        self.history.held_out.append_row(self._position.step, self.epoch, reconstruction, kl)
-        return self.held_out
+        self.held_out = found
+        self.history.held_out.append_row(self._position.step, self.epoch, found.reconstruction, found.kl)
+        return found
 
     @torch.no_grad()
     def refresh_posterior(self) -> None:
         """Encode every training image again, so that all rows of the posterior table are of this step."""
         for start in range(0, len(self._images), ENCODE_ROWS):
             part = slice(start, start + ENCODE_ROWS)
-            loc, log_variance = self._model.posterior(self._quiet_pixels(self._images[part]))
+            x = pixels(self._images[part], self.settings.train.protocol)  # without draws
+            loc, log_variance = self._model.posterior(x)
             self._loc[part] = loc
             self._log_variance[part] = log_variance
         self._row_steps.fill_(self._position.step)
@@ -351,39 +337,6 @@ class Trainer:
             position.epoch += 1
             position.image = 0
 
-    def _pixels(self, images: Tensor) -> Tensor:
-        if self.settings.train.protocol == "dynamic":
-            return _binarised(images, self._binarisation)
-        return self._quiet_pixels(images)
-
-    def _quiet_pixels(self, images: Tensor) -> Tensor:
-        """Pixels without using up random numbers: grey levels, or thresholded for binary protocols."""
-        if self.settings.train.protocol == "grey":
-            return images.to(torch.float32) * (1 / 255)
-        return (images > 127).to(torch.float32)
-
-    def _held_out_with_noise(self) -> tuple[Tensor, Tensor]:
-        """Held-out pixels ``(m, pixels)`` under the protocol, and noise ``(samples, m, latent_dim)``; made once."""
-        if self._held_out_tensors is None:
-            m = len(self.dataset.held_out_images)
-            samples = max(1, HELD_OUT_DRAWS // m)
-            images = torch.tensor(self.dataset.held_out_images.reshape(m, -1))
-            if self.settings.train.protocol == "dynamic":
-                # Drawn on the CPU, so that every device evaluates the same binary images.
-                x = _binarised(images, named_generator(EVALUATION_SEED, "pixels")).to(torch.uint8)
-            elif self.settings.train.protocol == "threshold":
-                x = (images > 127).to(torch.uint8)
-            else:
-                x = images.to(torch.float32) * (1 / 255)
-            noise = torch.randn(
-                samples,
-                m,
-                self.settings.model.latent_dim,
-                generator=named_generator(EVALUATION_SEED, "noise"),
-            )
-            self._held_out_tensors = x.to(self.device), noise.to(self.device)
-        return self._held_out_tensors
-
     def _weights(self) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
         return {name: _copied(parameter) for name, parameter in self._model.named_parameters()}
 
@@ -392,7 +345,7 @@ class Trainer:
             "generator.noise": _copied(self._noise.get_state()),
             "generator.pixels": _copied(self._binarisation.get_state()),
         }
-        for key, value in self._optimizer.state[self._gradient.parameters.values].items():
+        for key, value in self._stepper.state().items():
             tensors[f"optimizer.{key}"] = _copied(value)
         position = self._position
         values = {
@@ -415,9 +368,7 @@ class Trainer:
             for key, value in state.tensors.items()
             if key.startswith(prefix)
         }
-        groups = self._optimizer.state_dict()["param_groups"]
-        # load_state_dict knows which of its tensors belong on the device.
-        self._optimizer.load_state_dict({"state": {0: found} if found else {}, "param_groups": groups})
+        self._stepper.load_state(found)
         if state.values["device"] == self.device.type:
             self._noise.set_state(torch.tensor(state.tensors["generator.noise"]))
             self._binarisation.set_state(torch.tensor(state.tensors["generator.pixels"]))
@@ -430,21 +381,6 @@ class Trainer:
         self._batch = values["batch_size"]
         self.planned_epochs = values["planned_epochs"]
         self._block_positions = []
-
-
-def _build_optimizer(config: TrainConfig, parameters: torch.nn.Parameter) -> torch.optim.Optimizer:
-    rate = config.learning_rate
-    if config.optimizer == "adam":
-        return torch.optim.Adam([parameters], lr=rate, fused=parameters.device.type in ("cpu", "cuda"))
-    if config.optimizer == "adagrad":
-        return torch.optim.Adagrad([parameters], lr=rate)
-    return torch.optim.SGD([parameters], lr=rate)
-
-
-def _binarised(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each pixel 1 with probability grey/255; float32."""
-    draws = torch.rand(images.shape, generator=generator, device=images.device)
-    return (draws * 255.0 < images).to(torch.float32)
 
 
 def _copied(tensor: Tensor) -> Any:

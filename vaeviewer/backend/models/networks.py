@@ -20,7 +20,7 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 GAINS: Mapping[str, float] = {"tanh": 1.0, "relu": math.sqrt(2), "silu": 5 / 3}
 """Factors that keep the deviation of activations about constant from layer to layer."""
 
-OUTPUT_GAIN = 0.25
+OUTPUT_GAIN = 0.4
 
 
 class MLP(nn.ModuleList):
