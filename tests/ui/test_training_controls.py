@@ -160,7 +160,7 @@ def test_a_held_arrow_sends_only_where_it_ends(controls: TrainingControls, qtbot
     with qtbot.waitSignal(controls.live_setting_changed, timeout=2000):
         for _ in range(4):
             QTest.keyClick(box, Qt.Key.Key_Down)
-    assert heard == [("learning_rate", 1e-4)]
+    assert heard == [("learning_rate", 2e-4)]
 
 
 def test_an_action_finds_the_settings_on_screen(controls: TrainingControls, qtbot: QtBot) -> None:
