@@ -60,3 +60,11 @@ def test_importing_it_is_cheap() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_new_run_folders_are_not_taken() -> None:
+    first = paths.new_run_folder()
+    assert first.parent == paths.runs_dir()
+    assert not first.exists()
+    first.mkdir(parents=True)
+    assert not paths.new_run_folder().exists()

@@ -7,6 +7,7 @@ creates a folder; whoever writes does.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 from vaeviewer.errors import UserError
@@ -37,6 +38,16 @@ def data_dir() -> Path:
 def runs_dir() -> Path:
     """Folder that holds one folder per training run."""
     return _user_folder("runs")
+
+
+def new_run_folder() -> Path:
+    """A folder of its own for a run, named by the time, in the user's runs folder; not made yet."""
+    name = time.strftime("%Y-%m-%d %H.%M.%S")
+    folder, number = runs_dir() / name, 1
+    while folder.exists():
+        number += 1
+        folder = runs_dir() / f"{name} ({number})"
+    return folder
 
 
 def settings_file() -> Path:

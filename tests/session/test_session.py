@@ -54,9 +54,7 @@ def reach(qtbot: QtBot, session: Session, state: State) -> None:
     if state is State.FINISHED:
         session.request(Action.STOP)
     if state is State.FAILED:
-        session._thread._trainer._stepper.parameters.data.fill_(
-            float("nan")
-        )  # as a diverging run would
+        session._thread._trainer._stepper.parameters.data.fill_(float("nan"))  # as a diverging run would
         session.set_steps_per_second(0.0)
     settle(qtbot, session, state)
 

@@ -17,6 +17,7 @@ from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.errors import UserError
 from vaeviewer.session import messages
 from vaeviewer.session.mailbox import Mailbox, Progress
+from vaeviewer.session.rate_meter import RateMeter
 from vaeviewer.session.states import State
 
 if TYPE_CHECKING:  # torch is imported by the thread itself, once the window is on screen
@@ -32,9 +33,6 @@ PUBLISH_SHARE = 0.05
 
 ENCODE_SHARE = 0.25
 """In slow motion all images are encoded again for every snapshot, as long as that takes at most this share."""
-
-RATE_SECONDS = 2.0
-"""The time over which images per second are averaged."""
 
 
 class TrainingThread:
@@ -62,7 +60,7 @@ class TrainingThread:
         self._trainer: Trainer | None = None
         self._folder: Path | None = None
         self._saved_step = 0
-        self._meter = _RateMeter()
+        self._meter = RateMeter()
         self._last_publish = 0.0
         self._publish_cost = 0.0
         self._encode_cost = 0.0
@@ -121,7 +119,7 @@ class TrainingThread:
             return
         try:
             trainer.finish_block()
-            self._save(self._folder or new_run_folder())
+            self._save(self._folder or paths.new_run_folder())
         except Exception:  # nobody is left to tell but the log, and nothing must keep the program from ending
             log.exception("the run could not be saved while closing")
 
@@ -368,42 +366,6 @@ class TrainingThread:
 
     def _problem(self, sentence: str, details: str = "") -> None:
         self._notify(messages.Problem(sentence, details))
-
-
-def new_run_folder() -> Path:
-    """A folder of its own for a run, named by the time, in the user's runs folder; not made yet."""
-    name = time.strftime("%Y-%m-%d %H.%M.%S")
-    folder, number = paths.runs_dir() / name, 1
-    while folder.exists():
-        number += 1
-        folder = paths.runs_dir() / f"{name} ({number})"
-    return folder
-
-
-class _RateMeter:
-    """Steps per second over the last seconds of running time."""
-
-    def __init__(self) -> None:
-        self._marks: list[tuple[float, int]] = []
-
-    def start(self, step: int) -> None:
-        self._marks = [(time.perf_counter(), step)]
-
-    def note(self, step: int) -> None:
-        now = time.perf_counter()
-        self._marks.append((now, step))
-        while len(self._marks) > 2 and now - self._marks[1][0] >= RATE_SECONDS:
-            self._marks.pop(0)
-
-    def stop(self) -> None:
-        self._marks = []
-
-    @property
-    def steps_per_s(self) -> float | None:
-        if len(self._marks) < 2:
-            return None
-        (t0, s0), (t1, s1) = self._marks[0], self._marks[-1]
-        return (s1 - s0) / (t1 - t0) if t1 > t0 and s1 > s0 else None
 
 
 def _first_line(error: Exception) -> str:

@@ -14,7 +14,6 @@ from vaeviewer import __version__, paths
 from vaeviewer.backend.datasets import CATALOG
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.session.states import BUTTONS, Action, State
-from vaeviewer.session.training_thread import new_run_folder
 from vaeviewer.ui.image_widget import to_qimage
 
 if TYPE_CHECKING:
@@ -156,10 +155,10 @@ class Menus:
 
     def _save_run(self) -> None:
         session = self._window.session
-        session.save(session.folder or new_run_folder())
+        session.save(session.folder or paths.new_run_folder())
 
     def _save_run_as(self) -> None:
-        start = _existing(paths.runs_dir()) / new_run_folder().name
+        start = _existing(paths.runs_dir()) / paths.new_run_folder().name
         folder, _ = QFileDialog.getSaveFileName(self._window, "Save run as a new folder", str(start))
         if folder:
             self._window.session.save(Path(folder))
