@@ -43,7 +43,7 @@ class CapturedStep:
 
 def warm_up(step: Step, x: Tensor, noise: Tensor, beta: Tensor) -> None:
     """Take :data:`WARM_UP` steps on a side stream, so that everything a capture needs is allocated."""
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch leaves it so
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(WARM_UP):

@@ -36,7 +36,7 @@ from vaeviewer.ui.training_controls import TrainingControls, install_space_short
 FRAME_MS = 16
 """The mailbox is drained once per displayed frame."""
 
-DRAG_SECONDS = 1 / 120
+DRAG_SECONDS = 1 / 150
 """During a drag at most one decode in this time; the first move decodes at once."""
 
 EXAMPLES = 24
