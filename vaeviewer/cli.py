@@ -25,7 +25,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    commands = {"train": _train, "evaluate": _evaluate, "export": _export}
+    commands = {"train": _train, "evaluate": _evaluate, "export": _export, "bench": _bench}
     try:
         if words and words[0] in commands:
             return commands[words[0]](words[1:])
@@ -41,7 +41,7 @@ def _window(words: list[str]) -> int:
     parser = _Parser(
         prog="vaeviewer",
         description="Explore latent spaces: train a variational autoencoder and drag through what it learns.",
-        epilog="Without a window: vaeviewer train | evaluate | export, each with --help.",
+        epilog="Without a window: vaeviewer train | evaluate | export | bench, each with --help.",
     )
     parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a saved run to open")
     parser.add_argument("--version", action="version", version=f"vaeviewer {__version__}")
@@ -113,6 +113,26 @@ def _export(words: list[str]) -> int:
         help="equally spaced over -3 to 3, or through the inverse Gaussian CDF",
     )
     return commands.export(parser.parse_args(words))
+
+
+def _bench(words: list[str]) -> int:
+    parser = _Parser(
+        prog="vaeviewer bench",
+        description="Measure training, the window, a drag, memory and more on this machine, with the real window "
+        "(off-screen without a display) and the bundled digits. Takes about ten minutes.",
+    )
+    parser.add_argument("--quick", action="store_true", help="a short form of everything, within a minute")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    options = parser.parse_args(words)
+
+    from vaeviewer import display
+
+    problem = display.missing_for_qt()
+    if problem:
+        raise UserError(problem)
+    from vaeviewer.bench import run
+
+    return run.run(quick=options.quick, as_json=options.json)
 
 
 def _positive(text: str) -> int:

@@ -1,0 +1,109 @@
+"""A drag by real mouse events, and how long the decoded image takes to follow it."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
+from PySide6.QtWidgets import QApplication
+
+from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.bench.stage import PaintWatcher, precise_timer
+from vaeviewer.session.view_state import ViewState
+from vaeviewer.ui.image_widget import ImageWidget
+from vaeviewer.ui.main_window import MainWindow
+
+PIXELS_PER_S = 400.0
+"""How fast the mouse goes."""
+
+
+class Drag:
+    """Moves the mouse round and round in the latent plane with the left button down.
+
+    Each image painted is one measurement, from the oldest move that it is the first to show: where moves come
+    faster than images, all but the newest have waited.
+
+    Attributes:
+        moves: Moves made.
+        latencies_ms: From a move's entering the plane to the image's being painted.
+        from_hand_ms: The same from when the move was due: what came late as the event loop was busy waited longer.
+    """
+
+    def __init__(self, window: MainWindow, moves_per_s: int) -> None:
+        self.latencies_ms: list[float] = []
+        self.from_hand_ms: list[float] = []
+        self._viewport = window.plane.viewport()
+        self._decoded = window.decoded
+        self._period = 1 / moves_per_s
+        self._timer = precise_timer(self._move, single_shot=True)
+        self._due: list[float] = []  # by move
+        self._entered: list[float] = []
+        self._begin = 0.0
+        self._in_image = 0  # moves that the newest decoded image knows of, …
+        self._being_painted = 0  # … the one being painted, …
+        self._on_screen = 0  # … and the one on the screen
+        image = self._decoded.findChild(ImageWidget)
+        assert image is not None, "the view shows an image"
+        self._watcher = PaintWatcher([image], begins=self._note_image, painted=self._painted)
+        self._update_frame = self._decoded.update_frame
+
+    @property
+    def moves(self) -> int:
+        """Moves made so far."""
+        return len(self._entered)
+
+    def start(self) -> None:
+        """Press and begin to move."""
+        setattr(self._decoded, "update_frame", self._decode)  # noqa: B010 -- a method, to the type checker
+        self._send(QEvent.Type.MouseButtonPress, self._place(0), Qt.MouseButton.LeftButton)
+        self._begin = time.perf_counter()
+        self._timer.start(0)
+
+    def stop(self) -> None:
+        """Release; what has not been painted yet is not counted."""
+        self._timer.stop()
+        self._watcher.deleteLater()
+        self._send(QEvent.Type.MouseButtonRelease, self._place(self.moves), Qt.MouseButton.LeftButton)
+        setattr(self._decoded, "update_frame", self._update_frame)  # noqa: B010
+
+    def _move(self) -> None:
+        due = self._begin + self.moves * self._period
+        while due <= time.perf_counter():
+            self._due.append(due)
+            place = self._place(self.moves)
+            self._entered.append(time.perf_counter())
+            self._send(QEvent.Type.MouseMove, place, Qt.MouseButton.NoButton)
+            due = self._begin + self.moves * self._period
+        self._timer.start(max(0, math.ceil(1000 * (due - time.perf_counter()))))
+
+    def _place(self, move: int) -> QPointF:
+        """A point of a rosette about the middle of the plane, never the same one twice in a row."""
+        width, height = self._viewport.width(), self._viewport.height()
+        radius = 0.3 * min(width, height)
+        angle = PIXELS_PER_S * self._period * move / radius
+        r = radius * (0.7 + 0.3 * math.sin(0.37 * angle))
+        return QPointF(0.5 * width + r * math.cos(angle), 0.5 * height + r * math.sin(angle))
+
+    def _send(self, kind: QEvent.Type, place: QPointF, button: Qt.MouseButton) -> None:
+        held = (
+            Qt.MouseButton.NoButton if kind == QEvent.Type.MouseButtonRelease else Qt.MouseButton.LeftButton
+        )
+        on_screen = self._viewport.mapToGlobal(place)
+        event = QMouseEvent(kind, place, on_screen, button, held, Qt.KeyboardModifier.NoModifier)
+        QApplication.sendEvent(self._viewport, event)
+
+    def _decode(self, snapshot: Snapshot | None, view: ViewState) -> None:
+        self._in_image = self.moves
+        self._update_frame(snapshot, view)
+
+    def _note_image(self) -> None:
+        self._being_painted = self._in_image
+
+    def _painted(self) -> None:
+        if self._being_painted > self._on_screen:
+            now = time.perf_counter()
+            self.latencies_ms.append(1000 * (now - self._entered[self._on_screen]))
+            self.from_hand_ms.append(1000 * (now - self._due[self._on_screen]))
+            self._on_screen = self._being_painted

@@ -1,0 +1,197 @@
+"""What an open window costs training, and how closely the decoded image follows a drag while it trains."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QWidget
+
+from vaeviewer.bench.common import MNIST_IMAGES, median, percentile, say
+from vaeviewer.bench.drag import Drag
+from vaeviewer.bench.stage import Heartbeat, PaintWatcher, open_window, pause, steps_taken, train, wait_until
+from vaeviewer.bench.training import FOREVER
+from vaeviewer.ui.main_window import MainWindow
+
+LEAST_HZ = {"plane": 10.0, "curves": 4.0, "reconstructions": 2.0, "manifold": 1.0}
+"""What counts as a live window: refreshes per second of each panel."""
+
+MOVES_PER_S = 60
+"""Of the drag that training is measured under."""
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """The figures ``window`` and ``drag``."""
+    window = open_window(MNIST_IMAGES, epochs=FOREVER)
+    app = QApplication.instance()
+    assert isinstance(app, QApplication), "the window needed one"
+    app.setQuitOnLastWindowClosed(False)  # it is hidden at times
+    train(window)
+    pause(0.7 if quick else 5.0)  # the plane has spread, and everything has been drawn once
+    return {"window": _throughput(window, quick), "drag": _latency(window, quick)}
+
+
+def _throughput(window: MainWindow, quick: bool) -> dict[str, Any]:
+    rounds, seconds = (1, 1.2) if quick else (4, 6.0)
+    speeds: dict[str, list[float]] = {"without": [], "with": [], "dragged": []}
+    refreshes = {"with": _Refreshes(window), "dragged": _Refreshes(window)}
+    for number in range(rounds):
+        say(f"window, round {number + 1} of {rounds}: training without it, with it, and dragged")
+        with _put_away(window):
+            pause(0.3)
+            speeds["without"].append(_images_per_s(window, seconds))
+        pause(0.3)
+        with refreshes["with"].counted():
+            speeds["with"].append(_images_per_s(window, seconds))
+        drag = Drag(window, MOVES_PER_S)
+        drag.start()
+        with refreshes["dragged"].counted():
+            speeds["dragged"].append(_images_per_s(window, seconds))
+        drag.stop()
+    middle = {name: median(values) for name, values in speeds.items()}
+    return {
+        "throughput_fraction": middle["with"] / middle["without"],
+        "throughput_fraction_dragged": middle["dragged"] / middle["without"],
+        "images_per_s_without": middle["without"],
+        "images_per_s_with": middle["with"],
+        "images_per_s_dragged": middle["dragged"],
+        "refresh_verified": all(refreshed.live for refreshed in refreshes.values()),
+        **{f"{name}_hz": rate for name, rate in refreshes["with"].rates.items()},
+        "dragged": {f"{name}_hz": rate for name, rate in refreshes["dragged"].rates.items()},
+    }
+
+
+def _latency(window: MainWindow, quick: bool) -> dict[str, Any]:
+    say("drag, 125 moves a second")
+    heartbeat = Heartbeat()
+    heartbeat.start()
+    figures = _dragged(window, 125, 3.0 if quick else 60.0)
+    heartbeat.stop()
+    for rate in (60, 1000):
+        say(f"drag, {rate:,} moves a second")
+        figures[f"at_{rate}"] = _dragged(window, rate, 1.0 if quick else 10.0)
+    figures["gap_p99_ms"] = percentile(heartbeat.late_ms, 99)
+    figures["gap_max_ms"] = max(heartbeat.late_ms)
+    return figures
+
+
+def _dragged(window: MainWindow, moves_per_s: int, seconds: float) -> dict[str, Any]:
+    drag = Drag(window, moves_per_s)
+    drag.start()
+    pause(seconds)
+    drag.stop()
+    return {
+        "p50_ms": percentile(drag.latencies_ms, 50),
+        "p99_ms": percentile(drag.latencies_ms, 99),
+        "from_hand_p50_ms": percentile(drag.from_hand_ms, 50),
+        "from_hand_p99_ms": percentile(drag.from_hand_ms, 99),
+        "moves_per_s": drag.moves / seconds,
+        "images_per_s": len(drag.latencies_ms) / seconds,
+    }
+
+
+@contextmanager
+def _put_away(window: MainWindow) -> Iterator[None]:
+    """Training as it is without a window: nothing is painted, nothing is timed, and nobody takes its snapshots.
+
+    Training goes on in the very same thread. Another session would bring a thread pool of its own, and two of
+    them on the same cores slow each other down.
+    """
+    timers = [timer for timer in window.findChildren(QTimer) if timer.isActive()]
+    for timer in timers:
+        timer.stop()
+    window.hide()
+    try:
+        yield
+    finally:
+        window.show()
+        for timer in timers:
+            timer.start()
+
+
+def _images_per_s(window: MainWindow, seconds: float) -> float:
+    begin, first = _next_block(window)
+    pause(seconds)
+    end, last = _next_block(window)
+    return (last - first) * window.session.settings.train.batch_size / (end - begin)
+
+
+def _next_block(window: MainWindow) -> tuple[float, int]:
+    """When the history next grew, and to how many steps. Between blocks nobody knows where training is."""
+    before = steps_taken(window)
+    if not wait_until(lambda: steps_taken(window) != before, poll_ms=1):
+        raise RuntimeError("training stands still")
+    return time.perf_counter(), steps_taken(window)
+
+
+class _Refreshes:
+    """Counts how often panels painted something new while the context :meth:`counted` lasts."""
+
+    def __init__(self, window: MainWindow) -> None:
+        def steps(_history: object) -> int:
+            return steps_taken(window)
+
+        self._counts = {
+            "plane": _Count(window.plane, "update_frame"),
+            "curves": _Count(window.elbo_terms, "update_frame", content=steps),
+            "reconstructions": _Count(window.reconstructions, "update_frame"),
+            "manifold": _Count(window.manifold, "show_images"),
+        }
+        self._seconds = 0.0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        begin = time.perf_counter()
+        for count in self._counts.values():
+            count.on = True
+        try:
+            yield
+        finally:
+            for count in self._counts.values():
+                count.on = False
+            self._seconds += time.perf_counter() - begin
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Refreshes per second by panel."""
+        return {name: count.number / self._seconds for name, count in self._counts.items()}
+
+    @property
+    def live(self) -> bool:
+        """Whether every panel keeps to its least rate."""
+        return all(rate >= LEAST_HZ[name] for name, rate in self.rates.items())
+
+
+class _Count:
+    """Paintings of a panel that followed on something new to show.
+
+    Args:
+        panel: Its children paint.
+        method: What hands it something to show, as the first argument.
+        content: What tells new from old; unless given, which object it is.
+    """
+
+    def __init__(self, panel: QWidget, method: str, content: Callable[[object], int] = id) -> None:
+        self.on = False
+        self.number = 0
+        self._shown = 0
+        self._kept: object = None
+        self._new = False
+        self._content = content
+        self._method: Callable[..., None] = getattr(panel, method)
+        setattr(panel, method, self._show)
+        widgets = [panel, *panel.findChildren(QWidget)]
+        self._watcher = PaintWatcher(widgets, begins=lambda: None, painted=self._painted)
+
+    def _show(self, shown: object, *others: object) -> None:
+        content = self._content(shown)
+        self._new = self._new or content != self._shown
+        self._shown, self._kept = content, shown  # kept, so that nothing else is given its id
+        self._method(shown, *others)
+
+    def _painted(self) -> None:
+        self.number += self.on and self._new
+        self._new = False
