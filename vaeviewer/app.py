@@ -32,6 +32,7 @@ from vaeviewer.errors import UserError
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.menus import Menus
 from vaeviewer.ui.theme import follow_system_scheme
 
 log = logging.getLogger("vaeviewer")
@@ -87,6 +88,7 @@ def _build_window(options: argparse.Namespace) -> MainWindow:
     session = Session(PRESETS["default"])
     window = MainWindow(session, QSettings(str(paths.settings_file()), QSettings.Format.IniFormat))
     session.setParent(window)
+    Menus(window)
     data = ("folder", options.data) if options.data else None
     window.first_shown.connect(lambda: session.start(options.run, data))
     return window

@@ -22,6 +22,7 @@ from vaeviewer.backend.trainer import Trainer
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.menus import Menus
 
 MakeWindow = Callable[[Settings], MainWindow]
 
@@ -35,6 +36,7 @@ def make(qtbot: QtBot, digits: ImageDataset) -> Iterator[MakeWindow]:
         session = Session(settings)
         window = MainWindow(session, QSettings(str(paths.settings_file()), QSettings.Format.IniFormat))
         session.setParent(window)
+        Menus(window)
         made.append(window)
         window.resize(1280, 800)
         window.show()

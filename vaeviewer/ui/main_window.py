@@ -91,9 +91,6 @@ class MainWindow(QMainWindow):
         self.message = MessageBar()
         self._place_panels()
         self._build_status_bar()
-        from vaeviewer.ui.menus import Menus  # menus know the window's type
-
-        self.menus = Menus(self)
         self._connect()
         self._default_layout = self.saveState(LAYOUT_VERSION)
         self._restore_layout()
@@ -248,7 +245,6 @@ class MainWindow(QMainWindow):
         self.manifold.set_hint(waiting)
         active = state not in (State.LOADING, State.READY)
         self.form.set_run_active(active, "Fixed during a run: press Reset first.")
-        self.menus.show_state(state)
         if state is not State.RUNNING:
             self._draw(now=True)
 
@@ -269,7 +265,6 @@ class MainWindow(QMainWindow):
             f"{dataset.name}: {len(dataset.train_images):,} train, {len(dataset.held_out_images):,} held out"
         )
         self._show_title()
-        self.menus.show_data(dataset)
 
     def _on_saved(self, saved: Saved) -> None:
         self._show_title()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMenu
 
@@ -15,9 +15,7 @@ from vaeviewer.backend.datasets import CATALOG
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.image_widget import to_qimage
-
-if TYPE_CHECKING:
-    from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.main_window import MainWindow
 
 SHORTCUTS = """<table cellpadding=3>
 <tr><td><b>Space</b></td><td>Train, Pause, Resume</td></tr>
@@ -33,10 +31,11 @@ SHORTCUTS = """<table cellpadding=3>
 </table>"""
 
 
-class Menus:
+class Menus(QObject):
     """Builds the menu bar of a main window and keeps its entries true to the session's state."""
 
     def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
         self._window = window
         self._data_entries: dict[str, QAction] = {}
         self._build_file()
@@ -44,6 +43,11 @@ class Menus:
         self._build_view()
         self._build_training()
         self._build_help()
+        session = window.session
+        session.state_changed.connect(self.show_state)
+        session.opened.connect(lambda opened: self.show_data(opened.dataset))
+        session.problem.connect(self._show_data_in_use)
+        self.show_state(session.state)
 
     def show_state(self, state: State) -> None:
         """Enable what ``state`` allows."""
@@ -61,6 +65,12 @@ class Menus:
         """Mark the entry of the data in use."""
         for key, action in self._data_entries.items():
             action.setChecked(key == dataset.source.key)
+
+    def _show_data_in_use(self) -> None:
+        """After a choice that came to nothing, mark the entry of the data there were."""
+        dataset = self._window.session.dataset
+        if dataset is not None:
+            self.show_data(dataset)
 
     def _build_file(self) -> None:
         menu = self._menu("&File")
@@ -180,8 +190,8 @@ class Menus:
         folder = QFileDialog.getExistingDirectory(self._window, "Open a folder of idx files")
         if folder:
             session.load_data(key, Path(folder))
-        elif session.dataset is not None:
-            self.show_data(session.dataset)
+        else:
+            self._show_data_in_use()
 
 
 def _existing(folder: Path) -> Path:
