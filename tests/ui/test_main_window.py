@@ -199,18 +199,18 @@ def test_clicking_a_point_selects_its_image(qtbot: QtBot, make: MakeWindow, smal
 
 def test_panels_follow_training_and_the_view(qtbot: QtBot, make: MakeWindow, small: Settings) -> None:
     window = make(updated(small, epochs=40))
-    before = [
-        panel.grab().toImage() for panel in (window.manifold, window.reconstructions, window.elbo_terms)
-    ]
+    panels = (window.manifold, window.reconstructions, window.elbo_terms)
+    before = [panel.grab().toImage() for panel in panels]
     window.session.request(Action.TRAIN)
     qtbot.waitUntil(lambda: window.session.state is State.FINISHED, timeout=30_000)
-    qtbot.wait(300)
-    after = [panel.grab().toImage() for panel in (window.manifold, window.reconstructions, window.elbo_terms)]
-    assert all(a != b for a, b in zip(before, after, strict=True))
+
+    def all_changed() -> bool:
+        return all(panel.grab().toImage() != old for panel, old in zip(panels, before, strict=True))
+
+    qtbot.waitUntil(all_changed, timeout=10_000)
     plain = window.plane.grab().toImage()
     window.set_view(underlay=True)
-    qtbot.wait(400)
-    assert window.plane.grab().toImage() != plain
+    qtbot.waitUntil(lambda: window.plane.grab().toImage() != plain, timeout=10_000)
 
 
 def test_the_layout_is_remembered(qtbot: QtBot, make: MakeWindow, small: Settings) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QEvent
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QPainter, QPaintEvent, QShortcut
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from vaeviewer.ui.theme import theme_of
@@ -26,12 +26,12 @@ class MessageBar(QFrame):
         self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._bar = QProgressBar()
         self._bar.setFixedWidth(160)
+        self._bar.setAccessibleName("How much has been fetched")
         self._layout = QHBoxLayout(self)
         self._layout.setContentsMargins(12, 6, 8, 6)
         self._layout.addWidget(self._label, 1)
         self._layout.addWidget(self._bar)
         self._buttons: list[QPushButton] = []
-        self._apply_theme()
         self.hide()
 
     @property
@@ -54,11 +54,11 @@ class MessageBar(QFrame):
         self._buttons = []
         if details:
             self._add_button(
-                "Copy &details", lambda: QGuiApplication.clipboard().setText(details), closes=False
+                "Copy detai&ls", lambda: QGuiApplication.clipboard().setText(details), closes=False
             )
         for text, action in answers:
             self._add_button(text, action)
-        self._add_button("&Dismiss", lambda: None)
+        self._add_button("Dis&miss", lambda: None)
         self.show()
 
     def show_progress(self, done: int, total: int) -> None:
@@ -67,11 +67,16 @@ class MessageBar(QFrame):
         self._bar.setValue(max(0, done) // 1024)
         self._bar.setVisible(True)
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Take the colours of a new scheme."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            self._apply_theme()
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """A frame with a stripe that catches the eye."""
+        # Painted, as a style sheet with a background would hold on to the scheme it was made in.
+        theme = theme_of(self.palette())
+        painter = QPainter(self)
+        painter.setPen(QColor(theme.border))
+        painter.setBrush(QColor(theme.base))
+        painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        painter.fillRect(0, 0, 4, self.height(), QColor(theme.accent))
+        painter.end()
 
     def _add_button(self, text: str, action: Callable[[], None], *, closes: bool = True) -> None:
         button = QPushButton(text)
@@ -81,12 +86,3 @@ class MessageBar(QFrame):
         button.clicked.connect(lambda: action())
         self._layout.addWidget(button)
         self._buttons.append(button)
-
-    def _apply_theme(self) -> None:
-        theme = theme_of(self.palette())
-        style = (
-            f"#messageBar {{ background: {theme.base}; border: 1px solid {theme.border};"
-            f" border-left: 4px solid {theme.accent}; }}"
-        )
-        if style != self.styleSheet():
-            self.setStyleSheet(style)

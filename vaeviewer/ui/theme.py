@@ -140,7 +140,9 @@ def follow_system_scheme(app: QApplication, scheme: str | None = None) -> None:
         app: The application.
         scheme: ``"light"`` or ``"dark"`` to hold one whatever the system says; ``None`` to follow it.
     """
-    app.setStyle("Fusion")
+    from vaeviewer.ui.style import CrispFusion  # the style reads colours from here
+
+    app.setStyle(CrispFusion())
 
     def apply() -> None:
         dark = (scheme or _system_scheme()) == "dark"
