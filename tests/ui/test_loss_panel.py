@@ -261,7 +261,7 @@ def test_the_best_epoch_is_named_and_marked(panel: LossPanel) -> None:
     history = made_history(950, falls_after=7)
     panel.update_frame(history)
     value = number_label(float(history.held_out.view().elbo[6]), 2)
-    assert text(panel, "verdict") == f"Best: epoch 7, {value}"
+    assert text(panel, "verdict") == f"Best held-out: epoch 7, {value}"
     first, _ = plots(panel)
     x, y = first._best.getData()
     assert (x[0], y[0]) == (700, pytest.approx(history.held_out.view().elbo[6]))
@@ -271,7 +271,7 @@ def test_a_falling_held_out_elbo_is_overfitting(panel: LossPanel) -> None:
     panel.update_frame(made_history(1500, falls_after=7))
     assert text(panel, "verdict").startswith("Overfitting since epoch 7? Best there: −")
     panel.update_frame(made_history(1500))
-    assert text(panel, "verdict").startswith("Best: epoch 15")
+    assert text(panel, "verdict").startswith("Best held-out: epoch 15")
 
 
 def test_falling_with_the_training_elbo_is_not_overfitting() -> None:

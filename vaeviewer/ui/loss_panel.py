@@ -201,7 +201,7 @@ class LossPanel(QWidget):
         else:
             epoch = round(float(held_out.epoch[best]))
             elbo = self._readout.sign("elbo") * float(held_out.raw["elbo"][best])
-            text = f"Best: epoch {epoch}, {number_label(elbo, 2)}"
+            text = f"Best held-out: epoch {epoch}, {number_label(elbo, 2)}"
             if overfits(training, held_out):
                 text = f"Overfitting since epoch {epoch}? Best there: {number_label(elbo, 2)}"
             self._readout.set_verdict(text, warns=False)

@@ -32,6 +32,7 @@ class MessageBar(QFrame):
         self._layout.addWidget(self._label, 1)
         self._layout.addWidget(self._bar)
         self._buttons: list[QPushButton] = []
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self).activated.connect(self.hide)  # while it is shown
         self.hide()
 
     @property
@@ -54,11 +55,14 @@ class MessageBar(QFrame):
         self._buttons = []
         if details:
             self._add_button(
-                "Copy detai&ls", lambda: QGuiApplication.clipboard().setText(details), closes=False
+                "Copy detai&ls",
+                lambda: QGuiApplication.clipboard().setText(details),
+                tip="Put what a developer would want to know on the clipboard",
+                closes=False,
             )
         for text, action in answers:
             self._add_button(text, action)
-        self._add_button("Dis&miss", lambda: None)
+        self._add_button("Dis&miss", lambda: None, tip="Close this message (Escape)")
         self.show()
 
     def show_progress(self, done: int, total: int) -> None:
@@ -78,8 +82,9 @@ class MessageBar(QFrame):
         painter.fillRect(0, 0, 4, self.height(), QColor(theme.accent))
         painter.end()
 
-    def _add_button(self, text: str, action: Callable[[], None], *, closes: bool = True) -> None:
+    def _add_button(self, text: str, action: Callable[[], None], *, tip: str = "", closes: bool = True) -> None:
         button = QPushButton(text)
+        button.setToolTip(tip)
         button.setAutoDefault(False)
         if closes:
             button.clicked.connect(self.hide)

@@ -261,6 +261,8 @@ class TrainingControls(QWidget):
         font.setFeature(QFont.Tag("tnum"), 1)
         self._epoch.setFont(font)
         self._bar = QProgressBar()
+        self._bar.setAccessibleName("Progress")
+        self._bar.setToolTip("How much of the planned epochs is trained")
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
         self._bar.setFixedHeight(6)
