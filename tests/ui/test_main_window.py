@@ -11,7 +11,7 @@ import pytest
 from conftest import same_arrays
 from PySide6.QtCore import QEvent, QPointF, QSettings, Qt
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QDockWidget, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
@@ -275,3 +275,46 @@ def test_saving_names_the_place(qtbot: QtBot, make: MakeWindow, small: Settings,
         window.session.save(tmp_path / "lesson")
     assert "lesson" in window.windowTitle()
     assert (tmp_path / "lesson" / "manifest.json").exists()
+
+
+def test_docks_grow_with_the_window_until_dragged(qtbot: QtBot, make: MakeWindow, small: Settings) -> None:
+    window = make(small)
+    window.reset_layout()
+    decoded = window.findChild(QDockWidget, "decoded-image-dock")
+    assert decoded is not None
+    narrow = decoded.width()
+    window.resize(1900, 1050)
+    qtbot.waitUntil(lambda: decoded.width() > narrow + 80)
+    edge = QPointF(decoded.x() - 2, decoded.y() + decoded.height() / 2)
+    assert window.childAt(edge.toPoint()) is None
+    drag(window, [edge, edge + QPointF(30, 0), edge + QPointF(60, 0)])
+    by_hand = decoded.width()
+    window.resize(1600, 900)
+    qtbot.wait(50)
+    assert abs(decoded.width() - by_hand) <= 2
+
+
+def test_no_letter_opens_two_entries_of_a_menu(make: MakeWindow, small: Settings) -> None:
+    window = make(small)
+    window.message.show_message("A question.", [("&Keep", lambda: None)], details="details")
+    bar = [action.text() for action in window.menuBar().actions()]
+    bar += [b.text() for b in window.message.findChildren(QPushButton)]
+    menus = [[a.text() for a in top.menu().actions() if a.text()] for top in window.menuBar().actions()]
+    for texts in [bar, *menus]:
+        letters = [text[text.index("&") + 1].lower() for text in texts]  # each has one
+        assert len(set(letters)) == len(letters), texts
+
+
+def test_escape_closes_a_message(qtbot: QtBot, make: MakeWindow, small: Settings) -> None:
+    window = make(small)
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    window.plane.setFocus()
+    window.set_view(selected=3)
+    window.show_problem("something is worth knowing.")
+    assert window.message.text == "Something is worth knowing."
+    qtbot.keyClick(window.plane, Qt.Key.Key_Escape)
+    assert window.message.text == ""
+    assert window.view.selected == 3
+    qtbot.keyClick(window.plane, Qt.Key.Key_Escape)
+    assert window.view.selected is None

@@ -48,7 +48,7 @@ _ARROWS: dict[int, tuple[float, float]] = {
     Qt.Key.Key_Down: (0.0, -1.0),
 }
 _FIT_KEYS = (Qt.Key.Key_F, Qt.Key.Key_Home)
-_OTHER_KEYS = (*_FIT_KEYS, Qt.Key.Key_Escape, Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus)
+_OTHER_KEYS = (*_FIT_KEYS, Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus)
 _MOST_NAMES = 40  # classes whose names are written into the plane
 _ROWS_PER_NAME = 500  # points from which the place of a name is taken
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QByteArray, QEvent, QSettings, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QMouseEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QToolBar, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.manifold import grid_points, mosaic
@@ -78,6 +78,7 @@ class MainWindow(QMainWindow):
         self._decoder = GridDecoder(self)
         self._example_draw = 0
         self._shown_before = False
+        self._docks_by_hand = False
         self._last_decode = 0.0
         self._underlay_rect: tuple[float, float, float, float] | None = None
 
@@ -129,6 +130,7 @@ class MainWindow(QMainWindow):
         self.restoreState(self._default_layout, LAYOUT_VERSION)
         for dock in self.docks:
             dock.show()
+        self._docks_by_hand = False
         self._size_docks()
 
     def show_problem(self, sentence: str, details: str = "") -> None:
@@ -180,6 +182,8 @@ class MainWindow(QMainWindow):
 
     def _size_docks(self) -> None:
         width, height = self.width(), self.height()
+        if any(dock.isFloating() for dock in self.docks):
+            return  # somebody arranges them
         side = max(250, min(460, round(width * 0.22)))
         self.resizeDocks([self._left_dock, self._decoded_dock], [side, side], Qt.Orientation.Horizontal)
         self.resizeDocks([self._terms_dock], [max(175, round(height * 0.22))], Qt.Orientation.Vertical)
@@ -420,10 +424,26 @@ class MainWindow(QMainWindow):
         super().showEvent(event)
         if not self._shown_before:
             self._shown_before = True
-            if not self._store.contains("window/state"):
+            if not self._docks_by_hand:
                 self._size_docks()
             # After this turn of the event loop the first frame is painted.
             QTimer.singleShot(0, self.first_shown.emit)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Let the docks grow with the window, until somebody drags one of their edges."""
+        super().resizeEvent(event)
+        if self._shown_before and not self._docks_by_hand:
+            self._size_docks()
+
+    def event(self, event: QEvent) -> bool:
+        """Notice a drag of the edges between docks: the only part of a main window that takes the mouse."""
+        if (
+            isinstance(event, QMouseEvent)
+            and event.type() == QEvent.Type.MouseButtonPress
+            and self.childAt(event.position().toPoint()) is None
+        ):
+            self._docks_by_hand = True
+        return super().event(event)
 
     def changeEvent(self, event: QEvent) -> None:
         """Nothing is drawn while minimised; catch up afterwards."""
@@ -437,6 +457,7 @@ class MainWindow(QMainWindow):
         self._drag.stop()
         self._store.setValue("window/geometry", self.saveGeometry())
         self._store.setValue("window/state", self.saveState(LAYOUT_VERSION))
+        self._store.setValue("window/docks_by_hand", self._docks_by_hand)
         self._store.setValue("window/curves", json.dumps(self.elbo_terms.options()))
         self._store.sync()
         self._decoder.close(0.2)
@@ -451,5 +472,6 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(geometry)
         if isinstance(state, QByteArray):
             self.restoreState(state, LAYOUT_VERSION)
+            self._docks_by_hand = self._store.value("window/docks_by_hand") in (True, "true")
         with suppress(ValueError, TypeError):  # a damaged note of choices is no reason to stop
             self.elbo_terms.set_options(json.loads(str(self._store.value("window/curves"))))

@@ -27,8 +27,25 @@ SHORTCUTS = """<table cellpadding=3>
 <tr><td><b>Wheel, middle or right drag</b></td><td>Zoom and pan the plane</td></tr>
 <tr><td><b>F</b></td><td>Fit the plane to the points</td></tr>
 <tr><td><b>U</b></td><td>Fill the plane with decoded images</td></tr>
+<tr><td><b>Escape</b></td><td>Close the message; then select nothing</td></tr>
 <tr><td><b>Ctrl+O, Ctrl+S</b></td><td>Open a run, save the run</td></tr>
 </table>"""
+
+
+DATA_TEXTS = {
+    "mnist-10k": "&Bundled digits (MNIST 10k)",
+    "mnist": "&MNIST",
+    "fashion-mnist": "&Fashion-MNIST",
+    "folder": "F&older…",
+}
+DOCK_TEXTS = {
+    "Reconstructions": "Re&constructions",
+    "Settings": "Se&ttings",
+    "Decoded image": "&Decoded image",
+    "Manifold": "&Manifold",
+    "ELBO terms": "&ELBO terms",
+}
+"""What has a letter to press in its menu; no letter twice in one menu."""
 
 
 class Menus(QObject):
@@ -89,7 +106,7 @@ class Menus(QObject):
         for entry in CATALOG:
             if entry.key == "folder":
                 menu.addSeparator()
-            action = self._add(menu, entry.title, partial(self._load, entry.key))
+            action = self._add(menu, DATA_TEXTS.get(entry.key, entry.title), partial(self._load, entry.key))
             action.setToolTip(entry.note)
             action.setStatusTip(entry.note)
             action.setCheckable(True)
@@ -114,7 +131,9 @@ class Menus(QObject):
         labels.toggled.connect(window.plane.set_class_labels)
         menu.addSeparator()
         for dock in window.docks:
-            menu.addAction(dock.toggleViewAction())
+            show = dock.toggleViewAction()
+            show.setText(DOCK_TEXTS.get(dock.windowTitle(), dock.windowTitle()))
+            menu.addAction(show)
         self._add(menu, "&Restore the layout", window.reset_layout)
 
     def _build_training(self) -> None:
@@ -122,9 +141,9 @@ class Menus(QObject):
         menu = self._menu("&Training")
         # Space itself belongs to the window's shortcut, which leaves it to a field that has the focus.
         self._train = self._add(menu, "&Train", self._window.controls.press_train)
-        self._step = self._add(menu, "One s&tep", lambda: request(Action.STEP), ".")
+        self._step = self._add(menu, "One st&ep", lambda: request(Action.STEP), ".")
         self._stop = self._add(menu, "St&op", lambda: request(Action.STOP), "Ctrl+.")
-        self._reset = self._add(menu, "&Reset", lambda: request(Action.RESET), "Ctrl+R")
+        self._reset = self._add(menu, "Re&set", lambda: request(Action.RESET), "Ctrl+R")
 
     def _build_help(self) -> None:
         message = self._window.message

@@ -82,7 +82,9 @@ class MessageBar(QFrame):
         painter.fillRect(0, 0, 4, self.height(), QColor(theme.accent))
         painter.end()
 
-    def _add_button(self, text: str, action: Callable[[], None], *, tip: str = "", closes: bool = True) -> None:
+    def _add_button(
+        self, text: str, action: Callable[[], None], *, tip: str = "", closes: bool = True
+    ) -> None:
         button = QPushButton(text)
         button.setToolTip(tip)
         button.setAutoDefault(False)
