@@ -11,7 +11,7 @@ import pytest
 from conftest import same_arrays
 from PySide6.QtCore import QEvent, QPointF, QSettings, Qt
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication, QDockWidget, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QDockWidget, QLabel, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
@@ -230,7 +230,7 @@ def test_new_data_with_a_trained_model_are_offered(
     window.session.request(Action.TRAIN)
     qtbot.waitUntil(lambda: window.session.state is State.FINISHED, timeout=30_000)
     window.session.load_data("mnist-10k")
-    qtbot.waitUntil(lambda: "is loaded" in window.message.text)
+    qtbot.waitUntil(lambda: "Loaded" in window.message.text)
     keep = next(b for b in window.message.findChildren(QPushButton) if "Keep" in b.text())
     qtbot.mouseClick(keep, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.session.dataset is not digits, timeout=30_000)
@@ -318,3 +318,20 @@ def test_escape_closes_a_message(qtbot: QtBot, make: MakeWindow, small: Settings
     assert window.view.selected == 3
     qtbot.keyClick(window.plane, Qt.Key.Key_Escape)
     assert window.view.selected is None
+
+
+def test_what_an_event_took_from_the_mailbox_is_drawn(
+    qtbot: QtBot, make: MakeWindow, small: Settings
+) -> None:
+    window = make(small)
+    session = window.session
+    session.request(Action.TRAIN)
+    qtbot.waitUntil(lambda: session.state is State.FINISHED, timeout=30_000)
+    label = window.findChild(QLabel, "stepStatus")
+    assert label is not None
+    qtbot.waitUntil(lambda: label.text() == "step 24")
+    window._frame.stop()  # the event comes first
+    session.request(Action.RESET)
+    qtbot.waitUntil(lambda: session.progress is not None and session.progress.step == 0)
+    window._on_frame()
+    assert label.text() == "step 0"

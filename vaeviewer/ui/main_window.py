@@ -16,9 +16,10 @@ from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QToolBar, QVBoxL
 from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.backend.config import Settings, protocol_text
 from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.snapshot import as_grey_levels
+from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.errors import SettingsError
 from vaeviewer.session.grid_decoder import GridDecoder
+from vaeviewer.session.mailbox import Progress
 from vaeviewer.session.messages import Opened, Saved
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
@@ -79,6 +80,7 @@ class MainWindow(QMainWindow):
         self._example_draw = 0
         self._shown_before = False
         self._docks_by_hand = False
+        self._drawn: tuple[Snapshot | None, Progress | None] = (None, None)
         self._last_decode = 0.0
         self._underlay_rect: tuple[float, float, float, float] | None = None
 
@@ -284,9 +286,9 @@ class MainWindow(QMainWindow):
         if same_size:
             answers.insert(0, ("&Keep the trained model", lambda: use(dataset, keep_model=True)))
         self.message.show_message(
-            f"{dataset.name} is loaded. Look at it with the model you trained, or start a new one?"
+            f"Loaded: {dataset.name}. Look at them with the model you trained, or start a new one?"
             if same_size
-            else f"{dataset.name} is loaded. Its images are of another size, so it needs a new model.",
+            else f"Loaded: {dataset.name}. They are of another size, so they need a new model.",
             answers,
         )
 
@@ -316,8 +318,13 @@ class MainWindow(QMainWindow):
     # Drawing
 
     def _on_frame(self) -> None:
-        if self.session.drain():
-            self._draw(now=self.session.state is not State.RUNNING)
+        session = self.session
+        session.drain()
+        # Asked by identity: an event may have emptied the mailbox before this frame did.
+        news = (session.snapshot, session.progress)
+        if any(new is not drawn for new, drawn in zip(news, self._drawn, strict=True)):
+            self._drawn = news
+            self._draw(now=session.state is not State.RUNNING)
 
     def _draw(self, *, now: bool) -> None:
         snapshot, dataset, view = self.session.snapshot, self.session.dataset, self.view
