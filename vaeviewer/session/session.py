@@ -18,8 +18,8 @@ from vaeviewer.session.mailbox import Mailbox, Progress
 from vaeviewer.session.states import BUTTONS, RESULT, Action, State
 from vaeviewer.session.training_thread import TrainingThread
 
-CLOSE_SECONDS = 1.5
-"""How long closing waits for the training thread."""
+CLOSE_SECONDS = 1.2
+"""How long closing waits for the training thread, which may be saving the run."""
 
 
 class Session(QObject):

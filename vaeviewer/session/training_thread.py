@@ -54,6 +54,7 @@ class TrainingThread:
         self._sent = 0
         self._handled = 0
         self._leave = threading.Event()
+        self._imported = threading.Event()
         self._pace = threading.Condition()
         self._steps_per_s = 0.0
         self._state = State.LOADING
@@ -93,7 +94,8 @@ class TrainingThread:
         self._commands.put(None)
         self._wake()
         if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+            # An import cannot be interrupted, and before it ends there is nothing to save.
+            self._thread.join(timeout_s if self._imported.is_set() else min(timeout_s, 0.2))
         return not self._thread.is_alive()
 
     # On the training thread
@@ -106,6 +108,7 @@ class TrainingThread:
         ) as error:  # anything that keeps torch from loading is the user's to read, not ours to hide
             self._problem(f"PyTorch could not be loaded: {_first_line(error)}")
             return
+        self._imported.set()
         while not self._leave.is_set():
             item = self._commands.get()
             if item is not None:
