@@ -39,6 +39,7 @@ class LossPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("elboTerms")
+        self.setAccessibleName("ELBO terms")
         self._history: History | None = None
         self._until_step: int | None = None
         self._read: tuple[History | None, tuple[int, ...]] | None = None

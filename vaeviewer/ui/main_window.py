@@ -249,6 +249,8 @@ class MainWindow(QMainWindow):
         self.plane.set_hint(hint)
         self.decoded.set_hint(waiting)
         self.manifold.set_hint(waiting)
+        if state is not State.FAILED and self.message.text.startswith("Training stopped"):
+            self.message.hide()  # it goes on, or anew
         active = state not in (State.LOADING, State.READY)
         self.form.set_run_active(active, "Fixed during a run: press Reset first.")
         if state is not State.RUNNING:

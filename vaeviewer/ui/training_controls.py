@@ -90,6 +90,7 @@ class TrainingControls(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("trainingControls")
+        self.setAccessibleName("Training")
         self._state = State.LOADING
         self._waiting_for = ""
 
