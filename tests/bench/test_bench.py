@@ -21,6 +21,7 @@ from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.models.vae import VAE
 from vaeviewer.bench import memory, stage
 from vaeviewer.bench.common import percentile, tiled
+from vaeviewer.bench.load import OtherLoad
 from vaeviewer.bench.report import table
 from vaeviewer.bench.training import _PlainVAE
 from vaeviewer.bench.window import LEAST_HZ, _Count
@@ -162,8 +163,25 @@ def test_the_table_has_a_line_for_every_figure(figures: dict[str, Any]) -> None:
 
 def test_a_table_of_what_could_not_be_measured() -> None:
     names = ("machine", "training", "window", "drag", "plane", "start", "time_to_digits_s", "time_to_digits")
-    missing: dict[str, Any] = dict.fromkeys((*names, "memory_mb"))
+    missing: dict[str, Any] = dict.fromkeys((*names, "memory_mb", "other_load_cores"))
     assert "Growth" in table({**missing, "growth": [], "quick": False})
+
+
+def test_the_table_warns_of_a_busy_machine(figures: dict[str, Any]) -> None:
+    assert "Other programs" in table({**figures, "other_load_cores": 0.9})
+    assert "Other programs" not in table({**figures, "other_load_cores": 0.05})
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")
+def test_other_load_is_a_number_of_cores() -> None:
+    load = OtherLoad()
+    end = time.process_time() + 0.2
+    while time.process_time() < end:
+        pass
+    cores, all_cores = load.cores(), os.cpu_count()
+    assert cores is not None
+    assert all_cores is not None
+    assert 0 <= cores <= all_cores + 0.1  # the system counts in ticks
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")

@@ -94,7 +94,8 @@ class _MemoryRecorder:
 
     def wait(self, seconds: float) -> None:
         """Go on until so long after the beginning."""
-        wait_until(lambda: self._trained_on() and time.perf_counter() - self._begin >= seconds, poll_ms=50)
+        left = max(0.0, seconds - (time.perf_counter() - self._begin))
+        wait_until(self._finished_training_on, left, poll_ms=50)
 
     def figures(self, tail: float) -> dict[str, float | None]:
         """``peak`` and ``slope_per_min``, of the last share ``tail`` of the time, in MB of 10⁶ bytes."""
@@ -116,7 +117,7 @@ class _MemoryRecorder:
             self._samples.append((time.perf_counter() - self._begin, size))
             self._children_mb = max(self._children_mb, memory.children_mb())
 
-    def _trained_on(self) -> bool:
-        if self._window.session.state in (State.FINISHED, State.PAUSED):
+    def _finished_training_on(self) -> bool:
+        if self._window.session.state is State.FINISHED:
             self._window.controls.press_train()
-        return True
+        return False

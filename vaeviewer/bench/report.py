@@ -10,6 +10,9 @@ Row = tuple[str, str]
 
 WIDTH = 14
 
+MUCH_OTHER_LOAD = 0.15
+"""Cores kept busy by other programs, from which on the table warns."""
+
 
 def table(figures: Figures) -> str:
     """All figures, a row each, below a heading per part; "—" is what could not be measured."""
@@ -25,9 +28,16 @@ def table(figures: Figures) -> str:
     )
     for heading, rows in parts:
         lines += ["", heading, *(f"{value:>{WIDTH}}  {meaning}" for value, meaning in rows(figures))]
+    lines.append("")
+    other_load = figures["other_load_cores"]
+    if other_load is not None and other_load > MUCH_OTHER_LOAD:
+        lines.append(
+            f"Other programs kept {other_load:.1f} cores busy meanwhile, so these figures say little: "
+            "end them and measure again."
+        )
     if figures["quick"]:
-        lines += ["", "A quick run: short repeats, rough figures."]
-    return "\n".join(lines)
+        lines.append("A quick run: short repeats, rough figures.")
+    return "\n".join(lines).rstrip()
 
 
 def _machine(machine: Figures | None) -> Iterable[str]:

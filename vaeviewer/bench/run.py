@@ -13,6 +13,7 @@ from typing import Any
 
 from vaeviewer.backend.config import PRESETS
 from vaeviewer.bench.common import median, say
+from vaeviewer.bench.load import OtherLoad
 from vaeviewer.bench.report import table
 
 DEFAULT_HIDDEN = PRESETS["default"].model.hidden
@@ -30,7 +31,7 @@ QUICK_GROWTH = GROWTH[:1]
 
 def run(*, quick: bool, as_json: bool) -> int:
     """Measure everything, print it, and return the exit code: 1 where a part could not be measured."""
-    begin = time.perf_counter()
+    begin, other_load = time.perf_counter(), OtherLoad()
     with tempfile.TemporaryDirectory(prefix="vaeviewer-bench-", ignore_cleanup_errors=True) as home:
         parts = _Parts(_environment(home), quick)
         training = parts.measure("training", quick=quick)
@@ -46,6 +47,7 @@ def run(*, quick: bool, as_json: bool) -> int:
     figures = {
         "quick": quick,
         "seconds": time.perf_counter() - begin,
+        "other_load_cores": other_load.cores(),
         "machine": training.get("machine"),
         "training": training.get("training"),
         "window": window.get("window"),
