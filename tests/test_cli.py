@@ -15,7 +15,7 @@ import pytest
 from vaeviewer import __version__
 from vaeviewer.cli import main
 
-QUICK = ("--hidden", "16", "--epochs", "1", "--batch-size", "500", "--threads", "1", "--device", "cpu")
+QUICK = ("--hidden", "16", "--epochs", "1", "--batch-size", "100", "--threads", "1", "--device", "cpu")
 
 
 def vaeviewer(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -44,7 +44,7 @@ def test_train_reports_what_it_did(trained: tuple[Path, dict[str, object]]) -> N
     assert report["device"] == "cpu"
     assert report["threads"] == 1
     assert report["epochs"] == 1
-    assert report["steps"] == 18
+    assert report["steps"] == 90
     assert report["protocol"] == "grey"
     assert report["likelihood"] == "bernoulli"
     held_out = report["held_out"]
@@ -62,7 +62,7 @@ def test_evaluate_finds_the_data_and_the_figures_again(trained: tuple[Path, dict
     assert figures["elbo"] == pytest.approx(held_out["elbo"], abs=1e-3)
     assert figures["elbo"] == pytest.approx(figures["reconstruction"] - figures["kl"], abs=0.01)
     assert figures["images"] == 1000
-    assert figures["step"] == 18
+    assert figures["step"] == 90
     assert figures["latent_dim"] == 2
     assert 0.2 < figures["knn5_accuracy"] <= 1
     assert figures["data_as_trained"] is True

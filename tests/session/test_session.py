@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -321,3 +323,28 @@ def test_closing_is_quick_at_any_time(qtbot: QtBot, make: MakeSession, small: Se
     assert session.close()
     assert time.perf_counter() - start < 1.0
     assert session.thread() is QThread.currentThread()
+
+
+def test_a_torch_that_cannot_be_loaded_is_told(
+    qtbot: QtBot, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vaeviewer.backend.trainer", None)
+    session = Session(small)
+    told: list[str] = []
+    session.problem.connect(lambda sentence, details: told.append(sentence))
+    session.start()
+    qtbot.waitUntil(lambda: bool(told))
+    assert told[0].startswith("PyTorch could not be loaded")
+    assert session.close()
+
+
+def test_the_import_comes_before_the_first_command(small: Settings) -> None:
+    """Torch loads while the window waits for its data, in a process that has not loaded it yet."""
+    script = (
+        "import sys, time; from vaeviewer.session.mailbox import Mailbox;"
+        "from vaeviewer.session.training_thread import TrainingThread;"
+        "assert 'torch' not in sys.modules; t = TrainingThread(Mailbox(), print); t.start();"
+        "t._imported.wait(60); assert 'torch' in sys.modules; assert t.close(5)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

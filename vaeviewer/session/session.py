@@ -105,6 +105,8 @@ class Session(QObject):
             case Action.RESET:
                 assert self.dataset is not None, "every state that allows Reset has data"
                 self._send(messages.Build(self.settings, self.dataset))
+                # Nothing of the old model is shown or kept while the new one is made.
+                self.snapshot = self.progress = None
         self._set_state(RESULT[action])
         return True
 
@@ -189,7 +191,7 @@ class Session(QObject):
                 self.settings = event.settings
                 self.dataset = event.dataset
                 self.folder = event.folder
-                self.saved_step = None
+                self.saved_step = event.snapshot.step if event.folder is not None else None
                 self.snapshot = event.snapshot
                 self.opened.emit(event)
             case messages.Saved(folder, step):

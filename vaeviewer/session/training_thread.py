@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import queue
 import threading
@@ -102,10 +103,8 @@ class TrainingThread:
 
     def _run(self) -> None:
         try:
-            pass
-        except (
-            Exception
-        ) as error:  # anything that keeps torch from loading is the user's to read, not ours to hide
+            importlib.import_module("vaeviewer.backend.trainer")  # takes seconds, the window is up meanwhile
+        except Exception as error:  # whatever keeps torch from loading is the user's to read
             self._problem(f"PyTorch could not be loaded: {_first_line(error)}")
             return
         self._imported.set()
