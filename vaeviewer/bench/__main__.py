@@ -6,6 +6,7 @@ ends, so does this process, in the middle of whatever it does.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import os
@@ -22,6 +23,7 @@ def _end_with_parent() -> None:
 
 def main() -> None:
     """Measure the part named on the command line."""
+    faulthandler.enable()  # a crash says where
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # at once and without a traceback
     threading.Thread(target=_end_with_parent, daemon=True).start()
     code = 0
