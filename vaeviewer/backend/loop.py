@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from vaeviewer.backend.trainer import Trainer
 
-BLOCK_SECONDS = 0.1
-"""Metrics are fetched and checked at least this often."""
+BLOCK_SECONDS = 0.06
+"""Metrics are fetched and checked at least this often: snapshots appear between blocks, 15 a second at most."""
 
 KEEP_SECONDS = 1.0
 """How often the good state is kept that a failure returns to."""
@@ -20,7 +20,7 @@ def train(trainer: Trainer, *, go_on: Callable[[], bool], after_block: Callable[
     Args:
         trainer: The model in training.
         go_on: Asked before every step, so it must be cheap; it may wait, which slows training down.
-        after_block: Called once the metrics of a block are in the history, at most every 0.1 s of steps and at
+        after_block: Called once the metrics of a block are in the history, at most every 0.06 s of steps and at
             the end of each epoch, when the held-out figures are there too.
 
     Raises:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import queue
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,9 @@ if TYPE_CHECKING:  # torch is imported by the thread itself, once the window is 
     from vaeviewer.backend.trainer import Trainer
 
 log = logging.getLogger(__name__)
+
+NICENESS = 10
+"""Of the training thread beside the window's 0, on Linux's scale from -20 to 19."""
 
 PUBLISH_SECONDS = 1 / 15
 """Snapshots are published at most this often …"""
@@ -102,6 +108,7 @@ class TrainingThread:
     # On the training thread
 
     def _run(self) -> None:
+        _let_the_window_go_first()
         try:
             importlib.import_module("vaeviewer.backend.trainer")  # takes seconds, the window is up meanwhile
         except Exception as error:  # whatever keeps torch from loading is the user's to read
@@ -368,6 +375,16 @@ class TrainingThread:
 
     def _problem(self, sentence: str, details: str = "") -> None:
         self._notify(messages.Problem(sentence, details))
+
+
+def _let_the_window_go_first() -> None:
+    """Give this thread, and the torch threads it will start, a lower priority than the window's.
+
+    A drag then need not wait for training to give up a core. Linux alone has priorities per thread.
+    """
+    if sys.platform.startswith("linux"):
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _first_line(error: Exception) -> str:

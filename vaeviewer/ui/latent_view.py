@@ -154,6 +154,12 @@ class LatentView(QWidget):
         """
         posterior = self._usable(snapshot)
         before, self._view = self._view, view
+        marked_anew = (
+            posterior is not self._posterior
+            or (view.selected, view.points, view.hidden_classes)
+            != (before.selected, before.points, before.hidden_classes)
+            or (snapshot is not None and self._moved_in_vain)
+        )
         if snapshot is not None:
             self._moved_in_vain = False
         if view.hidden_classes != before.hidden_classes:
@@ -167,7 +173,8 @@ class LatentView(QWidget):
                 self._hover_timer.start()  # another point may lie under the mouse now
         self._place_underlay()
         self._set_handle(view.z)
-        self._set_marks()
+        if marked_anew:  # a move of the handle alone paints the handle alone
+            self._set_marks()
 
     def set_hint(self, text: str) -> None:
         """Show a quiet line in the plane: what to do, or what is being waited for. An empty one hides it.
