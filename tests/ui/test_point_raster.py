@@ -30,7 +30,19 @@ def render(
     raster = PointRaster()
     raster.set_classes(labels, COLORS)
     raster.set_hidden(hidden)
-    return raster.render(points, (-2, 2), (-2, 2), size, ratio)
+    return straight(raster.render(points, (-2, 2), (-2, 2), size, ratio))
+
+
+def straight(image: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """RGBA with the class's own colour: premultiplied ones are rounded, so the nearest is taken."""
+    assert image.dtype == np.uint32
+    alpha = image >> 24
+    rgb = np.stack([image >> 16 & 255, image >> 8 & 255, image & 255], axis=-1).astype(float)
+    premultiplied = COLORS * (alpha / 255)[..., None, None]  # (height, width, classes, 3)
+    distance = np.abs(rgb[..., None, :] - premultiplied).max(axis=-1)
+    assert (distance.min(axis=-1) <= 1).all(), "a colour of no class"
+    nearest = COLORS[distance.argmin(axis=-1)] * (alpha > 0)[..., None].astype(np.uint8)
+    return np.concatenate([nearest, alpha[..., None].astype(np.uint8)], axis=-1)
 
 
 def pixel_of(point: NDArray[np.float32], size: tuple[int, int]) -> tuple[int, int] | None:
@@ -121,11 +133,38 @@ def test_buffers_follow_a_change_of_size_and_the_same_call_gives_the_same_image(
     raster = PointRaster()
     raster.set_classes(labels, COLORS)
     first = raster.render(points, (-2, 2), (-2, 2), (60, 50)).copy()
-    assert raster.render(points, (-2, 2), (-2, 2), (31, 70)).shape == (70, 31, 4)
+    assert raster.render(points, (-2, 2), (-2, 2), (31, 70)).shape == (70, 31)
     raster.set_hidden({0, 1})
     raster.render(points, (-2, 2), (-2, 2), (60, 50))
     raster.set_hidden(frozenset())
     np.testing.assert_array_equal(raster.render(points, (-2, 2), (-2, 2), (60, 50)), first)
+
+
+def test_as_many_classes_as_one_likes() -> None:
+    rng = np.random.default_rng(3)
+    colors = rng.integers(0, 256, (700, 3)).astype(np.uint8)
+    raster = PointRaster()
+    raster.set_classes(np.array([699]), colors)
+    image = raster.render(np.zeros((1, 2), np.float32), (-1, 1), (-1, 1), (21, 21))
+    middle = int(image[10, 10])
+    alpha = (middle >> 24) / 255
+    found = [middle >> 16 & 255, middle >> 8 & 255, middle & 255]
+    np.testing.assert_allclose(found, alpha * colors[699], atol=1)
+
+
+def test_sums_and_maxima_are_those_of_the_disc() -> None:
+    """Against one point at a time, drawn by hand."""
+    rng = np.random.default_rng(4)
+    points = rng.uniform(-2, 2, (30, 2)).astype(np.float32)
+    size, labels = (70, 90), np.zeros(30, np.int64)
+    stencil = disc_stencil(disc_radius(30))
+    reach = len(stencil) // 2
+    coverage = np.zeros((90 + 2 * reach, 70 + 2 * reach))
+    for point in points:
+        row, column = pixel_of(point, size)
+        coverage[row : row + len(stencil), column : column + len(stencil)] += stencil
+    expected = 1 - (1 - disc_opacity(30)) ** (coverage[reach:-reach, reach:-reach] / WEIGHT_ONE)
+    np.testing.assert_allclose(render(points, labels, size=size)[..., 3] / 255, expected, atol=1 / 255)
 
 
 def test_a_wrong_number_of_positions_is_refused() -> None:

@@ -7,12 +7,13 @@ import math
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QFont, QGuiApplication, QPalette, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.manifold import in_latent_space
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.image_widget import ImageWidget
+from vaeviewer.ui.labels import LiveLabel
 
 
 class DecodedImageView(QWidget):
@@ -35,11 +36,11 @@ class DecodedImageView(QWidget):
 
         self._image = ImageWidget()
         self._image.setAccessibleName("Image at the handle")
-        self._caption = QLabel()
+        self._caption = LiveLabel()
         self._caption.setObjectName("decodedCaption")
         self._caption.setAccessibleName("Position of the handle")
         self._caption.setFont(tabular(self.font()))
-        self._distance = QLabel()
+        self._distance = LiveLabel()
         self._distance.setObjectName("decodedDistance")
         self._distance.setAccessibleName("Distance from the origin")
         self._distance.setFont(tabular(self.font()))

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -44,8 +44,10 @@ class ImageWidget(QWidget):
         super().__init__(parent)
         self._fill = fill
         self._image: QImage | None = None
-        self._scaled: QImage | None = None  # what is painted, in device pixels
+        self._painted: QImage | None = None  # the same in the screen's format, which is drawn fastest
+        self._scaled: QImage | None = None  # at another size by no whole factor, in device pixels
         self._placeholder = ""
+        self.setAutoFillBackground(True)  # else all that lies behind is painted anew with each image
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     def set_image(self, pixels: NDArray[np.uint8] | None) -> None:
@@ -57,6 +59,7 @@ class ImageWidget(QWidget):
         image = None if pixels is None else to_qimage(pixels)
         if image != self._image:
             self._image = image
+            self._painted = None if image is None else image.convertToFormat(QImage.Format.Format_RGB32)
             self._scaled = None
             self.update()
 
@@ -94,19 +97,23 @@ class ImageWidget(QWidget):
         """Paint the image or the placeholder."""
         painter = QPainter(self)
         theme = theme_of(self.palette())
-        if self._image is None:
+        if self._painted is None:
             painter.setPen(QColor(theme.muted))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(self.rect().adjusted(12, 4, -12, -4), flags, self._placeholder)
             return
-        ratio = self.devicePixelRatioF()
-        target = self._target(self._image)
-        if self._scaled is None or self._scaled.size() != target.size():
-            self._scaled = _resized(self._image, target.size())
-        self._scaled.setDevicePixelRatio(ratio)
-        border = self._border() / ratio
-        painter.fillRect(self.image_rect().adjusted(-border, -border, border, border), QColor(theme.border))
-        painter.drawImage(QPointF(target.x() / ratio, target.y() / ratio), self._scaled)
+        place = self.image_rect()
+        border = self._border() / self.devicePixelRatioF()
+        painter.fillRect(place.adjusted(-border, -border, border, border), QColor(theme.border))
+        painter.drawImage(place, self._at_size(self._painted, self._target(self._painted).size()))
+
+    def _at_size(self, image: QImage, size: QSize) -> QImage:
+        """``image`` as it can be drawn sharply into ``size`` device pixels: itself where the factor is whole."""
+        if size.width() % image.width() == 0 and size.height() % image.height() == 0:
+            return image
+        if self._scaled is None or self._scaled.size() != size:
+            self._scaled = _resized(image, size)
+        return self._scaled
 
     def _border(self) -> int:
         return max(1, round(self.devicePixelRatioF()))

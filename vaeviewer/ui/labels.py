@@ -1,9 +1,9 @@
-"""Labels: one line that shortens its text rather than push its neighbours away, and text in a colour."""
+"""Labels: one line that makes way for its neighbours, one that changes many times a second, and text in a colour."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QAccessible, QColor, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 
@@ -28,6 +28,61 @@ class ElidedLabel(QLabel):
         painter.drawText(area, int(self.alignment() | Qt.AlignmentFlag.AlignVCenter), shown)
         painter.end()
         self.setToolTip(self.text() if shown != self.text() else "")
+
+
+class LiveLabel(QLabel):
+    """One line of plain text that changes many times a second.
+
+    A ``QLabel`` asks for a new layout of the whole window at every change of its text, which costs more than all
+    else that a drag does. This one paints what it is told and asks only when it needs more room, or far less.
+    """
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._text = ""
+        self._room = 0
+        self.setAutoFillBackground(True)  # else all that lies behind is painted anew each time
+        self.setText(text)
+
+    def setText(self, text: str) -> None:
+        """Show ``text``."""
+        if text == self._text:
+            return
+        self._text = text
+        if QAccessible.isActive():
+            super().setText(text)  # what a screen reader reads
+        width = self._text_width()
+        if not 0.6 * self._room <= width <= self._room:
+            self._room = width
+            self.updateGeometry()
+        self.update()
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self.setText("")
+
+    def text(self) -> str:
+        """What is shown."""
+        return self._text
+
+    def sizeHint(self) -> QSize:
+        """Room for the text, and for those before it that were a little longer."""
+        margins = self.contentsMargins()
+        height = self.fontMetrics().height() + margins.top() + margins.bottom()
+        return QSize(max(self._room, self._text_width()) + margins.left() + margins.right(), height)
+
+    def minimumSizeHint(self) -> QSize:
+        """As much: the text is not shortened."""
+        return self.sizeHint()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the text."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(self.contentsRect(), int(self.alignment()), self._text)
+
+    def _text_width(self) -> int:
+        return self.fontMetrics().horizontalAdvance(self._text)
 
 
 def tint(widget: QWidget, color: str) -> None:

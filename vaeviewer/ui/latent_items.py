@@ -115,6 +115,8 @@ class MarksItem(_PlaneItem):
     def __init__(self, parent: QGraphicsItem) -> None:
         super().__init__(parent)
         self.setZValue(10)
+        # Kept as a picture: a move of the handle over it then costs a copy, not all its strokes and letters.
+        self.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self._paths: dict[tuple[str, bool], QPainterPath] = {}
         self.theme: Theme = LIGHT
         self.plane: PlaneMap | None = None

@@ -94,6 +94,7 @@ class LatentView(QWidget):
         self._underlay: QImage | None = None
         self._underlay_rect = (0.0, 0.0, 0.0, 0.0)
         self._raster = PointRaster()
+        self._pixels: NDArray[np.uint32] | None = None
 
         self._canvas = LatentCanvas(self)
         self._canvas.setToolTip(TOOL_TIP)
@@ -291,10 +292,9 @@ class LatentView(QWidget):
         # The image has whole pixels: where the plane ends within one, the image reaches further.
         x_range = (plane.x_range[0], plane.x_range[0] + width / ratio / plane.x_scale)
         y_range = (plane.y_range[1] - height / ratio / plane.y_scale, plane.y_range[1])
-        pixels = self._raster.render(self._points, x_range, y_range, (width, height), ratio)
-        image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGBA8888)
-        # Converting copies, so that nothing refers to the raster's buffer; and this format paints fastest.
-        image = image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+        # The image borrows this memory, which is therefore kept; it is drawn anew before it is painted again.
+        self._pixels = self._raster.render(self._points, x_range, y_range, (width, height), ratio)
+        image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
         image.setDevicePixelRatio(ratio)
         return image
 

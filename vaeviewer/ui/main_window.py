@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QByteArray, QEvent, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QMouseEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QToolBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.backend.config import Settings, protocol_text
@@ -25,7 +25,8 @@ from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.config_form import ConfigForm
-from vaeviewer.ui.decoded_image_view import DecodedImageView
+from vaeviewer.ui.decoded_image_view import DecodedImageView, tabular
+from vaeviewer.ui.labels import LiveLabel
 from vaeviewer.ui.latent_view import LatentView
 from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.manifold_panel import ManifoldPanel
@@ -196,7 +197,7 @@ class MainWindow(QMainWindow):
 
     def _build_status_bar(self) -> None:
         bar = self.statusBar()
-        self._status: dict[str, QLabel] = {}
+        self._status: dict[str, LiveLabel] = {}
         tips = {
             "device": "Where training computes, and with how many processor threads.",
             "data": "The images: those trained on and those held out.",
@@ -206,7 +207,8 @@ class MainWindow(QMainWindow):
             "saved": "Whether the run is on disk.",
         }
         for name, tip in tips.items():
-            label = QLabel()
+            label = LiveLabel()
+            label.setFont(tabular(self.font()))
             label.setObjectName(f"{name}Status")
             label.setToolTip(tip)
             label.setContentsMargins(8, 0, 8, 0)

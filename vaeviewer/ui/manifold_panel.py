@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
@@ -15,6 +15,9 @@ from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.image_widget import ImageWidget
 from vaeviewer.ui.theme import DARK
+
+_MARK_RADIUS, _MARK_RIM = 6.0, 5.0
+_MARK_REACH = _MARK_RADIUS + _MARK_RIM  # and a little, for soft edges
 
 SIZES = (10, 15, 20, 25)
 SPACINGS: tuple[tuple[Spacing, str], ...] = (
@@ -154,8 +157,11 @@ class _ManifoldPicture(ImageWidget):
 
     def set_handle(self, z: tuple[float, float]) -> None:
         if z != self._z:
-            self._z = z
-            self.update()
+            before, self._z = self.marker(), z
+            for place in (before, self.marker()):
+                if place is not None:  # the mark alone: the rest of the picture is as it was
+                    reach = QPointF(_MARK_REACH, _MARK_REACH)
+                    self.update(QRectF(place - reach, place + reach).toAlignedRect())
 
     def marker(self) -> QPointF | None:
         """Where the handle lies in the widget; ``None`` outside the grid or without a picture."""
@@ -175,9 +181,9 @@ class _ManifoldPicture(ImageWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         # The paper is black in both schemes, hence the dark scheme's accent; the rim shows on white strokes.
-        for color, width in (("#000000", 5.0), (DARK.accent, 2.5)):
+        for color, width in (("#000000", _MARK_RIM), (DARK.accent, 2.5)):
             painter.setPen(QPen(QColor(color), width))
-            painter.drawEllipse(place, 6.0, 6.0)
+            painter.drawEllipse(place, _MARK_RADIUS, _MARK_RADIUS)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         left = event.button() == Qt.MouseButton.LeftButton

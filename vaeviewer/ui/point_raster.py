@@ -1,14 +1,19 @@
-"""Draws many points into one RGBA image with NumPy: what the latent plane shows. Knows nothing of Qt.
+"""Draws many points into one image with NumPy: what the latent plane shows. Knows nothing of Qt.
 
 Work is done on pixels rather than on points. Each point leaves a count and a key in the pixel it falls into;
 counts are then summed over a small disc, which gives the density, and keys are maximised over the same disc,
 which puts the disc with the highest key on top. A million points so cost little more than ten thousand.
+
+All sums and maxima are of shifted slices of one flat array, row after row: NumPy works on a long run of memory
+several times faster than on the rows of a rectangle. Each row ends in a margin that no point lies in, so that what
+a shift brings over from the row before or after is zero.
 """
 
 from __future__ import annotations
 
 from collections.abc import Set
 from math import ceil, log10
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +22,6 @@ WEIGHT_ONE = 8
 """Full coverage of a pixel in a stencil: coverages are whole numbers, so that sums stay in uint16."""
 
 _BAND_ROWS = 64  # rows worked on at a time: a band's arrays stay in the processor's cache
-_RGB = np.uint32(0x00FFFFFF)
-_PRIORITY_SHIFT = np.uint32(24)
 
 
 def disc_radius(count: int) -> float:
@@ -56,11 +59,11 @@ class PointRaster:
 
     def __init__(self) -> None:
         self._labels: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._class_count = 0
-        self._keys: NDArray[np.uint32] = np.zeros(0, np.uint32)
+        self._colors: NDArray[np.uint8] = np.zeros((0, 3), np.uint8)
+        self._keys: NDArray[Any] = np.zeros(0, np.uint16)
         self._rows: NDArray[np.intp] | None = None  # rows drawn, None for all
-        self._counts: NDArray[np.uint32] = np.zeros((0, 0), np.uint32)
-        self._tops: NDArray[np.uint32] = np.zeros((0, 0), np.uint32)
+        self._counts: NDArray[np.uint16] = np.zeros(0, np.uint16)
+        self._tops: NDArray[Any] = np.zeros(0, np.uint16)
         self._image: NDArray[np.uint32] = np.zeros((0, 0), np.uint32)
 
     def set_classes(self, labels: NDArray[np.int64], colors: NDArray[np.uint8]) -> None:
@@ -71,13 +74,12 @@ class PointRaster:
             colors: RGB, uint8, shape ``(classes, 3)``.
         """
         self._labels = labels
-        self._class_count = len(colors)
-        # A key is 0xPPBBGGRR: the priority P decides which disc is on top, the rest is its colour as
-        # it lies in memory. P is at least 1, so that zero means "no point here".
-        channels = colors.astype(np.uint32)
-        packed = channels[:, 0] | channels[:, 1] << np.uint32(8) | channels[:, 2] << np.uint32(16)
-        priority = np.random.default_rng(0).integers(1, 256, len(labels), dtype=np.uint32)
-        self._keys = packed[labels] | priority << _PRIORITY_SHIFT
+        self._colors = colors
+        # The upper half of a key is a priority, which decides which disc is on top; the lower half is the class.
+        # Priorities begin at 1, so that zero means "no point here".
+        dtype, bits = (np.uint16, 8) if len(colors) <= 256 else (np.uint32, 16)
+        priority = np.random.default_rng(0).integers(1, 1 << bits, len(labels), dtype=dtype)
+        self._keys = priority << dtype(bits) | labels.astype(dtype)
         self._rows = None
 
     def set_hidden(self, hidden: Set[int]) -> None:
@@ -85,8 +87,8 @@ class PointRaster:
         if not hidden:
             self._rows = None
             return
-        visible = np.ones(self._class_count, dtype=bool)
-        visible[[c for c in hidden if 0 <= c < self._class_count]] = False
+        visible = np.ones(len(self._colors), dtype=bool)
+        visible[[c for c in hidden if 0 <= c < len(visible)]] = False
         self._rows = np.flatnonzero(visible[self._labels])
 
     def render(
@@ -96,11 +98,11 @@ class PointRaster:
         y_range: tuple[float, float],
         size: tuple[int, int],
         pixel_ratio: float = 1.0,
-    ) -> NDArray[np.uint8]:
-        """The points as RGBA, uint8, shape ``(height, width, 4)``, alpha not premultiplied.
+    ) -> NDArray[np.uint32]:
+        """The points as ``0xAARRGGBB``, premultiplied with alpha, uint32, shape ``(height, width)``.
 
-        Row 0 is the top: the largest second coordinate. Points outside of the ranges or not finite are left
-        out. The array is reused by the next call: copy what must last.
+        Row 0 is the top: the largest second coordinate. Points outside of the ranges or not finite are left out.
+        The array is written over by the next call.
 
         Args:
             positions: In the order of the labels, shape ``(n, 2)``.
@@ -117,30 +119,26 @@ class PointRaster:
         width, height = size
         stencil = disc_stencil(disc_radius(len(positions)) * pixel_ratio)
         margin = len(stencil) // 2
-        self._resize(width, height, margin)
+        stride = width + margin
         self._splat(positions, x_range, y_range, size, margin)
-        alphas = _alpha_table(disc_opacity(len(positions)))
-        for top in range(0, height, _BAND_ROWS):
-            bottom = min(top + _BAND_ROWS, height)
-            padded = slice(top, bottom + 2 * margin)
-            image = self._image[top:bottom]
-            tops = self._tops[padded]
-            if not tops.any():
-                image.fill(0)
-                continue
-            _spread_maximum(tops, stencil, image)
-            np.bitwise_and(image, _RGB, out=image)
-            coverage = _spread_sum(self._counts[padded], stencil)
-            np.bitwise_or(image, np.take(alphas, coverage, mode="clip"), out=image)
-        return self._image.view(np.uint8).reshape(height, width, 4)
-
-    def _resize(self, width: int, height: int, margin: int) -> None:
-        padded = (height + 2 * margin, width + 2 * margin)
-        if self._counts.shape != padded:
-            self._counts = np.empty(padded, np.uint32)
-            self._tops = np.empty(padded, np.uint32)
+        table, levels = _color_table(self._colors, disc_opacity(len(positions)))
         if self._image.shape != (height, width):
             self._image = np.empty((height, width), np.uint32)
+        for top in range(0, height, _BAND_ROWS):
+            rows = min(_BAND_ROWS, height - top)
+            # One margin more in front and behind, for shifts to the sides.
+            padded = slice(top * stride, (top + rows + 2 * margin) * stride + 2 * margin)
+            band = self._image[top : top + rows]
+            if not self._tops[padded].any():
+                band.fill(0)
+                continue
+            entries = _spread_maximum(self._tops[padded], stencil, stride)
+            entries &= entries.dtype.type(0xFF if entries.itemsize == 2 else 0xFFFF)  # the class
+            entries *= entries.dtype.type(levels)
+            entries += _capped(_spread_sum(self._counts[padded], stencil, stride), levels - 1)
+            colors = np.take(table, entries.astype(np.intp), mode="wrap")  # the mode that checks nothing
+            band[:] = colors.reshape(rows, stride)[:, :width]
+        return self._image
 
     def _splat(
         self,
@@ -150,28 +148,50 @@ class PointRaster:
         size: tuple[int, int],
         margin: int,
     ) -> None:
-        """Leave each point's count and key in its pixel of the padded buffers."""
+        """Leave each point's count and key in its pixel of the flat buffers."""
+        width, height = size
+        stride = width + margin
+        length = (height + 2 * margin) * stride + 2 * margin
+        if len(self._counts) != length or self._tops.dtype != self._keys.dtype:
+            self._counts = np.empty(length, np.uint16)
+            self._tops = np.empty(length, self._keys.dtype)
         self._counts.fill(0)
         self._tops.fill(0)
         keys = self._keys
         if self._rows is not None:
             positions, keys = positions.take(self._rows, axis=0), keys[self._rows]
-        width, height = size
         with np.errstate(invalid="ignore", over="ignore"):
             x = (positions[:, 0] - np.float32(x_range[0])) * np.float32(width / (x_range[1] - x_range[0]))
             y = (np.float32(y_range[1]) - positions[:, 1]) * np.float32(height / (y_range[1] - y_range[0]))
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # false for what is not finite
         if not inside.all():
             x, y, keys = x[inside], y[inside], keys[inside]
-        pixels = (y.astype(np.int64) + margin) * (width + 2 * margin) + (x.astype(np.int64) + margin)
-        np.add.at(self._counts.reshape(-1), pixels, np.uint32(1))
-        np.maximum.at(self._tops.reshape(-1), pixels, keys)
+        pixels = (y.astype(np.intp) + margin) * stride + (x.astype(np.intp) + margin)
+        _count_up(self._counts, pixels)
+        np.maximum.at(self._tops, pixels, keys)
 
 
-def _alpha_table(opacity: float) -> NDArray[np.uint32]:
-    """Alpha, in the top byte, for each sum of coverages, up to where it no longer grows."""
-    overlaps = np.arange(WEIGHT_ONE * ceil(np.log(1 / 512) / np.log1p(-opacity)) + 1) / WEIGHT_ONE
-    return np.rint(255 * (1 - (1 - opacity) ** overlaps)).astype(np.uint32) << _PRIORITY_SHIFT
+def _count_up(counts: NDArray[np.uint16], pixels: NDArray[np.intp]) -> None:
+    """Add one for each pixel named; where more than uint16 holds could meet, stop at that."""
+    if len(pixels) <= np.iinfo(np.uint16).max:
+        np.add.at(counts, pixels, np.uint16(1))
+    else:
+        np.minimum(
+            np.bincount(pixels, minlength=len(counts)), np.iinfo(np.uint16).max, out=counts, casting="unsafe"
+        )
+
+
+def _color_table(colors: NDArray[np.uint8], opacity: float) -> tuple[NDArray[np.uint32], int]:
+    """The colour of each class at each sum of coverages, up to where alpha no longer grows, and their number.
+
+    Class ``c`` at level ``l`` is entry ``c * levels + l``.
+    """
+    levels = WEIGHT_ONE * ceil(np.log(1 / 512) / np.log1p(-opacity)) + 1
+    alpha = 1 - (1 - opacity) ** (np.arange(levels) / WEIGHT_ONE)
+    channels = np.rint(alpha[:, None] * colors[:, None, :]).astype(np.uint32)  # (classes, levels, 3)
+    red, green, blue = np.moveaxis(channels, 2, 0)
+    packed = np.rint(255 * alpha).astype(np.uint32) << 24 | red << 16 | green << 8 | blue
+    return packed.reshape(-1), levels
 
 
 def _half_widths(stencil: NDArray[np.uint16], least: int) -> list[int]:
@@ -180,54 +200,53 @@ def _half_widths(stencil: NDArray[np.uint16], least: int) -> list[int]:
     return [(int(np.count_nonzero(line >= least)) + 1) // 2 - 1 for line in stencil[margin:]]
 
 
-def _spread_maximum(keys: NDArray[np.uint32], stencil: NDArray[np.uint16], out: NDArray[np.uint32]) -> None:
-    """Maximum of ``keys`` over the stencil's disc, for the pixels inside the margin."""
-    margin = len(stencil) // 2
-    rows, columns = out.shape
-    out.fill(0)
-    run = keys[
-        :, margin : margin + columns
-    ].copy()  # maximum over a horizontal run that is widened step by step
+def _spread(values: NDArray[Any], half_widths: list[int], stride: int, combine: np.ufunc) -> NDArray[Any]:
+    """``combine`` over the disc whose rows reach ``half_widths`` to each side, flat, for the rows inside the margin.
+
+    Args:
+        values: Flat: the rows inside, a margin of rows above and below, a margin of pixels in front and behind.
+        half_widths: By distance from the middle row, -1 for none; as many as the margin, and one.
+        stride: Pixels per row.
+        combine: ``np.add`` or ``np.maximum``; zero must be its neutral element.
+    """
+    margin = len(half_widths) - 1
+    length = len(values) - 2 * margin
+    inner = length - 2 * margin * stride
+    run = values[margin : margin + length].copy()  # over a horizontal run that is widened step by step
+    out = np.zeros(inner, values.dtype)
     reached = 0
-    half_widths = _half_widths(stencil, 1)
     for dy in range(margin, -1, -1):
         for dx in range(reached + 1, half_widths[dy] + 1):
-            np.maximum(run, keys[:, margin - dx : margin - dx + columns], out=run)
-            np.maximum(run, keys[:, margin + dx : margin + dx + columns], out=run)
+            combine(run, values[margin - dx : margin - dx + length], out=run)
+            combine(run, values[margin + dx : margin + dx + length], out=run)
             reached = dx
         if half_widths[dy] >= 0:
             for row in {margin - dy, margin + dy}:
-                np.maximum(out, run[row : row + rows], out=out)
+                combine(out, run[row * stride : row * stride + inner], out=out)
+    return out
 
 
-def _spread_sum(counts: NDArray[np.uint32], stencil: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Sum of ``counts`` over the stencil, weighted by it, for the pixels inside the margin."""
-    margin = len(stencil) // 2
-    rows, columns = counts.shape[0] - 2 * margin, counts.shape[1] - 2 * margin
-    most = np.uint32(np.iinfo(np.uint16).max // int(stencil.sum()))  # so that no sum can wrap around
-    capped = np.minimum(counts, most).astype(np.uint16)
-    total = np.zeros((rows, columns), np.uint16)
-    run = capped[
-        :, margin : margin + columns
-    ].copy()  # sum over a horizontal run that is widened step by step
-    reached = 0
-    half_widths = _half_widths(stencil, WEIGHT_ONE)
-    for dy in range(margin, -1, -1):
-        for dx in range(reached + 1, half_widths[dy] + 1):
-            run += capped[:, margin - dx : margin - dx + columns]
-            run += capped[:, margin + dx : margin + dx + columns]
-            reached = dx
-        if half_widths[dy] >= 0:
-            for row in {margin - dy, margin + dy}:
-                total += run[row : row + rows]
+def _spread_maximum(keys: NDArray[Any], stencil: NDArray[np.uint16], stride: int) -> NDArray[Any]:
+    """Maximum of ``keys`` over the stencil's disc; see :func:`_spread`."""
+    return _spread(keys, _half_widths(stencil, 1), stride, np.maximum)
+
+
+def _spread_sum(counts: NDArray[np.uint16], stencil: NDArray[np.uint16], stride: int) -> NDArray[np.uint16]:
+    """Sum of ``counts`` over the stencil, weighted by it; see :func:`_spread`."""
+    most = np.iinfo(np.uint16).max // int(stencil.sum())  # so that no sum can wrap around
+    capped = _capped(counts, most)
+    total = _spread(capped, _half_widths(stencil, WEIGHT_ONE), stride, np.add)
     total *= np.uint16(WEIGHT_ONE)
-    for dy, dx in np.argwhere((stencil > 0) & (stencil < WEIGHT_ONE)) - margin:  # the soft edge
-        if dy < 0 or dx < 0:
-            continue  # its mirror images are added below
-        edge = capped[margin + dy : margin + dy + rows]
-        if dy:
-            edge = edge + capped[margin - dy : margin - dy + rows]
-        left = edge[:, margin - dx : margin - dx + columns]
-        part = left + edge[:, margin + dx : margin + dx + columns] if dx else left
-        total += part * stencil[margin + dy, margin + dx]
+    for weight in set(stencil[stencil > 0].tolist()) - {WEIGHT_ONE}:  # the soft edge
+        first, *others = (row * stride + column for row, column in np.argwhere(stencil == weight).tolist())
+        part = capped[first : first + len(total)].copy()
+        for shift in others:
+            part += capped[shift : shift + len(total)]
+        part *= np.uint16(weight)
+        total += part
     return total
+
+
+def _capped(values: NDArray[np.uint16], most: int) -> NDArray[np.uint16]:
+    """No value above ``most``. Beside an array of its own type, NumPy's minimum is several times faster."""
+    return np.minimum(values, np.full_like(values, most))
