@@ -83,7 +83,7 @@ def test_the_table_of_states(
     session.drain()
     assert session.progress is not None
     if action is Action.STEP and allowed:
-        assert session.progress.step == step + 1
+        qtbot.waitUntil(lambda: session.drain() or session.progress.step == step + 1)
     if action is Action.RESET and allowed:
         assert session.progress.step == 0
         assert len(session.progress.history.training) == 0
