@@ -53,9 +53,10 @@ def stopped(failure: Failure, *, device: str, batch_size: int, step: int) -> str
 def unbuilt(failure: Failure, *, device: str) -> str:
     """There is no model, as it could not be made."""
     if failure.kind is Kind.MEMORY:
+        where = f" on {device.upper()}" if device in ("cuda", "mps") else ""
         return (
-            "The model could not be made: there is not enough memory for it and its images"
-            f"{f' on {device.upper()}' if device in ('cuda', 'mps') else ''}. Choose fewer hidden units in the settings, or less data."
+            f"The model could not be made: there is not enough memory for it and its images{where}. "
+            "Choose fewer hidden units in the settings, or less data."
         )
     return f"The model could not be made: {failure.reason}. Change the settings to try again."
 
