@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,7 +103,9 @@ def test_the_program_goes_on(tmp_path: Path) -> None:
     )
     places = ("a slot", "a timer", "a paint event", "the training thread")
     assert done.stdout.splitlines() == [line for p in places for line in (f"told {p} True", "trains")]
-    assert (done.returncode, done.stderr) == (0, "")
+    # PySide itself notes a failed paint event there, past Python's own standard error.
+    errors = re.sub(r"Error calling Python override of \w+::\w+\(\): ", "", done.stderr)
+    assert (done.returncode, errors) == (0, "")
     log = (tmp_path / "logs" / "vaeviewer.log").read_text(encoding="utf-8")
     for place in places:
-        assert log.count(f"RuntimeError: wrong in {place}") == 1
+        assert log.count(f"wrong in {place}") == 1
