@@ -64,7 +64,8 @@ def reach(qtbot: QtBot, session: Session, state: State) -> None:
 def settle(qtbot: QtBot, session: Session, state: State) -> None:
     def settled() -> bool:
         session.drain()
-        return session.state is state and session._thread._handled == session._sent
+        thread = session._thread
+        return session.state is state is thread._state and thread._handled == session._sent
 
     qtbot.waitUntil(settled, timeout=20_000)
 
