@@ -7,11 +7,8 @@ import logging
 import os
 import signal
 import sys
-import threading
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import NoReturn
 
 import numpy as np
@@ -26,16 +23,17 @@ from PySide6.QtCore import (
 from PySide6.QtWidgets import QApplication
 from threadpoolctl import threadpool_limits
 
-from vaeviewer import paths
+from vaeviewer import log, paths
 from vaeviewer.backend.config import PRESETS, updated
 from vaeviewer.errors import UserError
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
+from vaeviewer.ui.error_reporter import ErrorReporter
 from vaeviewer.ui.main_window import MainWindow
 from vaeviewer.ui.menus import Menus
 from vaeviewer.ui.theme import follow_system_scheme
 
-log = logging.getLogger("vaeviewer")
+logger = logging.getLogger("vaeviewer.qt")
 
 SCREENSHOT_EPOCHS = 5
 SETTLE_MS = 700
@@ -65,8 +63,9 @@ def run(options: argparse.Namespace) -> int:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
         _check_picture(options.screenshot)
     qInstallMessageHandler(_log_qt_message)
+    log.start()
     window = _build_window(options)
-    _show_errors_in(window)
+    ErrorReporter(window).install()
     app = QApplication.instance()
     assert isinstance(app, QApplication), "_build_window made it"
     if options.screenshot is not None:
@@ -159,30 +158,9 @@ def _log_qt_message(kind: QtMsgType, _context: QMessageLogContext, text: str) ->
     if kind == QtMsgType.QtFatalMsg:
         print(text, file=sys.stderr, flush=True)
     elif kind == QtMsgType.QtCriticalMsg:
-        log.error("Qt: %s", text)
+        logger.error("%s", text)
     else:
-        log.info("Qt: %s", text)
-
-
-def _show_errors_in(window: MainWindow) -> None:
-    """An exception nobody caught is logged and shown; the program goes on."""
-
-    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            window.close()
-            return
-        details = "".join(traceback.format_exception(kind, error, trace))
-        log.error("unexpected error\n%s", details)
-        window.session.problem.emit(
-            f"Something went wrong here ({kind.__name__}: {error}); training goes on.", details
-        )
-
-    def show_from_thread(args: threading.ExceptHookArgs) -> None:
-        if args.exc_value is not None:
-            show(args.exc_type, args.exc_value, args.exc_traceback)
-
-    sys.excepthook = show
-    threading.excepthook = show_from_thread
+        logger.info("%s", text)
 
 
 def _leave(code: int) -> NoReturn:

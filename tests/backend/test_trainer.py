@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from vaeviewer.backend import loop
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.history import History
+from vaeviewer.backend.restore import moved_to, moved_to_cpu, save, trainer_of
+from vaeviewer.backend.run_folder import load_run
 from vaeviewer.backend.trainer import NonFiniteError, Trainer
 
 
@@ -235,3 +238,105 @@ def test_blocks_are_bounded(digits: ImageDataset, small: Settings, monkeypatch: 
     blocks: list[Any] = []
     loop.train(trainer, go_on=lambda: True, after_block=lambda: blocks.append(trainer.step_count))
     assert blocks == [256, 512, 600]
+
+
+@pytest.mark.parametrize("spoil", ["weights", "optimizer"])
+def test_what_is_not_finite_is_never_kept_as_good(digits: ImageDataset, small: Settings, spoil: str) -> None:
+    """The metrics of a step are those before its update, so they cannot tell."""
+    trainer = steps(Trainer(digits, small), 4)
+    trainer.keep_good_state()
+    steps(trainer, 2)
+    stepper = trainer._stepper
+    spoilt = stepper.parameters.data if spoil == "weights" else stepper.state()["exp_avg"]
+    spoilt[17] = float("nan")
+    with pytest.raises(NonFiniteError, match="step 6"):
+        trainer.keep_good_state()
+    with pytest.raises(NonFiniteError):
+        trainer.checkpoint()
+    assert trainer.restore_good_state() == 4
+    trainer.checkpoint()
+
+
+def test_a_posterior_that_is_not_finite_is_never_published(digits: ImageDataset, small: Settings) -> None:
+    trainer = steps(Trainer(digits, small), 2)
+    trainer._loc[3, 0] = float("inf")
+    with pytest.raises(NonFiniteError):
+        trainer.snapshot()
+
+
+def test_going_back_keeps_what_was_changed_since(
+    digits: ImageDataset, small: Settings, tmp_path: Path
+) -> None:
+    trainer = steps(Trainer(digits, small), 4)
+    trainer.keep_good_state()
+    steps(trainer, 3)
+    trainer.change("learning_rate", 1e-4)
+    trainer.change("epochs", 7)
+    steps(trainer, 1)
+    assert trainer.restore_good_state() == 4
+    assert trainer.settings.train.learning_rate == 1e-4
+    assert trainer.planned_epochs == 7
+    assert [(c.step, c.field) for c in trainer.timeline] == [(4, "learning_rate"), (4, "epochs")]
+    save(trainer, tmp_path / "run")
+    assert trainer.settings.train == trainer_of(load_run(tmp_path / "run"), digits).settings.train
+
+
+def test_going_back_forgets_later_held_out_figures(digits: ImageDataset, small: Settings) -> None:
+    trainer = steps(Trainer(digits, small), 12)
+    figures = trainer.evaluate()
+    trainer.keep_good_state()
+    steps(trainer, 12)
+    assert trainer.evaluate() != figures
+    trainer.restore_good_state()
+    assert trainer.held_out == figures
+    assert trainer.held_out_is_current
+
+
+def test_a_smaller_batch_goes_on_in_the_same_epoch(
+    digits: ImageDataset, small: Settings, tmp_path: Path
+) -> None:
+    """The images of the epoch that were not used yet come in the same order, and no other twice."""
+    trainer = steps(Trainer(digits, small), 15)  # 12 steps of 50 images are an epoch of 600
+    trainer.keep_good_state()
+    steps(trainer, 2)
+    assert trainer.restore_good_state(batch_size=25) == 15
+    assert (trainer.batch_size, trainer.steps_per_epoch) == (25, 24)
+    assert trainer.settings.train.batch_size == 25
+    assert trainer.epoch == 1.25
+    assert [(c.step, c.field, c.value) for c in trainer.timeline] == [(15, "batch_size", 25)]
+    save(trainer, tmp_path / "run")
+    steps(trainer, 18)
+    assert trainer.epoch == 2.0
+    posterior = trainer.snapshot().posterior
+    assert posterior is not None
+    later = np.bincount(posterior.row_steps)[15:]
+    assert later.tolist() == [
+        150 + 25,
+        *[25] * 17,
+    ]  # those of the epoch's first quarter were encoded anew at 15
+
+    again = trainer_of(load_run(tmp_path / "run"), digits)
+    assert (again.batch_size, again.settings.train.batch_size, again.epoch) == (25, 25, 1.25)
+    assert again.initial_settings.train.batch_size == 50
+    steps(again, 18)
+    assert same_arrays(trainer.snapshot().weights, again.snapshot().weights)
+    assert moved_to(again, digits).batch_size == 25
+
+
+def test_a_run_moves_to_the_cpu_without_its_device(
+    digits: ImageDataset, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = steps(Trainer(digits, updated(small, device="auto")), 4)
+    trainer.keep_good_state()
+    good = trainer.snapshot()
+    steps(trainer, 3)
+    trainer.change("beta", 2.0)
+    for name in ("_model", "_stepper", "_images", "_loc", "_log_variance", "_row_steps", "_noise"):
+        monkeypatch.delattr(trainer, name)  # as good as lost
+    moved = moved_to_cpu(trainer)
+    assert moved.initial_settings.train.device == "cpu"
+    assert moved.settings.train.beta == 2.0
+    assert moved.step_count == 4
+    assert moved.history.training.view().step.tolist() == [1, 2, 3, 4]
+    assert same_arrays(good.weights, moved.snapshot().weights)
+    steps(moved, 2)

@@ -64,7 +64,8 @@ def reach(qtbot: QtBot, session: Session, state: State) -> None:
 def settle(qtbot: QtBot, session: Session, state: State) -> None:
     def settled() -> bool:
         session.drain()
-        return session.state is state and session._thread._handled == session._sent
+        thread = session._thread
+        return session.state is state is thread._state and thread._handled == session._sent
 
     qtbot.waitUntil(settled, timeout=20_000)
 
@@ -83,7 +84,7 @@ def test_the_table_of_states(
     session.drain()
     assert session.progress is not None
     if action is Action.STEP and allowed:
-        assert session.progress.step == step + 1
+        qtbot.waitUntil(lambda: session.drain() or session.progress.step == step + 1)
     if action is Action.RESET and allowed:
         assert session.progress.step == 0
         assert len(session.progress.history.training) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from vaeviewer.backend.config import updated
 from vaeviewer.backend.datasets import load_source
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.history import History
@@ -109,7 +110,18 @@ def moved_to(trainer: Trainer, dataset: ImageDataset) -> Trainer:
     checkpoint = trainer.checkpoint()
     epoch = math.ceil(trainer.epoch)
     values = {**checkpoint.training.values, "epoch": epoch, "image": 0, "planned_epochs": epoch}
-    state = TrainingState(checkpoint.training.tensors, {**values, "batch_size": moved.batch_size})
+    batch_size = min(trainer.settings.train.batch_size, len(dataset.train_images))
+    state = TrainingState(checkpoint.training.tensors, {**values, "batch_size": batch_size})
     # Figures of other images are not drawn against the new ones: the history starts anew.
     moved.restore(Checkpoint(checkpoint.snapshot, state), History.empty(), list(trainer.timeline))
+    return moved
+
+
+def moved_to_cpu(trainer: Trainer) -> Trainer:
+    """A trainer on the CPU in the last good state of another, whose device may be lost: it is not touched."""
+    moved = Trainer(trainer.dataset, updated(trainer.initial_settings, device="cpu"))
+    moved.restore(trainer.good_checkpoint, trainer.history, trainer.timeline)
+    moved.planned_epochs = trainer.planned_epochs
+    moved.held_out = trainer.held_out
+    moved.drop_after_good_state()
     return moved

@@ -6,7 +6,8 @@ Whoever drives it (the command line's loop, a window's training thread) stays on
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,7 @@ class Trainer:
         self.history = History.empty()
         self.timeline: list[Change] = []
         self.held_out: HeldOut | None = None
+        self._good_held_out: HeldOut | None = None
         self.planned_epochs = settings.train.epochs
 
         seed = settings.train.seed
@@ -108,8 +110,7 @@ class Trainer:
         self._block = torch.zeros(BLOCK_STEPS, 2, device=self.device)
         self._block_positions: list[tuple[int, float]] = []
         self.refresh_posterior()
-        self._good = self._training_state()
-        self._good_weights = self._weights()
+        self.keep_good_state()
 
     # Where training is
 
@@ -262,30 +263,24 @@ class Trainer:
         """A frozen copy of the model now. Call it after :meth:`finish_block`.
 
         Raises:
-            NonFiniteError: A weight is infinite or NaN.
+            NonFiniteError: A weight or a posterior is infinite or NaN.
         """
-        weights = self._weights()
-        if not all(np.isfinite(array.sum()) for array in weights.values()):
-            raise NonFiniteError(self._position.step)
         posterior = PosteriorTable(
             loc=_copied(self._loc),
             scale=_copied(torch.exp(0.5 * self._log_variance)),
             row_steps=_copied(self._row_steps),
         )
-        return Snapshot(
-            step=self._position.step,
-            epoch=self.epoch,
-            model=self.settings.model,
-            image_shape=self.dataset.image_shape,
-            protocol=self.settings.train.protocol,
-            weights=weights,
-            posterior=posterior,
-        )
+        self._check_finite((posterior.loc, posterior.scale))
+        return self._snapshot(posterior)
 
     # Keeping and restoring
 
     def checkpoint(self) -> Checkpoint:
-        """Everything needed to go on from here bit for bit. Call it after :meth:`finish_block`."""
+        """Everything needed to go on from here bit for bit. Call it after :meth:`finish_block`.
+
+        Raises:
+            NonFiniteError: Something in it is infinite or NaN.
+        """
         return Checkpoint(self.snapshot(), self._training_state())
 
     def restore(self, checkpoint: Checkpoint, history: History, timeline: list[Change]) -> None:
@@ -294,22 +289,54 @@ class Trainer:
         self.timeline = timeline
         changed = {change.field: change.value for change in timeline if change.field != PLANNED_EPOCHS}
         self.settings = updated(self.initial_settings, **changed)
-        self._load(checkpoint.snapshot.weights, checkpoint.training)
+        self._load(checkpoint)
         self.refresh_posterior()
-        self.keep_good_state()
+        self._good = checkpoint
+        self._good_held_out = None
 
     def keep_good_state(self) -> None:
-        """Remember this state as good. Call it after :meth:`finish_block` found the block good."""
-        self._good = self._training_state()
-        self._good_weights = self._weights()
+        """Remember this state as good, in ordinary memory. Call it after :meth:`finish_block` found the block good.
 
-    def restore_good_state(self) -> int:
-        """Go back to the last good state; returns its step. Rows of the history after it are dropped."""
-        self._load(self._good_weights, self._good)
-        self.history.training.truncate(self._position.step)
-        self.history.held_out.truncate(self._position.step)
+        Raises:
+            NonFiniteError: A weight or the optimizer is infinite or NaN, as the metrics would say a step later.
+        """
+        self._good = Checkpoint(self._snapshot(None), self._training_state())
+        self._good_held_out = self.held_out
+
+    @property
+    def good_checkpoint(self) -> Checkpoint:
+        """The last good state, without a posterior table. Reading it does not touch the device."""
+        return self._good
+
+    def restore_good_state(self, batch_size: int | None = None) -> int:
+        """Go back to the last good state; returns its step. Rows of the history after it are dropped.
+
+        Settings changed since then stay, as changed from that step on.
+
+        Args:
+            batch_size: Take batches of this many images from there on, and note it in the timeline.
+        """
+        planned = self.planned_epochs
+        self._load(self._good)
+        self.planned_epochs = planned
+        self.drop_after_good_state()
+        if batch_size is not None:
+            self._batch = batch_size
+            self.settings = updated(self.settings, batch_size=batch_size)
+            self._note_change("batch_size", batch_size)
+            self.keep_good_state()
         self.refresh_posterior()
         return self._position.step
+
+    def drop_after_good_state(self) -> None:
+        """Forget metrics of later steps than the good state's; changes made since count from its step on."""
+        step = self._good.snapshot.step
+        evaluated = self.history.held_out.view().step
+        if len(evaluated) and evaluated[-1] > step:
+            self.held_out = self._good_held_out
+        self.history.training.truncate(step)
+        self.history.held_out.truncate(step)
+        self.timeline = [replace(change, step=min(change.step, step)) for change in self.timeline]
 
     # Inside
 
@@ -340,6 +367,24 @@ class Trainer:
     def _weights(self) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
         return {name: _copied(parameter) for name, parameter in self._model.named_parameters()}
 
+    def _snapshot(self, posterior: PosteriorTable | None) -> Snapshot:
+        weights = self._weights()
+        self._check_finite(weights.values())
+        return Snapshot(
+            step=self._position.step,
+            epoch=self.epoch,
+            model=self.settings.model,
+            image_shape=self.dataset.image_shape,
+            protocol=self.settings.train.protocol,
+            weights=weights,
+            posterior=posterior,
+        )
+
+    def _check_finite(self, arrays: Iterable[np.ndarray[Any, Any]]) -> None:
+        with np.errstate(all="ignore"):  # a sum that overflows is an answer, not an accident
+            if not all(np.isfinite(array.sum()) for array in arrays):
+                raise NonFiniteError(self._position.step)
+
     def _training_state(self) -> TrainingState:
         tensors = {
             "generator.noise": _copied(self._noise.get_state()),
@@ -347,6 +392,7 @@ class Trainer:
         }
         for key, value in self._stepper.state().items():
             tensors[f"optimizer.{key}"] = _copied(value)
+        self._check_finite(tensors.values())
         position = self._position
         values = {
             "step": position.step,
@@ -359,9 +405,10 @@ class Trainer:
         return TrainingState(tensors, values)
 
     @torch.no_grad()
-    def _load(self, weights: Any, state: TrainingState) -> None:
+    def _load(self, checkpoint: Checkpoint) -> None:
+        state = checkpoint.training
         for name, parameter in self._model.named_parameters():
-            parameter.copy_(torch.tensor(weights[name]))
+            parameter.copy_(torch.tensor(checkpoint.snapshot.weights[name]))
         prefix = "optimizer."
         found = {
             key.removeprefix(prefix): torch.tensor(value)

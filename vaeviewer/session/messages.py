@@ -73,7 +73,12 @@ class Save:
     folder: Path
 
 
-Command = Build | UseData | OpenRun | Train | Pause | Step | Stop | Change | Save
+@dataclass(frozen=True)
+class ContinueOnCpu:
+    """Train on from the last good state, on the CPU."""
+
+
+Command = Build | UseData | OpenRun | Train | Pause | Step | Stop | Change | Save | ContinueOnCpu
 
 # Events
 
@@ -110,11 +115,26 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """Recovering gave a setting of the run another value, such as a smaller batch size."""
+
+    field: str
+    value: Any
+
+
+@dataclass(frozen=True)
 class Problem:
-    """Something the user should read: one sentence, and details for the curious."""
+    """Something the user should read.
+
+    Attributes:
+        sentence: What happened and what to do.
+        details: For the curious, such as a traceback.
+        cpu_may_help: Whether it was a device that failed, so that the CPU can be offered.
+    """
 
     sentence: str
     details: str = ""
+    cpu_may_help: bool = False
 
 
-Event = Entered | Opened | Saved | Problem
+Event = Entered | Opened | Saved | Changed | Problem

@@ -25,11 +25,15 @@ CLOSE_SECONDS = 1.2
 class Session(QObject):
     """One model with its data, training thread and state. Lives on the UI thread.
 
+    Attributes:
+        cpu_may_help: Whether a device failed that the CPU can stand in for, see :meth:`use_cpu`.
+
     Signals:
         state_changed(State): The state is another one.
         opened(Opened): Another model or data set is in use, with its settings.
         saved(Saved): The run was written.
         problem(str, str): A sentence for the user, and details.
+        changed(str): Recovering from a failure gave this setting another value.
         notice(str): A sentence for the status bar.
         fetching(int, int): Bytes of a download, done and in all (0: unknown); ``(-1, -1)`` when it ended.
         data_arrived(ImageDataset): Data were loaded while a trained model exists: keep the model, or start anew?
@@ -39,6 +43,7 @@ class Session(QObject):
     opened = Signal(object)
     saved = Signal(object)
     problem = Signal(str, str)
+    changed = Signal(str)
     notice = Signal(str)
     fetching = Signal(int, int)
     data_arrived = Signal(object)
@@ -55,6 +60,8 @@ class Session(QObject):
         self.waiting_for = "PyTorch and the images"
         self.folder: Path | None = None
         self.saved_step: int | None = None
+        self.cpu_may_help = False
+        self._unbuilt: ImageDataset | None = None
         self._sent = 0
         self._closed = False
         self._mailbox = Mailbox()
@@ -104,7 +111,7 @@ class Session(QObject):
                 self._send(messages.Stop())
             case Action.RESET:
                 assert self.dataset is not None, "every state that allows Reset has data"
-                self._send(messages.Build(self.settings, self.dataset))
+                self._build(self.dataset)
                 # Nothing of the old model is shown or kept while the new one is made.
                 self.snapshot = self.progress = None
         self._set_state(RESULT[action])
@@ -114,8 +121,17 @@ class Session(QObject):
         """Take the form's settings. Before the first step they make a new model, later Reset does."""
         changed = settings != self.settings
         self.settings = settings
-        if changed and self.state is State.READY and self.dataset is not None:
-            self._send(messages.Build(settings, self.dataset))
+        dataset = self.dataset if self.state is State.READY else self._unbuilt
+        if changed and dataset is not None and self.state in (State.READY, State.LOADING):
+            self._build(dataset)
+
+    def use_cpu(self) -> None:
+        """After a failure of another device: go on from the last good state, or make the model, on the CPU."""
+        if self.state is State.FAILED:
+            self._send(messages.ContinueOnCpu())
+            self._set_state(State.RUNNING)
+        elif self.state is State.LOADING:
+            self.use_settings(updated(self.settings, device="cpu"))
 
     def change(self, field: str, value: Any) -> None:
         """Change a live setting, in the settings and in the run under way.
@@ -146,7 +162,7 @@ class Session(QObject):
         if keep_model:
             self._send(messages.UseData(dataset))
         else:
-            self._send(messages.Build(self.settings, dataset))
+            self._build(dataset)
 
     def open_run(self, folder: Path) -> None:
         """Open a saved run in place of what is there."""
@@ -178,6 +194,10 @@ class Session(QObject):
     def _send(self, command: messages.Command) -> None:
         self._sent = self._thread.send(command)
 
+    def _build(self, dataset: ImageDataset) -> None:
+        self._unbuilt = dataset
+        self._send(messages.Build(self.settings, dataset))
+
     def _on_event(self, event: messages.Event) -> None:
         if self._closed:
             return
@@ -186,8 +206,14 @@ class Session(QObject):
                 # An answer older than the newest command tells of a state that is about to end.
                 if handled == self._sent or state is State.FAILED:
                     self.drain()
+                    if state is State.LOADING:  # the model could not be made
+                        self.waiting_for = "other settings or other images"
                     self._set_state(state)
+            case messages.Changed(field, value):
+                self.settings = updated(self.settings, **{field: value})
+                self.changed.emit(field)
             case messages.Opened():
+                self._unbuilt = None
                 self.settings = event.settings
                 self.dataset = event.dataset
                 self.folder = event.folder
@@ -198,7 +224,8 @@ class Session(QObject):
                 self.folder = folder
                 self.saved_step = step
                 self.saved.emit(event)
-            case messages.Problem(sentence, details):
+            case messages.Problem(sentence, details, cpu_may_help):
+                self.cpu_may_help = cpu_may_help
                 self.problem.emit(sentence, details)
                 if self.dataset is None and not self._loader.last_key:
                     # The run asked for could not be opened: the digits are always there.
@@ -216,6 +243,8 @@ class Session(QObject):
             self._loader.load(CATALOG[0].key, None)
 
     def _set_state(self, state: State) -> None:
+        if state not in (State.FAILED, State.LOADING):
+            self.cpu_may_help = False
         if state is not self.state:
             self.state = state
             self.state_changed.emit(state)

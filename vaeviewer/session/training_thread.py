@@ -9,17 +9,18 @@ import queue
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaeviewer import paths
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.failure import Failure, Kind, describe_failure, smaller_batches
 from vaeviewer.errors import UserError
-from vaeviewer.session import messages
+from vaeviewer.session import failure_sentences, messages
 from vaeviewer.session.mailbox import Mailbox, Progress
 from vaeviewer.session.rate_meter import RateMeter
 from vaeviewer.session.states import State
@@ -40,6 +41,12 @@ PUBLISH_SHARE = 0.05
 
 ENCODE_SHARE = 0.25
 """In slow motion all images are encoded again for every snapshot, as long as that takes at most this share."""
+
+TRAINING = (messages.Train, messages.Step, messages.ContinueOnCpu)
+"""Commands that are done again with smaller batches when memory does not suffice."""
+
+ASIDE = (messages.OpenRun, messages.UseData, messages.Save, messages.Change)
+"""Commands that leave the model in training as it is when they fail."""
 
 
 class TrainingThread:
@@ -112,7 +119,8 @@ class TrainingThread:
         try:
             importlib.import_module("vaeviewer.backend.trainer")  # takes seconds, the window is up meanwhile
         except Exception as error:  # whatever keeps torch from loading is the user's to read
-            self._problem(f"PyTorch could not be loaded: {_first_line(error)}")
+            log.exception("PyTorch could not be loaded")
+            self._problem(f"PyTorch could not be loaded: {error}".rstrip("."))
             return
         self._imported.set()
         while not self._leave.is_set():
@@ -134,13 +142,41 @@ class TrainingThread:
 
     def _handle(self, number: int, command: messages.Command) -> None:
         self._handled = number
-        try:
-            self._perform(command)
-        except UserError as error:
-            self._problem(str(error))
+        trainer = self._trainer
+        failure = self._attempt(lambda: self._perform(command))
+        if failure is not None and isinstance(command, TRAINING):
+            failure = self._retry_with_smaller_batches(command, failure)
+        if failure is None:
+            return
+        log.error("%s failed\n%s", type(command).__name__, failure.details)
+        if (
+            isinstance(command, ASIDE)
+            and failure.spares_weights
+            and trainer is not None
+            and trainer is self._trainer
+        ):
+            self._problem(failure_sentences.not_done(failure), failure.details)
             self._enter(self._state)
+            return
+        worse = self._attempt(lambda: self._fail(command, failure))
+        if worse is not None:
+            self._give_up(failure, worse)
+
+    def _attempt(self, action: Callable[[], None]) -> Failure | None:
+        """Do something; ``None``, or what went wrong that the user is not told yet.
+
+        Whoever recovers does so after this returned: the exception, and with it the memory that its frames
+        hold, is gone by then.
+        """
+        try:
+            action()
+        except UserError as error:
+            log.warning("%s", error)
+            self._problem(str(error))
+            self._enter(self._state if self._trainer is not None else State.LOADING)
         except Exception as error:  # the thread lives on; the window says what happened
-            self._fail(error)
+            return describe_failure(error)
+        return None
 
     def _perform(self, command: messages.Command) -> None:
         match command:
@@ -160,13 +196,20 @@ class TrainingThread:
                 else:
                     self._enter(self._state)
             case messages.Stop():
-                self._rest(State.FINISHED)
+                if self._state is State.FAILED:  # it failed before it was told: the message stays
+                    self._enter(self._state)
+                else:
+                    self._rest(State.FINISHED)
             case messages.Change(field, value):
                 if self._trainer is not None:
                     self._trainer.change(field, value)
                     self._post_progress()
             case messages.Save(folder):
                 self._save(folder)
+            case messages.ContinueOnCpu():
+                if self._current().device.type != "cpu":
+                    self._move_to_cpu()
+                self._train(further=False)
 
     def _build(self, settings: Settings, dataset: ImageDataset) -> None:
         from vaeviewer.backend.trainer import Trainer
@@ -235,10 +278,11 @@ class TrainingThread:
         """Handle what was asked since the last step, wait where the pace says so, and say whether to go on."""
         while not self._leave.is_set():
             if not self._commands.empty():
+                # First, so that a command is not lost with the steps before it.
+                self._current().finish_block()
                 item = self._commands.get()
                 if item is None:
                     return False
-                self._current().finish_block()
                 self._handle(*item)
                 if self._state is not State.RUNNING:
                     return False
@@ -300,32 +344,81 @@ class TrainingThread:
         if state is State.FINISHED and trainer.step_count and not trainer.held_out_is_current:
             trainer.evaluate()
         self._refresh_posterior(trainer)
-        trainer.keep_good_state()
         self._publish(trainer)
+        trainer.keep_good_state()  # after publishing, which finds a posterior that is not finite
         self._meter.stop()
         self._post_progress()
         self._enter(state)
 
-    def _fail(self, error: Exception) -> None:
-        from vaeviewer.backend.trainer import NonFiniteError
+    # When something goes wrong
 
-        details = "".join(traceback.format_exception(error))
-        if self._trainer is None:
-            self._problem(f"This could not be done: {_first_line(error)}", details)
+    def _retry_with_smaller_batches(self, command: messages.Command, failure: Failure) -> Failure | None:
+        """Where memory ran out, do ``command`` again with half the batch, and so on; what is left to answer."""
+        remaining: Failure | None = failure
+        for batch_size in smaller_batches(self._current().batch_size):
+            if remaining is None or remaining.kind is not Kind.MEMORY or self._leave.is_set():
+                break
+            log.warning("out of memory\n%s", remaining.details)
+            remaining = self._attempt(partial(self._retry, command, batch_size, remaining.details))
+        return remaining
+
+    def _retry(self, command: messages.Command, batch_size: int, details: str) -> None:
+        import torch
+
+        torch.cuda.empty_cache()  # does nothing where there is no CUDA
+        trainer = self._current()
+        failed_size = trainer.batch_size
+        step = trainer.restore_good_state(batch_size)
+        self._notify(messages.Changed("batch_size", batch_size))
+        self._problem(failure_sentences.eased(failed_size, batch_size, step), details)
+        self._perform(command)
+
+    def _fail(self, command: messages.Command, failure: Failure) -> None:
+        """Go back to the last good state, say so, and wait there."""
+        trainer = self._trainer
+        if trainer is None:
+            wanted = command.settings.train.device if isinstance(command, messages.Build) else "cpu"
+            self._problem(
+                failure_sentences.unbuilt(failure, device=wanted),
+                failure.details,
+                cpu_may_help=wanted != "cpu" and failure.kind in (Kind.MEMORY, Kind.DEVICE),
+            )
             self._enter(State.LOADING)
             return
-        step = self._trainer.restore_good_state()
-        if isinstance(error, NonFiniteError):
-            sentence = (
-                f"Training stopped: {error}. The weights are back at step {step:,}; "
-                "lower the learning rate, then press Continue."
-            )
-        else:
-            sentence = f"Training stopped: {_first_line(error)}. The weights are back at step {step:,}."
-        self._publish(self._trainer)
+        self._state = State.FAILED
+        device, batch_size = trainer.device.type, trainer.batch_size
+        if failure.kind is Kind.DEVICE or not self._restored(trainer):
+            self._move_to_cpu()  # from what was kept in ordinary memory: the device may not answer any more
+            trainer = self._current()
+        self._publish(trainer)
+        self._meter.stop()
         self._post_progress()
-        self._problem(sentence, details)
+        self._problem(
+            failure_sentences.stopped(failure, device=device, batch_size=batch_size, step=trainer.step_count),
+            failure.details,
+            cpu_may_help=device != "cpu" and failure.kind in (Kind.MEMORY, Kind.DEVICE),
+        )
         self._enter(State.FAILED)
+
+    def _restored(self, trainer: Trainer) -> bool:
+        def restore() -> None:
+            trainer.restore_good_state()
+
+        problem = self._attempt(restore)
+        if problem is not None:
+            log.error("the good state could not be restored in place\n%s", problem.details)
+        return problem is None
+
+    def _give_up(self, failure: Failure, worse: Failure) -> None:
+        log.error("the good state could not be restored\n%s", worse.details)
+        self._problem(failure_sentences.lost(failure, worse), failure.details + "\n" + worse.details)
+        self._enter(State.FAILED if self._trainer is not None else State.LOADING)
+
+    def _move_to_cpu(self) -> None:
+        from vaeviewer.backend.restore import moved_to_cpu
+
+        self._trainer = moved_to_cpu(self._current())
+        self._notify(messages.Changed("device", "cpu"))
 
     def _save(self, folder: Path) -> None:
         from vaeviewer.backend.restore import save
@@ -373,8 +466,8 @@ class TrainingThread:
         self._state = state
         self._notify(messages.Entered(state, self._handled))
 
-    def _problem(self, sentence: str, details: str = "") -> None:
-        self._notify(messages.Problem(sentence, details))
+    def _problem(self, sentence: str, details: str = "", *, cpu_may_help: bool = False) -> None:
+        self._notify(messages.Problem(sentence, details, cpu_may_help))
 
 
 def _let_the_window_go_first() -> None:
@@ -385,8 +478,3 @@ def _let_the_window_go_first() -> None:
     if sys.platform.startswith("linux"):
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".")

@@ -79,6 +79,7 @@ class MainWindow(QMainWindow):
         self._schedule = Schedule()
         self._decoder = GridDecoder(self)
         self._example_draw = 0
+        self._threads = 1
         self._shown_before = False
         self._docks_by_hand = False
         self._drawn: tuple[Snapshot | None, Progress | None] = (None, None)
@@ -138,7 +139,8 @@ class MainWindow(QMainWindow):
 
     def show_problem(self, sentence: str, details: str = "") -> None:
         """Show a message above the plane, without stopping anything."""
-        self.message.show_message(sentence, details=details)
+        answers = [("&Continue on the CPU", self.session.use_cpu)] if self.session.cpu_may_help else []
+        self.message.show_message(sentence, answers, details=details)
 
     # Building
 
@@ -220,6 +222,7 @@ class MainWindow(QMainWindow):
         session = self.session
         session.state_changed.connect(self._on_state)
         session.opened.connect(self._on_opened)
+        session.changed.connect(self._on_changed)
         session.saved.connect(self._on_saved)
         session.problem.connect(self.show_problem)
         session.data_arrived.connect(self._offer_to_keep_model)
@@ -245,7 +248,7 @@ class MainWindow(QMainWindow):
 
     def _on_state(self, state: State) -> None:
         session = self.session
-        waiting = f"Loading {session.waiting_for}…" if state is State.LOADING else ""
+        waiting = f"Waiting for {session.waiting_for}…" if state is State.LOADING else ""
         self.controls.set_state(state, session.waiting_for)
         hint = waiting or HINTS[state]
         self.plane.set_hint(hint)
@@ -267,14 +270,22 @@ class MainWindow(QMainWindow):
         self.view = replace(
             self.view, selected=None, hidden_classes=frozenset(), examples=self._choose_examples()
         )
-        threads = f"{opened.threads} threads" if opened.threads > 1 else "1 thread"
-        self._status["device"].setText(
-            f"{opened.device.upper()}, {threads}" if opened.device == "cpu" else opened.device.upper()
-        )
+        self._threads = opened.threads
+        self._show_device(opened.device)
         self._status["data"].setText(
             f"{dataset.name}: {len(dataset.train_images):,} train, {len(dataset.held_out_images):,} held out"
         )
         self._show_title()
+
+    def _on_changed(self, field: str) -> None:
+        settings = self.session.settings
+        self.form.set_settings(settings)
+        if field == "device":
+            self._show_device(settings.train.device)
+
+    def _show_device(self, device: str) -> None:
+        threads = f", {self._threads} thread{'s' if self._threads > 1 else ''}" if device == "cpu" else ""
+        self._status["device"].setText(f"{device.upper()}{threads}")
 
     def _on_saved(self, saved: Saved) -> None:
         self._show_title()

@@ -10,12 +10,13 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMenu
 
-from vaeviewer import __version__, paths
+from vaeviewer import __version__, log, paths
 from vaeviewer.backend.datasets import CATALOG
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.image_widget import to_qimage
 from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.text_dialog import TextDialog
 
 SHORTCUTS = """<table cellpadding=3>
 <tr><td><b>Space</b></td><td>Train, Pause, Resume</td></tr>
@@ -149,6 +150,7 @@ class Menus(QObject):
         message = self._window.message
         menu = self._menu("&Help")
         self._add(menu, "&Keyboard and mouse", lambda: message.show_message(SHORTCUTS), "F1")
+        self._add(menu, "Show &log", self._show_log)
         self._add(
             menu,
             "&About vaeviewer",
@@ -200,6 +202,9 @@ class Menus(QObject):
         file, _ = QFileDialog.getSaveFileName(self._window, "Export manifold", "manifold.png", "PNG (*.png)")
         if file and not to_qimage(picture).save(file):
             self._window.show_problem(f"{file} could not be written; choose another place.")
+
+    def _show_log(self) -> None:
+        TextDialog(self._window, "Log", log.tail(), log.log_file()).show()
 
     def _load(self, key: str) -> None:
         session = self._window.session

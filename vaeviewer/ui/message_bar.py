@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QGuiApplication, QKeySequence, QPainter, QPaintEvent, QShortcut
+from PySide6.QtGui import QColor, QKeySequence, QPainter, QPaintEvent, QShortcut
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
 
+from vaeviewer.ui.text_dialog import TextDialog
 from vaeviewer.ui.theme import theme_of
 
 Answer = tuple[str, Callable[[], None]]
@@ -46,24 +47,28 @@ class MessageBar(QFrame):
         Args:
             sentence: What to say.
             answers: Button texts and what they do; each also closes the message.
-            details: Text that a Copy details button puts on the clipboard.
+            details: Text that a Details button shows, to read and copy.
         """
-        self._label.setText(sentence[:1].upper() + sentence[1:])
+        self.set_text(sentence)
         self._bar.hide()
         for button in self._buttons:
             button.deleteLater()
         self._buttons = []
         if details:
             self._add_button(
-                "Copy detai&ls",
-                lambda: QGuiApplication.clipboard().setText(details),
-                tip="Put what a developer would want to know on the clipboard",
+                "Detai&ls…",
+                lambda: TextDialog(self.window(), "Details", details).show(),
+                tip="What a developer would want to know, to read and to copy",
                 closes=False,
             )
         for text, action in answers:
             self._add_button(text, action)
         self._add_button("Dis&miss", lambda: None, tip="Close this message (Escape)")
         self.show()
+
+    def set_text(self, sentence: str) -> None:
+        """Put other words in place of the sentence, under the same buttons."""
+        self._label.setText(sentence[:1].upper() + sentence[1:])
 
     def show_progress(self, done: int, total: int) -> None:
         """Show how far what the message tells of has come, in bytes; ``total`` 0 means unknown."""
