@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from vaeviewer import __version__
 from vaeviewer.errors import UserError
+from vaeviewer.limits import MAX_COUNT_ARGUMENT
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -137,8 +138,10 @@ def _bench(words: list[str]) -> int:
 
 def _positive(text: str) -> int:
     value = int(text) if text.isdecimal() else 0
-    if not 1 <= value <= 100_000:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 100000, but is {text!r}")
+    if not 1 <= value <= MAX_COUNT_ARGUMENT:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from 1 to {MAX_COUNT_ARGUMENT}, but is {text!r}"
+        )
     return value
 
 

@@ -31,9 +31,6 @@ from vaeviewer.backend.models.shapes import expected_weights
 from vaeviewer.backend.run_manifest import (
     FILE_NAME,
     FORMAT,
-    MAX_MANIFEST_BYTES,
-    MAX_METRICS_FILE_BYTES,
-    MAX_TENSOR_FILE_BYTES,
     Change,
     CheckpointEntry,
     DataDescription,
@@ -45,8 +42,14 @@ from vaeviewer.backend.run_manifest import (
     parse_manifest,
 )
 from vaeviewer.backend.snapshot import Checkpoint, Snapshot, TrainingState
-from vaeviewer.backend.tensor_files import MAX_HEADER_BYTES, check_arrays, pack, unpack
+from vaeviewer.backend.tensor_files import check_arrays, pack, unpack
 from vaeviewer.errors import RunFolderError
+from vaeviewer.limits import (
+    MAX_MANIFEST_BYTES,
+    MAX_METRICS_FILE_BYTES,
+    MAX_TENSOR_FILE_BYTES,
+    MAX_TENSOR_HEADER_BYTES,
+)
 
 __all__ = [
     "Change",
@@ -159,7 +162,7 @@ def load_run(path: Path | str) -> Run:
 def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem: str) -> Run:
     settings, image_shape, files = manifest.settings, manifest.data.image_shape, entry.files
     shapes = expected_weights(settings.model, image_shape)
-    weights_limit = 4 * sum(map(prod, shapes.values())) + MAX_HEADER_BYTES + 8
+    weights_limit = 4 * sum(map(prod, shapes.values())) + MAX_TENSOR_HEADER_BYTES + 8
     with _naming(folder, files.weights):
         weights = _read(folder, files.weights, weights_limit)
         check_arrays(weights, shapes)
