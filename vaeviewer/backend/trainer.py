@@ -67,6 +67,7 @@ class Trainer:
         history: Every step's terms and the held-out figures. Other threads may read it.
         timeline: Changes made on the way, oldest first.
         threads: Processor threads in use.
+        held_out: Figures of the newest evaluation, or ``None`` before the first.
 
     Raises:
         SettingsError: The device cannot be used.
@@ -80,6 +81,7 @@ class Trainer:
         self.history = History.empty()
         self.timeline: list[Change] = []
         self.held_out: HeldOut | None = None
+        self._held_out_step = -1
         self.planned_epochs = settings.train.epochs
 
         seed = settings.train.seed
@@ -146,8 +148,7 @@ class Trainer:
     @property
     def held_out_is_current(self) -> bool:
         """Whether the newest held-out figures are of this step."""
-        rows = self.history.held_out.view().step
-        return self.held_out is not None and len(rows) > 0 and int(rows[-1]) == self._position.step
+        return self.held_out is not None and self._held_out_step == self._position.step
 
     @property
     def at_epoch_start(self) -> bool:
@@ -230,8 +231,12 @@ class Trainer:
 
     # Looking at the model
 
-    def evaluate(self) -> HeldOut:
-        """Held-out terms with fixed noise, appended to the history.
+    def evaluate(self, *, record: bool = True) -> HeldOut:
+        """Held-out terms with fixed noise.
+
+        Args:
+            record: Whether they become a row of the history. Not where a run is only interrupted: resumed, it is to
+                have the history of one that never was.
 
         Raises:
             NonFiniteError: A term is infinite or NaN.
@@ -243,8 +248,9 @@ class Trainer:
         found = self._held_out_images.evaluate(self._model)
         if not math.isfinite(found.elbo):
             raise NonFiniteError(self._position.step)
-        self.held_out = found
-        self.history.held_out.append_row(self._position.step, self.epoch, found.reconstruction, found.kl)
+        self.held_out, self._held_out_step = found, self._position.step
+        if record:
+            self.history.held_out.append_row(self._position.step, self.epoch, found.reconstruction, found.kl)
         return found
 
     @torch.no_grad()
@@ -288,9 +294,17 @@ class Trainer:
         """Everything needed to go on from here bit for bit. Call it after :meth:`finish_block`."""
         return Checkpoint(self.snapshot(), self._training_state())
 
-    def restore(self, checkpoint: Checkpoint, history: History, timeline: list[Change]) -> None:
-        """Go on from a checkpoint of the same settings and data, with its history and timeline."""
+    def restore(
+        self,
+        checkpoint: Checkpoint,
+        history: History,
+        timeline: list[Change],
+        held_out: HeldOut | None = None,
+    ) -> None:
+        """Go on from a checkpoint of the same settings and data, with its history, timeline and held-out figures."""
         self.history = history
+        rows = history.held_out.view().step
+        self.held_out, self._held_out_step = held_out, int(rows[-1]) if len(rows) else -1
         self.timeline = timeline
         changed = {change.field: change.value for change in timeline if change.field != PLANNED_EPOCHS}
         self.settings = updated(self.initial_settings, **changed)

@@ -25,10 +25,17 @@ CLOSE_SECONDS = 1.2
 class Session(QObject):
     """One model with its data, training thread and state. Lives on the UI thread.
 
+    Attributes:
+        folder: The run's folder, or ``None`` before training began.
+        read_only: Why nothing is written to the folder, or empty.
+        saved_step: The newest step on disk, or ``None``.
+        save_problem: Why the newest save failed, or empty.
+
     Signals:
         state_changed(State): The state is another one.
         opened(Opened): Another model or data set is in use, with its settings.
         saved(Saved): The run was written.
+        save_failed(str): The run could not be written and why; it is tried again until ``saved``.
         problem(str, str): A sentence for the user, and details.
         notice(str): A sentence for the status bar.
         fetching(int, int): Bytes of a download, done and in all (0: unknown); ``(-1, -1)`` when it ended.
@@ -38,6 +45,7 @@ class Session(QObject):
     state_changed = Signal(object)
     opened = Signal(object)
     saved = Signal(object)
+    save_failed = Signal(str)
     problem = Signal(str, str)
     notice = Signal(str)
     fetching = Signal(int, int)
@@ -54,7 +62,9 @@ class Session(QObject):
         self.state = State.LOADING
         self.waiting_for = "PyTorch and the images"
         self.folder: Path | None = None
+        self.read_only = ""
         self.saved_step: int | None = None
+        self.save_problem = ""
         self._sent = 0
         self._closed = False
         self._mailbox = Mailbox()
@@ -191,13 +201,19 @@ class Session(QObject):
                 self.settings = event.settings
                 self.dataset = event.dataset
                 self.folder = event.folder
+                self.read_only = event.read_only
+                self.save_problem = ""
                 self.saved_step = event.snapshot.step if event.folder is not None else None
                 self.snapshot = event.snapshot
                 self.opened.emit(event)
             case messages.Saved(folder, step):
                 self.folder = folder
+                self.read_only = self.save_problem = ""
                 self.saved_step = step
                 self.saved.emit(event)
+            case messages.SaveFailed(_, sentence):
+                self.save_problem = sentence
+                self.save_failed.emit(sentence)
             case messages.Problem(sentence, details):
                 self.problem.emit(sentence, details)
                 if self.dataset is None and not self._loader.last_key:
