@@ -74,8 +74,24 @@ def _train(words: list[str]) -> int:
     from vaeviewer import commands
 
     parser = _Parser(prog="vaeviewer train", description="Train without a window and leave a run folder.")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="folder to write; new or empty")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="RUN", help="folder to write; new or empty"
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="go on with a saved run to its planned epochs, or to --epochs",
+    )
+    parser.add_argument(
+        "--stop-after",
+        type=_positive,
+        metavar="N",
+        help="stop after N epochs from here, as Ctrl-C would; --resume goes on from there",
+    )
+    parser.add_argument(
+        "--save-every",
+        type=_seconds,
+        metavar="S",
+        help="seconds between saves while it trains, at least (10)",
     )
     commands.add_settings(parser)
     parser.add_argument(
@@ -141,6 +157,18 @@ def _positive(text: str) -> int:
     if not 1 <= value <= MAX_COUNT_ARGUMENT:
         raise argparse.ArgumentTypeError(
             f"must be a whole number from 1 to {MAX_COUNT_ARGUMENT}, but is {text!r}"
+        )
+    return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= MAX_COUNT_ARGUMENT:
+        raise argparse.ArgumentTypeError(
+            f"must be a number from 0.1 to {MAX_COUNT_ARGUMENT}, but is {text!r}"
         )
     return value
 

@@ -54,4 +54,4 @@ MAX_DOWNLOAD_BYTES = 2**26
 # The command line
 
 MAX_COUNT_ARGUMENT = 100_000
-"""A number of epochs or images on the command line that is no setting."""
+"""A number of epochs, images or seconds on the command line that is no setting."""
