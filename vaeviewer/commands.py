@@ -193,6 +193,11 @@ def _opened(options: argparse.Namespace, autosave: Autosave) -> Trainer:
                 f"{trainer.epoch:g}, but is {epochs}."
             )
         trainer.change("epochs", epochs)
+    if trainer.finished:
+        print(
+            f"note: {autosave.folder} has its {trainer.planned_epochs} epochs; --epochs N trains to N",
+            file=sys.stderr,
+        )
     return trainer
 
 
