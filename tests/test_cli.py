@@ -15,6 +15,7 @@ import pytest
 
 from vaeviewer import __version__
 from vaeviewer.backend.run_list import summary_of
+from vaeviewer.backend.run_lock import RunLock, in_use
 from vaeviewer.cli import main
 
 QUICK = ("--hidden", "16", "--epochs", "1", "--batch-size", "100", "--threads", "1", "--device", "cpu")
@@ -104,14 +105,14 @@ def test_train_loads_no_qt(tmp_path: Path) -> None:
 
 
 RESUMABLE = ("--hidden", "16", "--batch-size", "10", "--threads", "1", "--device", "cpu")
-EPOCHS = 6  # of 900 steps, about half a second each
+EPOCHS = 4
+STEPS = EPOCHS * 900  # some seconds, so that a signal comes on the way
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "uninterrupted"
-    done = vaeviewer("train", "--out", out, *RESUMABLE, "--epochs", str(EPOCHS))
-    assert done.returncode == 0, done.stderr
+    assert main(["train", "--out", str(out), *RESUMABLE, "--epochs", str(EPOCHS)]) == 0
     return out
 
 
@@ -145,9 +146,8 @@ def test_stopped_and_resumed_is_as_if_never_stopped(uninterrupted: Path, tmp_pat
     assert (report["epochs"], report["planned_epochs"]) == (2, EPOCHS)
     summary = summary_of(out)
     assert (summary.epoch, summary.planned_epochs, summary.in_training) == (2, EPOCHS, False)
-    done = vaeviewer("train", "--resume", out, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["epochs"] == EPOCHS
+    assert main(["train", "--resume", str(out)]) == 0
+    assert summary_of(out).epoch == EPOCHS
     assert newest(out) == newest(uninterrupted)
 
 
@@ -158,17 +158,16 @@ def test_interrupted_or_killed_and_resumed_is_as_if_never_stopped(
 ) -> None:
     out = tmp_path / "run"
     with begin_training(out, "--epochs", str(EPOCHS), "--save-every", "0.1", "--json") as process:
-        assert "is open in another window or command" in vaeviewer("train", "--resume", out).stderr
+        assert in_use(out)
         process.send_signal(how)
         output, errors = process.communicate(timeout=30)
     if how is signal.SIGINT:
         assert process.returncode == 130, errors
         assert json.loads(output)["interrupted"] is True
-        assert vaeviewer("evaluate", out).returncode == 0
+        assert main(["evaluate", str(out)]) == 0
     assert summary_of(out).interrupted is (how is signal.SIGKILL)
-    assert 0 < summary_of(out).step < EPOCHS * 900
-    done = vaeviewer("train", "--resume", out)
-    assert done.returncode == 0, done.stderr
+    assert 0 < summary_of(out).step < STEPS
+    assert main(["train", "--resume", str(out)]) == 0
     assert newest(out) == newest(uninterrupted)
 
 
@@ -201,6 +200,15 @@ def test_what_contradicts_resuming_is_refused_by_name(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, words: tuple[str, str]
 ) -> None:
     assert words[0] in refused(capsys, "train", "--resume", tmp_path, *words)
+
+
+def test_a_run_that_is_open_elsewhere_is_not_resumed(
+    capsys: pytest.CaptureFixture[str], trained: tuple[Path, dict[str, object]]
+) -> None:
+    lock = RunLock(trained[0])
+    lock.acquire()
+    assert "is open in another window or command" in refused(capsys, "train", "--resume", trained[0])
+    lock.release()
 
 
 def test_train_needs_a_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ def reach(qtbot: QtBot, session: Session, state: State) -> None:
 def settle(qtbot: QtBot, session: Session, state: State) -> None:
     def settled() -> bool:
         session.drain()
-        return session.state is state and session._thread._handled == session._sent
+        done = session._thread._handled == session._sent and session.progress is not None
+        return done and session.state is state
 
     qtbot.waitUntil(settled, timeout=20_000)
 
