@@ -273,8 +273,8 @@ def test_a_saved_run_opens_again(qtbot: QtBot, make: MakeSession, small: Setting
     qtbot.waitUntil(lambda: session.state is State.READY, timeout=30_000)
     session.request(Action.STEP)
     settle(qtbot, session, State.PAUSED)
-    with qtbot.waitSignal(session.saved):
-        session.save(tmp_path / "run")
+    session.save(tmp_path / "run")
+    qtbot.waitUntil(lambda: session.folder == tmp_path / "run", timeout=10_000)
     session.drain()
     assert session.snapshot is not None
     saved = session.snapshot
@@ -301,7 +301,7 @@ def test_a_run_has_its_folder_from_the_first_step_on(
 ) -> None:
     session = make(updated(small, epochs=1000))
     assert not paths.runs_dir().exists()
-    session._thread._save_seconds = 0.1
+    session._thread.run_keeper._save_seconds = 0.1
     session.set_steps_per_second(50.0)
     with qtbot.waitSignal(session.saved) as first:
         session.request(Action.TRAIN)
@@ -355,8 +355,8 @@ def test_a_run_that_is_open_elsewhere_is_read_only_and_goes_on_as_another(
     qtbot.waitUntil(lambda: first.state is State.READY, timeout=30_000)
     first.request(Action.STEP)
     settle(qtbot, first, State.PAUSED)
-    with qtbot.waitSignal(first.saved):
-        first.save(tmp_path / "run")
+    first.save(tmp_path / "run")
+    qtbot.waitUntil(lambda: first.folder == tmp_path / "run", timeout=10_000)
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").glob("[!.]*")}
 
     second.start(run=tmp_path / "run")

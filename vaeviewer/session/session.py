@@ -167,8 +167,8 @@ class Session(QObject):
         self._send(messages.Save(folder.absolute()))
 
     def forget_run(self) -> None:
-        """Let closing leave nothing on disk."""
-        self._thread.keeps_run = False
+        """Let training leave nothing on disk."""
+        self._thread.run_keeper.keeps_run = False
 
     def close(self) -> bool:
         """Leave: stop the threads and wait for them, but not for long; returns whether all of them ended."""

@@ -15,15 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vaeviewer import paths
-from vaeviewer.backend.autosave import SAVE_SECONDS, Autosave
+from vaeviewer.backend.autosave import SAVE_SECONDS
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.run_lock import make_new_folder
-from vaeviewer.errors import RunFolderError, UserError
+from vaeviewer.errors import UserError
 from vaeviewer.session import messages
 from vaeviewer.session.mailbox import Mailbox, Progress
 from vaeviewer.session.rate_meter import RateMeter
+from vaeviewer.session.run_keeper import RunKeeper
 from vaeviewer.session.states import State
 
 if TYPE_CHECKING:  # torch is imported by the thread itself, once the window is on screen
@@ -53,7 +52,7 @@ class TrainingThread:
         save_seconds: While training, the run is saved this often at most.
 
     Attributes:
-        keeps_run: Whether what is trained goes into a run folder.
+        run_keeper: Where the run is saved.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class TrainingThread:
         notify: Callable[[messages.Event], None],
         save_seconds: float = SAVE_SECONDS,
     ) -> None:
-        self.keeps_run = True
+        self.run_keeper = RunKeeper(notify, save_seconds)
         self._mailbox = mailbox
         self._notify = notify
         self._commands: queue.SimpleQueue[tuple[int, messages.Command] | None] = queue.SimpleQueue()
@@ -74,9 +73,6 @@ class TrainingThread:
         self._steps_per_s = 0.0
         self._state = State.LOADING
         self._trainer: Trainer | None = None
-        self._folder: Path | None = None
-        self._autosave: Autosave | None = None
-        self._save_seconds = save_seconds
         self._meter = RateMeter()
         self._last_publish = 0.0
         self._publish_cost = 0.0
@@ -133,7 +129,7 @@ class TrainingThread:
     def _keep_run(self) -> None:
         """Closing never asks: steps that are not on disk yet are saved."""
         try:
-            self._leave_run()
+            self.run_keeper.leave(self._trainer)
         except Exception:  # nobody is left to tell but the log, and nothing must keep the program from ending
             log.exception("the run could not be saved while closing")
 
@@ -169,16 +165,17 @@ class TrainingThread:
             case messages.Change(field, value):
                 if self._trainer is not None:
                     self._trainer.change(field, value)
-                    self._note(f"{field} = {value}")
+                    self.run_keeper.note(self._trainer, f"{field} = {value}")
                     self._post_progress()
             case messages.Save(folder):
-                self._save(folder)
+                in_training = self._state is State.RUNNING
+                self.run_keeper.save(self._current(), folder, in_training=in_training)
 
     def _build(self, settings: Settings, dataset: ImageDataset) -> None:
         from vaeviewer.backend.trainer import Trainer
 
         try:
-            self._leave_run()
+            self.run_keeper.leave(self._trainer)
         except UserError as error:  # a new model was asked for, so the old one is not kept
             self._problem(str(error))
         # The old trainer goes first: two copies of the data need not fit on the device.
@@ -188,32 +185,8 @@ class TrainingThread:
         self._rest(State.READY)
 
     def _open(self, folder: Path) -> None:
-        from vaeviewer.backend.restore import open_run
-
-        if folder == self._folder:
-            self._leave_run()  # it is read again as it is now, and its lock is free
-        autosave, read_only = self._autosave_in(folder), ""
-        try:
-            autosave.claim()
-        except RunFolderError as error:
-            read_only = str(error)
-        try:
-            trainer = open_run(folder)
-            if trainer.settings.model.latent_dim != 2:
-                dim = trainer.settings.model.latent_dim
-                raise UserError(
-                    f"{folder} holds a model with {dim} latent dimensions; the window shows those with 2."
-                )
-            if not read_only:
-                autosave.adopt(trainer)
-            self._leave_run()
-        except BaseException:
-            autosave.close(None)
-            raise
-        self._trainer = trainer
-        self._folder = folder
-        self._autosave = None if read_only else autosave
-        self._announce(trainer, read_only)
+        self._trainer = trainer = self.run_keeper.open(folder, self._trainer)
+        self._announce(trainer)
         if trainer.step_count == 0:
             self._rest(State.READY)
         else:
@@ -224,7 +197,7 @@ class TrainingThread:
 
         trainer = self._current()
         moved = moved_to(trainer, dataset)
-        self._leave_run()
+        self.run_keeper.leave(trainer)
         self._trainer = moved
         self._announce(self._trainer)
         self._rest(State.FINISHED if trainer.step_count else State.READY)
@@ -237,9 +210,7 @@ class TrainingThread:
             trainer.train_further()
         self._meter.start(trainer.step_count)
         self._next_step = 0.0
-        autosave = self._own_autosave()
-        if autosave is not None:
-            autosave.begin(trainer)
+        self.run_keeper.begin(trainer)
         self._enter(State.RUNNING)
         train(trainer, go_on=self._go_on, after_block=self._after_block)
         # A command that ended the run has entered its own state already.
@@ -252,10 +223,9 @@ class TrainingThread:
         trainer = self._current()
         if trainer.finished:
             trainer.train_further()
-        self._own_autosave()
         steps = iter((True,))
         train(trainer, go_on=lambda: next(steps, False), after_block=lambda: None)
-        self._rest(State.PAUSED, more_may_follow=True)
+        self._rest(State.PAUSED, save=self.run_keeper.rest_after_step)
 
     def _go_on(self) -> bool:
         """Handle what was asked since the last step, wait where the pace says so, and say whether to go on."""
@@ -299,8 +269,7 @@ class TrainingThread:
         trainer = self._current()
         self._meter.note(trainer.step_count)
         self._post_progress()
-        if self._autosave is not None:
-            self._autosave.after_block(trainer)
+        self.run_keeper.after_block(trainer)
         now = time.perf_counter()
         interval = max(PUBLISH_SECONDS, self._publish_cost / PUBLISH_SHARE)
         if self._mailbox.snapshot_taken and now - self._last_publish >= interval:
@@ -321,7 +290,7 @@ class TrainingThread:
         trainer.refresh_posterior()
         self._encode_cost = time.perf_counter() - start
 
-    def _rest(self, state: State, *, more_may_follow: bool = False) -> None:
+    def _rest(self, state: State, save: Callable[[Trainer], None] | None = None) -> None:
         """Come to rest in ``state``, with a consistent snapshot published and this state kept as good and on disk."""
         trainer = self._current()
         trainer.finish_block()
@@ -332,8 +301,7 @@ class TrainingThread:
         self._publish(trainer)
         self._meter.stop()
         self._post_progress()
-        if self._autosave is not None:
-            self._autosave.rest(trainer, soon=more_may_follow)
+        (save or self.run_keeper.rest)(trainer)
         self._enter(state)
 
     def _fail(self, error: Exception) -> None:
@@ -355,78 +323,24 @@ class TrainingThread:
         self._publish(self._trainer)
         self._post_progress()
         self._problem(sentence, details)
-        if self._autosave is not None:
-            self._autosave.rest(self._trainer)
+        self.run_keeper.rest(self._trainer)
         self._enter(State.FAILED)
-
-    # The run's folder
-
-    def _own_autosave(self) -> Autosave | None:
-        """What saves the run, in a new folder where it has none yet; ``None`` if nothing is to be kept."""
-        if self._autosave is None and self.keeps_run:
-            self._folder = make_new_folder(paths.new_run_folder)
-            self._autosave = self._autosave_in(self._folder)
-        return self._autosave
-
-    def _autosave_in(self, folder: Path) -> Autosave:
-        return Autosave(
-            folder,
-            on_saved=lambda step: self._notify(messages.Saved(folder, step, automatic=True)),
-            on_failed=lambda sentence: self._notify(messages.SaveFailed(folder, sentence)),
-            interval_s=self._save_seconds,
-        )
-
-    def _leave_run(self) -> None:
-        """Let go of the run's folder, with the newest state in it as a clean end.
-
-        Raises:
-            RunFolderError: That state could not be saved. The folder is let go all the same.
-        """
-        autosave, self._autosave, self._folder = self._autosave, None, None
-        if autosave is None:
-            return
-        trainer = None
-        try:
-            self._current().finish_block()
-            trainer = self._trainer
-        finally:
-            autosave.close(trainer)
-
-    def _save(self, folder: Path) -> None:
-        trainer, in_training = self._current(), self._state is State.RUNNING
-        if self._autosave is not None and self._autosave.folder == folder:
-            self._autosave.save_now(trainer, in_training=in_training)
-        else:
-            autosave = self._autosave_in(folder)
-            try:
-                autosave.save_now(trainer, in_training=in_training)
-            except BaseException:
-                autosave.close(None)
-                raise
-            with suppress(RunFolderError):  # perhaps the very reason for another folder
-                self._leave_run()
-            self._autosave, self._folder = autosave, folder
-        self._notify(messages.Saved(folder, trainer.step_count))
-
-    def _note(self, text: str) -> None:
-        if self._autosave is not None:
-            self._autosave.note(self._current().step_count, text)
 
     def _current(self) -> Trainer:
         if self._trainer is None:
             raise UserError("there is no model yet; choose data first.")
         return self._trainer
 
-    def _announce(self, trainer: Trainer, read_only: str = "") -> None:
+    def _announce(self, trainer: Trainer) -> None:
         self._notify(
             messages.Opened(
                 trainer.settings,
                 trainer.dataset,
-                self._folder,
+                self.run_keeper.folder,
                 trainer.device.type,
                 trainer.threads,
                 trainer.snapshot(),
-                read_only,
+                self.run_keeper.read_only,
             )
         )
 
@@ -451,7 +365,7 @@ class TrainingThread:
         self._notify(messages.Entered(state, self._handled))
 
     def _problem(self, sentence: str, details: str = "") -> None:
-        self._note(sentence)
+        self.run_keeper.note(self._trainer, sentence)
         self._notify(messages.Problem(sentence, details))
 
 
