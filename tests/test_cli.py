@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from vaeviewer import __version__
+from vaeviewer.backend.run_list import summary_of
+from vaeviewer.backend.run_lock import RunLock, in_use
 from vaeviewer.cli import main
 
 QUICK = ("--hidden", "16", "--epochs", "1", "--batch-size", "100", "--threads", "1", "--device", "cpu")
@@ -101,28 +104,121 @@ def test_train_loads_no_qt(tmp_path: Path) -> None:
     assert "held-out ELBO" in done.stdout
 
 
-def test_ctrl_c_saves_what_there_is(tmp_path: Path) -> None:
+RESUMABLE = ("--hidden", "16", "--batch-size", "10", "--threads", "1", "--device", "cpu")
+EPOCHS = 4
+STEPS = EPOCHS * 900  # some seconds, so that a signal comes on the way
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "uninterrupted"
+    assert main(["train", "--out", str(out), *RESUMABLE, "--epochs", str(EPOCHS)]) == 0
+    return out
+
+
+def newest(folder: Path) -> tuple[dict[str, bytes], dict[str, object]]:
+    """The files of a run's newest checkpoint by kind, and what the manifest says of where training was."""
+    entry = json.loads((folder / "manifest.json").read_text())["checkpoints"][0]
+    files = {kind: (folder / file["name"]).read_bytes() for kind, file in entry.pop("files").items()}
+    return files, entry
+
+
+def begin_training(out: Path, *words: str) -> subprocess.Popen[str]:
+    """A command that trains, with some steps on disk already."""
+    command = [sys.executable, "-m", "vaeviewer", "train", "--out", str(out), *RESUMABLE, *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.perf_counter() + 60
+    while time.perf_counter() < end and process.poll() is None:
+        if (out / "manifest.json").exists() and summary_of(out).step > 0:
+            return process
+        time.sleep(0.02)
+    process.kill()
+    raise AssertionError(process.communicate()[1])
+
+
+def test_stopped_and_resumed_is_as_if_never_stopped(uninterrupted: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    words = [
-        sys.executable,
-        "-m",
-        "vaeviewer",
-        "train",
-        "--out",
-        str(out),
-        "--epochs",
-        "100000",
-        "--hidden",
-        "8",
-        "--json",
-    ]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(8)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=30)
-    assert process.returncode == 130, errors
-    assert json.loads(output)["interrupted"] is True
-    assert vaeviewer("evaluate", out).returncode == 0
+    done = vaeviewer(
+        "train", "--out", out, *RESUMABLE, "--epochs", str(EPOCHS), "--stop-after", "2", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["epochs"], report["planned_epochs"]) == (2, EPOCHS)
+    summary = summary_of(out)
+    assert (summary.epoch, summary.planned_epochs, summary.in_training) == (2, EPOCHS, False)
+    assert main(["train", "--resume", str(out)]) == 0
+    assert summary_of(out).epoch == EPOCHS
+    assert newest(out) == newest(uninterrupted)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals end a process otherwise there")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_or_killed_and_resumed_is_as_if_never_stopped(
+    uninterrupted: Path, tmp_path: Path, how: signal.Signals
+) -> None:
+    out = tmp_path / "run"
+    with begin_training(out, "--epochs", str(EPOCHS), "--save-every", "0.1", "--json") as process:
+        assert in_use(out)
+        process.send_signal(how)
+        output, errors = process.communicate(timeout=30)
+    if how is signal.SIGINT:
+        assert process.returncode == 130, errors
+        assert json.loads(output)["interrupted"] is True
+        assert main(["evaluate", str(out)]) == 0
+    assert summary_of(out).interrupted is (how is signal.SIGKILL)
+    assert 0 < summary_of(out).step < STEPS
+    assert main(["train", "--resume", str(out)]) == 0
+    assert newest(out) == newest(uninterrupted)
+
+
+def test_a_resumed_run_can_be_given_more_epochs(
+    trained: tuple[Path, dict[str, object]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(trained[0], out)
+    assert "at least 1" in refused(capsys, "train", "--resume", out, "--epochs", "0")
+    assert main(["train", "--resume", str(out)]) == 0
+    assert "--epochs N trains to N" in capsys.readouterr().err
+    assert main(["train", "--resume", str(out), "--epochs", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["epochs"] == 2
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["timeline"] == [{"step": 90, "field": "epochs", "value": 2}]
+    assert "at least 2" in refused(capsys, "train", "--resume", out, "--epochs", "1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--out", "other"),
+        ("--preset", "paper"),
+        ("--dataset", "mnist"),
+        ("--seed", "3"),
+        ("--batch-size", "7"),
+    ],
+)
+def test_what_contradicts_resuming_is_refused_by_name(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: tuple[str, str]
+) -> None:
+    assert words[0] in refused(capsys, "train", "--resume", tmp_path, *words)
+
+
+def test_a_run_that_is_open_elsewhere_is_not_resumed(
+    capsys: pytest.CaptureFixture[str], trained: tuple[Path, dict[str, object]]
+) -> None:
+    lock = RunLock(trained[0])
+    lock.acquire()
+    assert "is open in another window or command" in refused(capsys, "train", "--resume", trained[0])
+    lock.release()
+
+
+def test_train_needs_a_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    line = refused(capsys, "train")
+    assert "--out" in line
+    assert "--resume" in line
+    assert "not a run folder" in refused(capsys, "train", "--resume", tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert "--stop-after" in refused(capsys, "train", "--out", tmp_path / "run", "--stop-after", "0")
+    assert "--save-every" in refused(capsys, "train", "--out", tmp_path / "run", "--save-every", "nan")
 
 
 def test_version() -> None:

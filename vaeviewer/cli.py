@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from vaeviewer import __version__
 from vaeviewer.errors import UserError
+from vaeviewer.limits import MAX_COUNT_ARGUMENT
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -73,8 +74,24 @@ def _train(words: list[str]) -> int:
     from vaeviewer import commands
 
     parser = _Parser(prog="vaeviewer train", description="Train without a window and leave a run folder.")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="folder to write; new or empty")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="RUN", help="folder to write; new or empty"
+        "--resume",
+        type=Path,
+        metavar="RUN",
+        help="go on with a saved run to its planned epochs, or to --epochs",
+    )
+    parser.add_argument(
+        "--stop-after",
+        type=_positive,
+        metavar="N",
+        help="stop after N epochs from here, as Ctrl-C would; --resume goes on from there",
+    )
+    parser.add_argument(
+        "--save-every",
+        type=_seconds,
+        metavar="S",
+        help="seconds between saves while it trains, at least (10)",
     )
     commands.add_settings(parser)
     parser.add_argument(
@@ -137,8 +154,22 @@ def _bench(words: list[str]) -> int:
 
 def _positive(text: str) -> int:
     value = int(text) if text.isdecimal() else 0
-    if not 1 <= value <= 100_000:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 100000, but is {text!r}")
+    if not 1 <= value <= MAX_COUNT_ARGUMENT:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from 1 to {MAX_COUNT_ARGUMENT}, but is {text!r}"
+        )
+    return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= MAX_COUNT_ARGUMENT:
+        raise argparse.ArgumentTypeError(
+            f"must be a number from 0.1 to {MAX_COUNT_ARGUMENT}, but is {text!r}"
+        )
     return value
 
 

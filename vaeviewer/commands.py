@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import signal
 import sys
 import time
@@ -16,19 +17,21 @@ from vaeviewer.backend.config import PRESETS, ModelConfig, Settings, TrainConfig
 from vaeviewer.errors import RunFolderError, SettingsError, UserError
 
 if TYPE_CHECKING:
+    from vaeviewer.backend.autosave import Autosave
     from vaeviewer.backend.datasets.base import ImageDataset
     from vaeviewer.backend.run_folder import HeldOut
     from vaeviewer.backend.trainer import Trainer
 
 INTERRUPTED = 130
+OTHER_PRESETS = ", ".join(name for name in PRESETS if name != "default")
+BESIDE_RESUME = ("epochs", "device")
+"""Settings that may be given another value when a run is resumed."""
 FIELDS = {**ModelConfig.model_fields, **TrainConfig.model_fields}
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """Add ``--preset`` and a flag for each setting, named and explained by the field."""
-    parser.add_argument(
-        "--preset", default="default", metavar="NAME", help=f"where settings start: {', '.join(PRESETS)}"
-    )
+    parser.add_argument("--preset", metavar="NAME", help=f"where settings start, default or {OTHER_PRESETS}")
     group = parser.add_argument_group("settings, in place of the preset's")
     for name, field in FIELDS.items():
         # Values stay text here: the settings themselves know what they accept, and say it in a sentence.
@@ -46,9 +49,10 @@ def settings_of(options: argparse.Namespace) -> Settings:
     Raises:
         SettingsError: A preset or value cannot be used; the sentence names the flag.
     """
-    if options.preset not in PRESETS:
-        raise SettingsError(f"--preset must be one of {', '.join(PRESETS)}, but is {options.preset!r}.")
-    settings = PRESETS[options.preset]
+    preset = options.preset or "default"
+    if preset not in PRESETS:
+        raise SettingsError(f"--preset must be one of {', '.join(PRESETS)}, but is {preset!r}.")
+    settings = PRESETS[preset]
     for name in FIELDS:
         text: str | None = getattr(options, f"set_{name}")
         if text is None:
@@ -67,49 +71,56 @@ def train(options: argparse.Namespace) -> int:
     Raises:
         UserError: Something the user can mend.
     """
-    settings = settings_of(options)
-    from vaeviewer.backend.run_folder import prepare_folder
-
-    new = not options.out.exists()
-    out = prepare_folder(options.out)
-    try:
-        dataset = _load(options.dataset, options.data)
-    except UserError:
-        if new:
-            out.rmdir()
-        raise
+    settings = settings_of(options)  # mistakes are told first: what follows takes seconds
+    if options.resume is not None:
+        _refuse_beside_resume(options)
+        dataset, out = None, options.resume.absolute()
+    elif options.out is not None:
+        dataset, out = _new_run(options)
+    else:
+        raise SettingsError(
+            "--out RUN must name a folder for a new run, or --resume RUN a run to go on with."
+        )
     with _interrupt_flag() as interrupted:
-        from vaeviewer.backend import loop, restore  # takes seconds; mistakes above are told first
-        from vaeviewer.backend.trainer import NonFiniteError, Trainer
+        from vaeviewer.backend.autosave import SAVE_SECONDS, Autosave
 
-        trainer = Trainer(dataset, settings)
-        start = time.perf_counter()
-        with _progress_bar(trainer) as after_block:
-            try:
-                loop.train(trainer, go_on=lambda: not interrupted, after_block=after_block)
-            except NonFiniteError as error:
-                kept = trainer.restore_good_state()
-                restore.save(trainer, out)
-                raise SettingsError(
-                    f"{error}; step {kept:,} is saved in {out}. Try a lower --learning-rate."
-                ) from None
-        seconds = time.perf_counter() - start
-        if not trainer.held_out_is_current:
-            trainer.evaluate()
-        restore.save(trainer, out)
+        autosave = Autosave(
+            out,
+            on_saved=lambda step: None,
+            on_failed=lambda sentence: print(f"vaeviewer: {sentence}", file=sys.stderr),
+            interval_s=options.save_every or SAVE_SECONDS,
+        )
+        try:
+            if dataset is None:
+                trainer = _opened(options, autosave)
+            else:
+                from vaeviewer.backend.trainer import Trainer
 
-    held_out = trainer.held_out
+                trainer = Trainer(dataset, settings)
+            before, start = trainer.step_count, time.perf_counter()
+            _train_on(trainer, autosave, interrupted, options.stop_after)
+            seconds = time.perf_counter() - start
+            if not trainer.held_out_is_current:
+                trainer.evaluate(record=False)
+            autosave.close(trainer)
+        except BaseException:
+            autosave.close(None)
+            raise
+
+    settings, held_out = trainer.settings, trainer.held_out
+    images = (trainer.step_count - before) * trainer.batch_size
     assert held_out is not None, "evaluated above"
     report = {
         "run": str(out),
-        "dataset": dataset.name,
-        "images": len(dataset.train_images),
+        "dataset": trainer.dataset.name,
+        "images": len(trainer.dataset.train_images),
         "device": trainer.device.type,
         "threads": trainer.threads,
         "epochs": round(trainer.epoch, 4),
+        "planned_epochs": trainer.planned_epochs,
         "steps": trainer.step_count,
         "seconds": round(seconds, 3),
-        "images_per_s": round(trainer.step_count * trainer.batch_size / seconds, 1) if seconds else 0.0,
+        "images_per_s": round(images / seconds, 1),
         "protocol": settings.train.protocol,
         "likelihood": settings.model.likelihood,
         "latent_dim": settings.model.latent_dim,
@@ -118,7 +129,7 @@ def train(options: argparse.Namespace) -> int:
             "elbo": held_out.elbo,
             "reconstruction": held_out.reconstruction,
             "kl": held_out.kl,
-            "images": len(dataset.held_out_images),
+            "images": len(trainer.dataset.held_out_images),
             "samples": held_out.samples,
         },
         "interrupted": bool(interrupted),
@@ -133,6 +144,92 @@ def train(options: argparse.Namespace) -> int:
         print(_terms_line(held_out, settings))
         print(f"saved in {out}")
     return INTERRUPTED if interrupted else 0
+
+
+def _refuse_beside_resume(options: argparse.Namespace) -> None:
+    """A run that is resumed has its own settings, data and folder.
+
+    Raises:
+        SettingsError: Something on the command line says otherwise; the sentence names it.
+    """
+    given = [name for name in ("out", "preset", "dataset") if getattr(options, name) is not None]
+    given += [name for name in FIELDS if getattr(options, f"set_{name}") is not None]
+    refused = [_flag(name) for name in given if name not in BESIDE_RESUME]
+    if refused:
+        raise SettingsError(
+            f"--resume goes on with the run's own folder, settings and data; leave out {', '.join(refused)}."
+        )
+
+
+def _new_run(options: argparse.Namespace) -> tuple[ImageDataset, Path]:
+    """The data asked for, and the folder, made for a new run."""
+    from vaeviewer.backend.run_folder import prepare_folder
+
+    new = not options.out.exists()
+    out = prepare_folder(options.out)
+    try:
+        return _load(options.dataset, options.data), out
+    except UserError:
+        if new:
+            out.rmdir()
+        raise
+
+
+def _opened(options: argparse.Namespace, autosave: Autosave) -> Trainer:
+    """The run that ``--resume`` names, with the epochs and on the device asked for."""
+    from vaeviewer.backend import restore
+    from vaeviewer.backend.run_folder import read_manifest
+
+    autosave.claim()
+    trainer = restore.open_run(autosave.folder, data=options.data, device=options.set_device)
+    if trainer.dataset.source.checksum != read_manifest(autosave.folder).data.source.checksum:
+        print(f"note: {trainer.dataset.name} differs from the data of the run", file=sys.stderr)
+    autosave.adopt(trainer)
+    if options.set_epochs is not None:
+        epochs = int(options.set_epochs)
+        if epochs < trainer.epoch:
+            raise SettingsError(
+                f"--epochs must be at least {math.ceil(trainer.epoch)}, as {autosave.folder} has trained for "
+                f"{trainer.epoch:g}, but is {epochs}."
+            )
+        trainer.change("epochs", epochs)
+    if trainer.finished:
+        print(
+            f"note: {autosave.folder} has its {trainer.planned_epochs} epochs; --epochs N trains to N",
+            file=sys.stderr,
+        )
+    return trainer
+
+
+def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[bool], stop_after: int | None) -> None:
+    """Train to the planned epochs, to ``stop_after`` epochs from here, or to a Ctrl-C.
+
+    Raises:
+        SettingsError: The loss became infinite or undefined; the last good state is kept.
+    """
+    from vaeviewer.backend import loop
+    from vaeviewer.backend.trainer import NonFiniteError
+
+    last = math.inf if stop_after is None else trainer.epoch + stop_after
+    autosave.begin(trainer)
+    with _progress_bar(trainer) as show_progress:
+
+        def after_block() -> None:
+            show_progress()
+            autosave.after_block(trainer)
+
+        try:
+            loop.train(
+                trainer,
+                go_on=lambda: not interrupted and trainer.epoch < last,
+                after_block=after_block,
+            )
+        except NonFiniteError as error:
+            kept = trainer.restore_good_state()
+            autosave.save_now(trainer, in_training=False)
+            raise SettingsError(
+                f"{error}; step {kept:,} is saved in {autosave.folder}. Try a lower --learning-rate."
+            ) from None
 
 
 def evaluate(options: argparse.Namespace) -> int:

@@ -19,3 +19,7 @@ class DataError(UserError):
 
 class RunFolderError(UserError):
     """A run folder is missing, damaged, not writable, or written by a newer program."""
+
+
+class RunInUseError(RunFolderError):
+    """Another window or command has the run folder open."""

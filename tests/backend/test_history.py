@@ -112,6 +112,19 @@ def test_one_append_may_exceed_the_capacity() -> None:
     assert table.view().step[-1] == 999
 
 
+@pytest.mark.parametrize("block", [1, 7, 16, 63])
+def test_the_size_of_the_blocks_leaves_no_trace(block: int) -> None:
+    """Blocks end by the clock, and a resumed run has others than one that was never interrupted."""
+    whole, pieces = MetricsTable(64), MetricsTable(64)
+    whole.append(*rows(0, 500))
+    for first in range(0, 500, block):
+        pieces.append(*rows(first, min(block, 500 - first)))
+        if first % 3 == 0:  # saved and opened again
+            pieces = MetricsTable.from_view(pieces.view(), 64)
+    for a, b in zip(columns(whole.view()), columns(pieces.view()), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_truncate_goes_back_to_a_step() -> None:
     table = MetricsTable()
     table.append(*rows(0, 10))

@@ -34,9 +34,9 @@ from vaeviewer.backend.run_folder import (
     prepare_folder,
     save_run,
 )
-from vaeviewer.backend.run_manifest import MAX_MANIFEST_BYTES
 from vaeviewer.backend.snapshot import Checkpoint, Snapshot, TrainingState
 from vaeviewer.errors import RunFolderError
+from vaeviewer.limits import MAX_MANIFEST_BYTES
 
 SETTINGS = Settings(
     model=ModelConfig(hidden=(4, 3), likelihood="gaussian"), train=TrainConfig(beta=0.5, protocol="dynamic")
@@ -297,7 +297,7 @@ def test_a_folder_with_a_run_of_another_model_is_refused(tmp_path: Path) -> None
 
 def test_a_run_of_a_newer_program_is_neither_read_nor_replaced(tmp_path: Path) -> None:
     save_run(make_run(tmp_path, 3))
-    (tmp_path / "manifest.json").write_text('{"format": 2, "new": []}')
+    (tmp_path / "manifest.json").write_text('{"format": 3, "new": []}')
     before = contents(tmp_path)
     with pytest.raises(RunFolderError, match="newer vaeviewer"):
         save_run(make_run(tmp_path, 4))

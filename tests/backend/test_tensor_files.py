@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save
 
-from vaeviewer.backend.tensor_files import MAX_HEADER_BYTES, check_arrays, pack, unpack
+from vaeviewer.backend.tensor_files import check_arrays, pack, unpack
+from vaeviewer.limits import MAX_TENSOR_HEADER_BYTES
 
 dtypes = st.sampled_from(
     ["bool", "uint8", "int8", "uint16", "int32", "int64", "uint64", "float16", "float32", "float64", ">f4"]
@@ -78,7 +79,7 @@ def raw(header: dict[str, Any], body: bytes = b"", length: int | None = None) ->
         b"1234567",
         pickle.dumps({"a": np.zeros(3)}),
         raw({}, length=2**63),
-        raw({}, length=MAX_HEADER_BYTES + 1),
+        raw({}, length=MAX_TENSOR_HEADER_BYTES + 1),
         raw({}, length=1000),
         raw({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, b"1234"),
         raw({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, b"12345678"),

@@ -16,10 +16,12 @@ from PySide6.QtCore import QThread
 from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
-from vaeviewer.backend import loop
+from vaeviewer.backend import atomic_files, loop
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.run_folder import load_run
+from vaeviewer.backend.run_list import summary_of
+from vaeviewer.backend.run_lock import in_use
 from vaeviewer.backend.trainer import Trainer
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import BUTTONS, RESULT, Action, State
@@ -65,7 +67,8 @@ def settle(qtbot: QtBot, session: Session, state: State) -> None:
     def settled() -> bool:
         session.drain()
         thread = session._thread
-        return session.state is state is thread._state and thread._handled == session._sent
+        done = thread._handled == session._sent and session.progress is not None
+        return done and session.state is state is thread._state
 
     qtbot.waitUntil(settled, timeout=20_000)
 
@@ -271,8 +274,8 @@ def test_a_saved_run_opens_again(qtbot: QtBot, make: MakeSession, small: Setting
     qtbot.waitUntil(lambda: session.state is State.READY, timeout=30_000)
     session.request(Action.STEP)
     settle(qtbot, session, State.PAUSED)
-    with qtbot.waitSignal(session.saved):
-        session.save(tmp_path / "run")
+    session.save(tmp_path / "run")
+    qtbot.waitUntil(lambda: session.folder == tmp_path / "run", timeout=10_000)
     session.drain()
     assert session.snapshot is not None
     saved = session.snapshot
@@ -287,6 +290,107 @@ def test_a_saved_run_opens_again(qtbot: QtBot, make: MakeSession, small: Setting
     assert again.folder == tmp_path / "run"
     assert again.settings.model == small.model
     assert again.close()
+
+
+def only_run() -> Path:
+    (folder,) = paths.runs_dir().iterdir()
+    return folder
+
+
+def test_a_run_has_its_folder_from_the_first_step_on(
+    qtbot: QtBot, make: MakeSession, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = make(updated(small, epochs=1000))
+    assert not paths.runs_dir().exists()
+    session._thread.run_keeper._save_seconds = 0.1
+    session.set_steps_per_second(50.0)
+    with qtbot.waitSignal(session.saved) as first:
+        session.request(Action.TRAIN)
+    assert first.args[0].automatic
+    assert session.folder == only_run()
+    assert summary_of(only_run()).in_training
+    qtbot.waitUntil(lambda: (session.saved_step or 0) > 0, timeout=10_000)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic_files, "sync", full)
+        with qtbot.waitSignal(session.save_failed, timeout=10_000) as failed:
+            pass
+        assert str(only_run()) in failed.args[0]
+        assert session.save_problem == failed.args[0]
+        assert session.state is State.RUNNING
+    qtbot.waitUntil(lambda: session.save_problem == "", timeout=10_000)
+    session.request(Action.PAUSE)
+    settle(qtbot, session, State.PAUSED)
+    qtbot.waitUntil(lambda: not summary_of(only_run()).in_training, timeout=10_000)
+    assert session.progress is not None
+    assert summary_of(only_run()).step == session.progress.step
+
+
+def test_reset_leaves_the_old_run_whole_and_the_new_one_begins_another(
+    qtbot: QtBot, make: MakeSession, small: Settings
+) -> None:
+    session = make(small)
+    session.request(Action.TRAIN)
+    settle(qtbot, session, State.FINISHED)
+    session.request(Action.RESET)
+    settle(qtbot, session, State.READY)
+    old = only_run()
+    assert summary_of(old).step == 24
+    assert not summary_of(old).in_training
+    assert not in_use(old)
+    assert session.folder is None
+    session.request(Action.STEP)
+    settle(qtbot, session, State.PAUSED)
+    assert session.close()
+    assert sorted(summary_of(folder).step for folder in paths.runs_dir().iterdir()) == [1, 24]
+
+
+def test_a_run_that_is_open_elsewhere_is_read_only_and_goes_on_as_another(
+    qtbot: QtBot, small: Settings, tmp_path: Path
+) -> None:
+    first, second = Session(updated(small, epochs=1)), Session(small)
+    first.start()
+    qtbot.waitUntil(lambda: first.state is State.READY, timeout=30_000)
+    first.request(Action.STEP)
+    settle(qtbot, first, State.PAUSED)
+    first.save(tmp_path / "run")
+    qtbot.waitUntil(lambda: first.folder == tmp_path / "run", timeout=10_000)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").glob("[!.]*")}
+
+    second.start(run=tmp_path / "run")
+    qtbot.waitUntil(lambda: second.state is State.PAUSED, timeout=30_000)
+    assert second.folder == tmp_path / "run"
+    assert "is open in another window" in second.read_only
+    second.request(Action.STEP)
+    settle(qtbot, second, State.PAUSED)
+    assert second.close()
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").glob("[!.]*")} == before
+    assert sorted(summary_of(folder).step for folder in paths.runs_dir().iterdir()) == [1, 2]
+
+    first.open_run(tmp_path / "run")  # its own folder, once more
+    settle(qtbot, first, State.PAUSED)
+    assert first.folder == tmp_path / "run"
+    assert first.read_only == ""
+    assert first.close()
+    assert not in_use(tmp_path / "run")
+
+
+def test_a_run_that_cannot_be_opened_leaves_the_one_that_is_open(
+    qtbot: QtBot, make: MakeSession, small: Settings, tmp_path: Path
+) -> None:
+    session = make(small)
+    session.request(Action.STEP)
+    settle(qtbot, session, State.PAUSED)
+    with qtbot.waitSignal(session.problem):
+        session.open_run(tmp_path)
+    assert not list(tmp_path.iterdir())
+    session.request(Action.STEP)
+    settle(qtbot, session, State.PAUSED)
+    assert session.close()
+    assert summary_of(only_run()).step == 2
 
 
 def test_opening_nonsense_is_a_sentence_and_the_digits(qtbot: QtBot, small: Settings, tmp_path: Path) -> None:
@@ -306,8 +410,7 @@ def test_closing_keeps_what_was_trained(qtbot: QtBot, small: Settings) -> None:
     session.request(Action.STEP)
     settle(qtbot, session, State.PAUSED)
     assert session.close()
-    (folder,) = paths.runs_dir().iterdir()
-    assert load_run(folder).checkpoint.snapshot.step == 1
+    assert load_run(only_run()).checkpoint.snapshot.step == 1
 
 
 def test_closing_an_untrained_model_keeps_nothing(make: MakeSession, small: Settings) -> None:

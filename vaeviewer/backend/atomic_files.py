@@ -138,6 +138,25 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
+def append(path: Path, data: bytes) -> int:
+    """Add to the end of a plain file, made where there is none; returns its length in bytes afterwards.
+
+    Raises:
+        OSError: It is no plain file, or cannot be written. A pipe cannot make this wait.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    for name in ("O_BINARY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOINHERIT"):
+        flags |= getattr(os, name, 0)
+    handle = os.open(path, flags, 0o666)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("it is not a plain file")
+        os.write(handle, data)
+        return os.fstat(handle).st_size
+    finally:
+        os.close(handle)
+
+
 def temporary_of(path: Path) -> Path:
     """The name in the same folder under which :func:`write_whole` writes before it replaces ``path``."""
     return path.with_name(f".{path.name}.tmp")

@@ -86,20 +86,22 @@ class MetricsTable:
         reconstruction: NDArray[np.float32],
         kl: NDArray[np.float32],
     ) -> None:
-        """Add rows, each argument of shape ``(k,)``, in rising order of ``step``."""
-        for start in range(0, len(step), self._capacity // 4):
-            rows = slice(start, start + self._capacity // 4)
-            self._append((step[rows], epoch[rows], reconstruction[rows], kl[rows]))
+        """Add rows, each argument of shape ``(k,)``, in rising order of ``step``.
+
+        The table that results does not depend on how many rows came in one call, so a run gives the same history
+        whatever its pauses and blocks were.
+        """
+        rows, done = (step, epoch, reconstruction, kl), 0
+        while done < len(step):
+            done += self._append_some(tuple(column[done:] for column in rows))
 
     def append_row(self, step: int, epoch: float, reconstruction: float, kl: float) -> None:
         """Add one row; terms in nats per image."""
-        self._append(
-            (
-                np.array([step], np.int32),
-                np.array([epoch], np.float32),
-                np.array([reconstruction], np.float32),
-                np.array([kl], np.float32),
-            )
+        self.append(
+            np.array([step], np.int32),
+            np.array([epoch], np.float32),
+            np.array([reconstruction], np.float32),
+            np.array([kl], np.float32),
         )
 
     def truncate(self, step: int) -> None:
@@ -109,18 +111,20 @@ class MetricsTable:
         # Fresh arrays: views handed out before keep the rows they showed.
         self._state = (tuple(column[:n].copy() for column in columns), n)
 
-    def _append(self, rows: tuple[NDArray[np.generic], ...]) -> None:
+    def _append_some(self, rows: tuple[NDArray[np.generic], ...]) -> int:
+        """Append as many rows as there is room for before the next thinning; returns their number."""
         columns, n = self._state
-        k = len(rows[0])
-        if n + k > self._capacity:
+        if n == self._capacity:
             columns, n = _thinned(columns, n)
+        k = min(len(rows[0]), self._capacity - n)
         if n + k > len(columns[0]):
             size = min(self._capacity, max(2 * len(columns[0]), n + k))
             columns = tuple(np.concatenate([c[:n], np.empty(size - n, c.dtype)]) for c in columns)
         for column, new in zip(columns, rows, strict=True):
-            column[n : n + k] = new
+            column[n : n + k] = new[:k]
         # One assignment publishes the rows: readers see the old state or the new one, never between.
         self._state = (columns, n + k)
+        return k
 
 
 @dataclass(frozen=True)

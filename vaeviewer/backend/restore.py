@@ -9,22 +9,11 @@ from vaeviewer.backend.config import updated
 from vaeviewer.backend.datasets import load_source
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.history import History
-from vaeviewer.backend.run_folder import DataDescription, Run, load_run, save_run
+from vaeviewer.backend.run_copy import copy_of_run
+from vaeviewer.backend.run_folder import Run, load_run, save_run
 from vaeviewer.backend.snapshot import Checkpoint, TrainingState
 from vaeviewer.backend.trainer import Trainer
 from vaeviewer.errors import DataError
-
-
-def describe_data(dataset: ImageDataset) -> DataDescription:
-    """What a run folder notes of its data."""
-    return DataDescription(
-        source=dataset.source,
-        name=dataset.name,
-        class_names=dataset.class_names,
-        image_shape=dataset.image_shape,
-        train_count=len(dataset.train_images),
-        held_out_count=len(dataset.held_out_images),
-    )
 
 
 def save(trainer: Trainer, folder: Path) -> None:
@@ -33,20 +22,7 @@ def save(trainer: Trainer, folder: Path) -> None:
     Raises:
         RunFolderError: It could not be written; what was there before is untouched.
     """
-    save_run(
-        Run(
-            folder=folder,
-            settings=trainer.initial_settings,
-            data=describe_data(trainer.dataset),
-            checkpoint=trainer.checkpoint(),
-            history=trainer.history,
-            timeline=tuple(trainer.timeline),
-            held_out=trainer.held_out if trainer.held_out_is_current else None,
-            device=trainer.device.type,
-            threads=trainer.threads,
-            notes=(),
-        )
-    )
+    save_run(copy_of_run(trainer, folder))
 
 
 def find_data(run: Run, folder: Path | None = None) -> ImageDataset:
@@ -74,11 +50,17 @@ def open_run(folder: Path, *, data: Path | None = None, device: str | None = Non
 
     Raises:
         RunFolderError: The folder holds no usable run.
-        DataError: The data cannot be found again.
+        DataError: The data cannot be found again, or have another number of images.
         SettingsError: The device cannot be used.
     """
     run = load_run(folder)
-    return trainer_of(run, find_data(run, data), device)
+    dataset = find_data(run, data)
+    if len(dataset.train_images) != run.data.train_count:
+        raise DataError(
+            f"{dataset.name} has {len(dataset.train_images):,} images to train on, but {run.folder} was trained "
+            f"on {run.data.train_count:,}; name the folder of its own data."
+        )
+    return trainer_of(run, dataset, device)
 
 
 def trainer_of(run: Run, dataset: ImageDataset, device: str | None = None) -> Trainer:
@@ -92,8 +74,7 @@ def trainer_of(run: Run, dataset: ImageDataset, device: str | None = None) -> Tr
         train = settings.train.model_copy(update={"device": device})
         settings = settings.model_copy(update={"train": train})
     trainer = Trainer(dataset, settings)
-    trainer.restore(run.checkpoint, run.history, list(run.timeline))
-    trainer.held_out = run.held_out
+    trainer.restore(run.checkpoint, run.history, list(run.timeline), run.held_out)
     return trainer
 
 
@@ -119,9 +100,8 @@ def moved_to(trainer: Trainer, dataset: ImageDataset) -> Trainer:
 
 def moved_to_cpu(trainer: Trainer) -> Trainer:
     """A trainer on the CPU in the last good state of another, whose device may be lost: it is not touched."""
+    trainer.drop_after_good_state()
     moved = Trainer(trainer.dataset, updated(trainer.initial_settings, device="cpu"))
-    moved.restore(trainer.good_checkpoint, trainer.history, trainer.timeline)
+    moved.restore(trainer.good_checkpoint, trainer.history, trainer.timeline, trainer.held_out)
     moved.planned_epochs = trainer.planned_epochs
-    moved.held_out = trainer.held_out
-    moved.drop_after_good_state()
     return moved

@@ -4,6 +4,8 @@
     RUN/step-00000703.weights.safetensors     the Snapshot's weights
     RUN/step-00000703.training.safetensors    optimizer and generator states
     RUN/step-00000703.metrics.safetensors     the history up to that step
+    RUN/log.txt                               what happened and when, in words
+    RUN/.lock                                 locked by whoever trains the run
 
 A save that raises has changed nothing: the manifest and every file it names are as they were. A file that a
 manifest names is never written again; a second save of one step takes other names (``step-00000703-2…``).
@@ -11,6 +13,7 @@ manifest names is never written again; a second save of one step takes other nam
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,12 +31,11 @@ from vaeviewer.backend import atomic_files
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.history import COLUMNS, History, MetricsView
 from vaeviewer.backend.models.shapes import expected_weights
+from vaeviewer.backend.run_lock import LOCK
+from vaeviewer.backend.run_log import LOG
 from vaeviewer.backend.run_manifest import (
     FILE_NAME,
     FORMAT,
-    MAX_MANIFEST_BYTES,
-    MAX_METRICS_FILE_BYTES,
-    MAX_TENSOR_FILE_BYTES,
     Change,
     CheckpointEntry,
     DataDescription,
@@ -45,8 +47,14 @@ from vaeviewer.backend.run_manifest import (
     parse_manifest,
 )
 from vaeviewer.backend.snapshot import Checkpoint, Snapshot, TrainingState
-from vaeviewer.backend.tensor_files import MAX_HEADER_BYTES, check_arrays, pack, unpack
+from vaeviewer.backend.tensor_files import check_arrays, pack, unpack
 from vaeviewer.errors import RunFolderError
+from vaeviewer.limits import (
+    MAX_MANIFEST_BYTES,
+    MAX_METRICS_FILE_BYTES,
+    MAX_TENSOR_FILE_BYTES,
+    MAX_TENSOR_HEADER_BYTES,
+)
 
 __all__ = [
     "Change",
@@ -54,7 +62,9 @@ __all__ = [
     "HeldOut",
     "Run",
     "load_run",
+    "mark_in_training",
     "prepare_folder",
+    "read_manifest",
     "save_run",
 ]
 
@@ -62,7 +72,9 @@ MANIFEST = "manifest.json"
 TABLES = ("training", "held_out")
 
 _OURS = re.compile(FILE_NAME)
-_OUR_TEMPORARY = re.compile(rf"^\.({FILE_NAME.strip('^$')}|{re.escape(MANIFEST)})\.tmp$")
+_OUR_TEMPORARY = re.compile(rf"^\.({FILE_NAME.strip('^$')}|{re.escape(MANIFEST)}|{re.escape(LOG)})\.tmp$")
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,7 @@ class Run:
         threads: Processor threads that training used.
         notes: Sentences for the user about how loading went; not stored.
         saved: When it was saved, UTC; ``None`` before. Not read by a save.
+        in_training: Whether it was being trained when it was saved.
     """
 
     folder: Path
@@ -94,10 +107,13 @@ class Run:
     threads: int = 0
     notes: tuple[str, ...] = ()
     saved: datetime | None = None
+    in_training: bool = False
 
 
 def prepare_folder(path: Path | str) -> Path:
     """Make an empty folder for a new run, with its parents, or accept one that is there and empty.
+
+    A lock and a log alone, left by a run that ended before its first save, count as empty.
 
     Returns:
         Its absolute path.
@@ -108,7 +124,7 @@ def prepare_folder(path: Path | str) -> Path:
     folder = Path(path).absolute()
     try:
         atomic_files.make_folder(folder)
-        if atomic_files.listing(folder):
+        if set(atomic_files.listing(folder)) - {LOCK, LOG}:
             raise RunFolderError(f"{folder} is not empty; choose another folder.")
         probe = folder / ".vaeviewer.tmp"
         atomic_files.close(atomic_files.create(probe))
@@ -131,7 +147,42 @@ def save_run(run: Run) -> None:
     try:
         _save(run)
     except (OSError, MemoryError, ValueError) as error:
-        raise RunFolderError(f"{run.folder}: the run was not saved: {atomic_files.reason(error)}.") from error
+        raise RunFolderError(
+            f"{run.folder}: the run was not saved: {atomic_files.reason(error)}; {_remedy(error)}."
+        ) from error
+
+
+def mark_in_training(folder: Path, in_training: bool) -> None:
+    """Note in the manifest whether the run is being trained now, and change nothing else.
+
+    Raises:
+        RunFolderError: The folder holds no run, or cannot be written.
+    """
+    manifest = read_manifest(folder)
+    if manifest.in_training == in_training:
+        return
+    changed = manifest.model_copy(update={"format": FORMAT, "in_training": in_training})
+    try:
+        atomic_files.write_whole(folder / MANIFEST, manifest_bytes(changed.model_dump(mode="json")))
+        atomic_files.sync_folder(folder)
+    except (OSError, MemoryError, ValueError) as error:
+        raise RunFolderError(
+            f"{folder}: the run was not saved: {atomic_files.reason(error)}; {_remedy(error)}."
+        ) from error
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What a run folder says of itself, without the files that its manifest names.
+
+    Raises:
+        RunFolderError: The folder holds no manifest, or one that cannot be used.
+    """
+    try:
+        return parse_manifest(atomic_files.read(folder / MANIFEST, MAX_MANIFEST_BYTES))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunFolderError(f"{folder} is not a run folder: it has no {MANIFEST}.") from None
+    except (OSError, MemoryError, ValueError) as error:
+        raise RunFolderError(f"{folder / MANIFEST} cannot be read: {atomic_files.reason(error)}.") from error
 
 
 def load_run(path: Path | str) -> Run:
@@ -141,12 +192,7 @@ def load_run(path: Path | str) -> Run:
         RunFolderError: The folder holds no run, or none of its checkpoints is whole.
     """
     folder = Path(path).absolute()
-    try:
-        manifest = parse_manifest(atomic_files.read(folder / MANIFEST, MAX_MANIFEST_BYTES))
-    except (FileNotFoundError, NotADirectoryError):
-        raise RunFolderError(f"{folder} is not a run folder: it has no {MANIFEST}.") from None
-    except (OSError, MemoryError, ValueError) as error:
-        raise RunFolderError(f"{folder / MANIFEST} cannot be read: {atomic_files.reason(error)}.") from error
+    manifest = read_manifest(folder)
     first_problem = ""
     for entry in manifest.checkpoints:
         try:
@@ -159,7 +205,7 @@ def load_run(path: Path | str) -> Run:
 def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem: str) -> Run:
     settings, image_shape, files = manifest.settings, manifest.data.image_shape, entry.files
     shapes = expected_weights(settings.model, image_shape)
-    weights_limit = 4 * sum(map(prod, shapes.values())) + MAX_HEADER_BYTES + 8
+    weights_limit = 4 * sum(map(prod, shapes.values())) + MAX_TENSOR_HEADER_BYTES + 8
     with _naming(folder, files.weights):
         weights = _read(folder, files.weights, weights_limit)
         check_arrays(weights, shapes)
@@ -188,6 +234,7 @@ def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem
         threads=manifest.threads,
         notes=(f"{newer_problem} Step {entry.step:,}, saved before, was opened.",) if newer_problem else (),
         saved=manifest.saved,
+        in_training=manifest.in_training,
     )
 
 
@@ -233,7 +280,8 @@ def _save(run: Run) -> None:
             "format": FORMAT,
             "program": f"vaeviewer {__version__}",
             "created": (old.created if old else now).isoformat(timespec="seconds"),
-            "saved": now.isoformat(timespec="seconds"),
+            "saved": now.isoformat(timespec="milliseconds"),
+            "in_training": run.in_training,
             "settings": run.settings,
             "data": run.data,
             "device": run.device,
@@ -265,6 +313,13 @@ def _save(run: Run) -> None:
         return  # the manifest before may come back after a power cut: the files it names stay
     if old:  # what no manifest ever named is not ours to judge
         _tidy(folder, there, {file.name for file in files.values()}.union(*(p.files.names for p in previous)))
+
+
+def _remedy(error: OSError | MemoryError | ValueError) -> str:
+    """What the user can do about a save that failed."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return "free some space on that disk, or save it in another folder"
+    return "save it in another folder"
 
 
 def _packed(run: Run) -> dict[str, bytes]:

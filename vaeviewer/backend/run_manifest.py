@@ -19,16 +19,16 @@ from pydantic import (
 
 from vaeviewer.backend.config import Settings, problem, shown
 from vaeviewer.backend.datasets.base import DataSource
+from vaeviewer.limits import (
+    MAX_CHANGES,
+    MAX_CLASSES,
+    MAX_DESCRIBED_SIDE,
+    MAX_MANIFEST_BYTES,
+    MAX_TENSOR_FILE_BYTES,
+)
 
-FORMAT = 1
-"""Raised whenever an older program could misread what is written."""
-
-MAX_MANIFEST_BYTES = 4 * 2**20
-MAX_TENSOR_FILE_BYTES = 4 * 2**30
-MAX_METRICS_FILE_BYTES = 16 * 2**20
-MAX_CHANGES = 20_000
-MAX_CLASSES = 10_000
-MAX_IMAGE_SIDE = 4096
+FORMAT = 2
+"""Raised whenever an older program could misread what is written. Format 1 had no ``in_training``."""
 
 FILE_NAME = r"^step-[0-9]{8,10}(-[0-9]{1,6})?\.(weights|training|metrics)\.safetensors$"
 
@@ -36,7 +36,7 @@ _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fal
 
 Step = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Name = Annotated[str, Field(max_length=500)]
-Side = Annotated[int, Field(ge=1, le=MAX_IMAGE_SIDE)]
+Side = Annotated[int, Field(ge=1, le=MAX_DESCRIBED_SIDE)]
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,17 @@ class CheckpointEntry(_Part):
 
 
 class Manifest(_Part):
-    """All of ``manifest.json``. ``checkpoints`` are newest first; times are of the form of ISO 8601."""
+    """All of ``manifest.json``. ``checkpoints`` are newest first; times are of the form of ISO 8601.
 
-    format: Literal[1]
+    ``in_training`` says that the run was being trained when it was saved: where nobody holds its lock, it did not
+    end cleanly.
+    """
+
+    format: Literal[1, 2]
     program: str = Field(max_length=64)
     created: AwareDatetime
     saved: AwareDatetime
+    in_training: bool = False
     settings: Settings
     data: DataDescription
     device: str = Field(max_length=500)

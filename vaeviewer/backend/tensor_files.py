@@ -11,9 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from vaeviewer.backend.config import shown
-
-MAX_HEADER_BYTES = 2**20
-"""Most bytes of names and shapes before a file's numbers: far beyond any model's, and quick to parse."""
+from vaeviewer.limits import MAX_TENSOR_HEADER_BYTES
 
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _DTYPES = frozenset(("bool", *_INTEGERS, "float16", "float32", "float64"))
@@ -91,8 +89,8 @@ def check_arrays(
 def _check_header(data: bytes) -> None:
     if len(data) < 8:
         raise ValueError("it is too short for a safetensors file")
-    if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
-        raise ValueError(f"its header is longer than the {MAX_HEADER_BYTES:,} bytes allowed")
+    if int.from_bytes(data[:8], "little") > MAX_TENSOR_HEADER_BYTES:
+        raise ValueError(f"its header is longer than the {MAX_TENSOR_HEADER_BYTES:,} bytes allowed")
 
 
 def _one_line(error: Exception) -> str:

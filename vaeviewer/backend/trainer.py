@@ -68,6 +68,7 @@ class Trainer:
         history: Every step's terms and the held-out figures. Other threads may read it.
         timeline: Changes made on the way, oldest first.
         threads: Processor threads in use.
+        held_out: Figures of the newest evaluation, or ``None`` before the first.
 
     Raises:
         SettingsError: The device cannot be used.
@@ -81,7 +82,8 @@ class Trainer:
         self.history = History.empty()
         self.timeline: list[Change] = []
         self.held_out: HeldOut | None = None
-        self._good_held_out: HeldOut | None = None
+        self._held_out_step = -1
+        self._good_held_out: tuple[HeldOut | None, int] = (None, -1)
         self.planned_epochs = settings.train.epochs
 
         seed = settings.train.seed
@@ -147,8 +149,7 @@ class Trainer:
     @property
     def held_out_is_current(self) -> bool:
         """Whether the newest held-out figures are of this step."""
-        rows = self.history.held_out.view().step
-        return self.held_out is not None and len(rows) > 0 and int(rows[-1]) == self._position.step
+        return self.held_out is not None and self._held_out_step == self._position.step
 
     @property
     def at_epoch_start(self) -> bool:
@@ -231,8 +232,12 @@ class Trainer:
 
     # Looking at the model
 
-    def evaluate(self) -> HeldOut:
-        """Held-out terms with fixed noise, appended to the history.
+    def evaluate(self, *, record: bool = True) -> HeldOut:
+        """Held-out terms with fixed noise.
+
+        Args:
+            record: Whether they become a row of the history. Not where a run is only interrupted: resumed, it is to
+                have the history of one that never was.
 
         Raises:
             NonFiniteError: A term is infinite or NaN.
@@ -244,8 +249,9 @@ class Trainer:
         found = self._held_out_images.evaluate(self._model)
         if not math.isfinite(found.elbo):
             raise NonFiniteError(self._position.step)
-        self.held_out = found
-        self.history.held_out.append_row(self._position.step, self.epoch, found.reconstruction, found.kl)
+        self.held_out, self._held_out_step = found, self._position.step
+        if record:
+            self.history.held_out.append_row(self._position.step, self.epoch, found.reconstruction, found.kl)
         return found
 
     @torch.no_grad()
@@ -283,16 +289,24 @@ class Trainer:
         """
         return Checkpoint(self.snapshot(), self._training_state())
 
-    def restore(self, checkpoint: Checkpoint, history: History, timeline: list[Change]) -> None:
-        """Go on from a checkpoint of the same settings and data, with its history and timeline."""
+    def restore(
+        self,
+        checkpoint: Checkpoint,
+        history: History,
+        timeline: list[Change],
+        held_out: HeldOut | None = None,
+    ) -> None:
+        """Go on from a checkpoint of the same settings and data, with its history, timeline and held-out figures."""
         self.history = history
+        rows = history.held_out.view().step
+        self.held_out, self._held_out_step = held_out, int(rows[-1]) if len(rows) else -1
         self.timeline = timeline
         changed = {change.field: change.value for change in timeline if change.field != PLANNED_EPOCHS}
         self.settings = updated(self.initial_settings, **changed)
         self._load(checkpoint)
         self.refresh_posterior()
         self._good = checkpoint
-        self._good_held_out = None
+        self._good_held_out = self.held_out, self._held_out_step
 
     def keep_good_state(self) -> None:
         """Remember this state as good, in ordinary memory. Call it after :meth:`finish_block` found the block good.
@@ -301,7 +315,7 @@ class Trainer:
             NonFiniteError: A weight or the optimizer is infinite or NaN, as the metrics would say a step later.
         """
         self._good = Checkpoint(self._snapshot(None), self._training_state())
-        self._good_held_out = self.held_out
+        self._good_held_out = self.held_out, self._held_out_step
 
     @property
     def good_checkpoint(self) -> Checkpoint:
@@ -331,9 +345,8 @@ class Trainer:
     def drop_after_good_state(self) -> None:
         """Forget metrics of later steps than the good state's; changes made since count from its step on."""
         step = self._good.snapshot.step
-        evaluated = self.history.held_out.view().step
-        if len(evaluated) and evaluated[-1] > step:
-            self.held_out = self._good_held_out
+        if self._held_out_step > step:
+            self.held_out, self._held_out_step = self._good_held_out
         self.history.training.truncate(step)
         self.history.held_out.truncate(step)
         self.timeline = [replace(change, step=min(change.step, step)) for change in self.timeline]

@@ -95,7 +95,8 @@ class Entered:
 class Opened:
     """A run, or a data set, is now the one in use. ``folder`` is the run's folder, if it has one.
 
-    The first snapshot comes along, so that none of another run is ever shown with these data.
+    The first snapshot comes along, so that none of another run is ever shown with these data. ``read_only`` says
+    why nothing is written to the folder, or is empty: what is trained further then becomes a run of its own.
     """
 
     settings: Settings
@@ -104,14 +105,24 @@ class Opened:
     device: str
     threads: int
     snapshot: Snapshot
+    read_only: str = ""
 
 
 @dataclass(frozen=True)
 class Saved:
-    """The run is on disk."""
+    """The run is on disk; ``automatic`` if nobody asked for it."""
 
     folder: Path
     step: int
+    automatic: bool = False
+
+
+@dataclass(frozen=True)
+class SaveFailed:
+    """The run is not on disk as it is; training goes on and the save is tried again. The sentence says why."""
+
+    folder: Path
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -137,4 +148,4 @@ class Problem:
     cpu_may_help: bool = False
 
 
-Event = Entered | Opened | Saved | Changed | Problem
+Event = Entered | Opened | Saved | SaveFailed | Changed | Problem

@@ -27,11 +27,16 @@ class Session(QObject):
 
     Attributes:
         cpu_may_help: Whether a device failed that the CPU can stand in for, see :meth:`use_cpu`.
+        folder: The run's folder, or ``None`` before training began.
+        read_only: Why nothing is written to the folder, or empty.
+        saved_step: The newest step on disk, or ``None``.
+        save_problem: Why the newest save failed, or empty.
 
     Signals:
         state_changed(State): The state is another one.
         opened(Opened): Another model or data set is in use, with its settings.
         saved(Saved): The run was written.
+        save_failed(str): The run could not be written and why; it is tried again until ``saved``.
         problem(str, str): A sentence for the user, and details.
         changed(str): Recovering from a failure gave this setting another value.
         notice(str): A sentence for the status bar.
@@ -42,6 +47,7 @@ class Session(QObject):
     state_changed = Signal(object)
     opened = Signal(object)
     saved = Signal(object)
+    save_failed = Signal(str)
     problem = Signal(str, str)
     changed = Signal(str)
     notice = Signal(str)
@@ -59,9 +65,11 @@ class Session(QObject):
         self.state = State.LOADING
         self.waiting_for = "PyTorch and the images"
         self.folder: Path | None = None
+        self.read_only = ""
         self.saved_step: int | None = None
         self.cpu_may_help = False
         self._unbuilt: ImageDataset | None = None
+        self.save_problem = ""
         self._sent = 0
         self._closed = False
         self._mailbox = Mailbox()
@@ -173,8 +181,8 @@ class Session(QObject):
         self._send(messages.Save(folder.absolute()))
 
     def forget_run(self) -> None:
-        """Let closing leave nothing on disk."""
-        self._thread.keeps_run = False
+        """Let training leave nothing on disk."""
+        self._thread.run_keeper.keeps_run = False
 
     def close(self) -> bool:
         """Leave: stop the threads and wait for them, but not for long; returns whether all of them ended."""
@@ -217,13 +225,19 @@ class Session(QObject):
                 self.settings = event.settings
                 self.dataset = event.dataset
                 self.folder = event.folder
+                self.read_only = event.read_only
+                self.save_problem = ""
                 self.saved_step = event.snapshot.step if event.folder is not None else None
                 self.snapshot = event.snapshot
                 self.opened.emit(event)
             case messages.Saved(folder, step):
                 self.folder = folder
+                self.read_only = self.save_problem = ""
                 self.saved_step = step
                 self.saved.emit(event)
+            case messages.SaveFailed(_, sentence):
+                self.save_problem = sentence
+                self.save_failed.emit(sentence)
             case messages.Problem(sentence, details, cpu_may_help):
                 self.cpu_may_help = cpu_may_help
                 self.problem.emit(sentence, details)

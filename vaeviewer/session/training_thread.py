@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vaeviewer import paths
+from vaeviewer.backend.autosave import SAVE_SECONDS
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.failure import Failure, Kind, describe_failure, smaller_batches
@@ -23,6 +23,7 @@ from vaeviewer.errors import UserError
 from vaeviewer.session import failure_sentences, messages
 from vaeviewer.session.mailbox import Mailbox, Progress
 from vaeviewer.session.rate_meter import RateMeter
+from vaeviewer.session.run_keeper import RunKeeper
 from vaeviewer.session.states import State
 
 if TYPE_CHECKING:  # torch is imported by the thread itself, once the window is on screen
@@ -54,14 +55,20 @@ class TrainingThread:
 
     Args:
         mailbox: Where snapshots and progress go.
-        notify: Called on the training thread with each event; it must only pass the event on.
+        notify: Called with each event on the thread it happened on; it must only pass the event on.
+        save_seconds: While training, the run is saved this often at most.
 
     Attributes:
-        keeps_run: Whether closing saves steps that are not on disk yet.
+        run_keeper: Where the run is saved.
     """
 
-    def __init__(self, mailbox: Mailbox, notify: Callable[[messages.Event], None]) -> None:
-        self.keeps_run = True
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        notify: Callable[[messages.Event], None],
+        save_seconds: float = SAVE_SECONDS,
+    ) -> None:
+        self.run_keeper = RunKeeper(notify, save_seconds)
         self._mailbox = mailbox
         self._notify = notify
         self._commands: queue.SimpleQueue[tuple[int, messages.Command] | None] = queue.SimpleQueue()
@@ -73,8 +80,6 @@ class TrainingThread:
         self._steps_per_s = 0.0
         self._state = State.LOADING
         self._trainer: Trainer | None = None
-        self._folder: Path | None = None
-        self._saved_step = 0
         self._meter = RateMeter()
         self._last_publish = 0.0
         self._publish_cost = 0.0
@@ -130,13 +135,9 @@ class TrainingThread:
         self._keep_run()
 
     def _keep_run(self) -> None:
-        """Closing never asks: steps that are not on disk yet are saved, in the run's folder or a new one."""
-        trainer = self._trainer
-        if not self.keeps_run or trainer is None or trainer.step_count in (0, self._saved_step):
-            return
+        """Closing never asks: steps that are not on disk yet are saved."""
         try:
-            trainer.finish_block()
-            self._save(self._folder or paths.new_run_folder())
+            self.run_keeper.leave(self._trainer)
         except Exception:  # nobody is left to tell but the log, and nothing must keep the program from ending
             log.exception("the run could not be saved while closing")
 
@@ -203,9 +204,11 @@ class TrainingThread:
             case messages.Change(field, value):
                 if self._trainer is not None:
                     self._trainer.change(field, value)
+                    self.run_keeper.note(self._trainer, f"{field} = {value}")
                     self._post_progress()
             case messages.Save(folder):
-                self._save(folder)
+                in_training = self._state is State.RUNNING
+                self.run_keeper.save(self._current(), folder, in_training=in_training)
             case messages.ContinueOnCpu():
                 if self._current().device.type != "cpu":
                     self._move_to_cpu()
@@ -214,26 +217,18 @@ class TrainingThread:
     def _build(self, settings: Settings, dataset: ImageDataset) -> None:
         from vaeviewer.backend.trainer import Trainer
 
+        try:
+            self.run_keeper.leave(self._trainer)
+        except UserError as error:  # a new model was asked for, so the old one is not kept
+            self._problem(str(error))
         # The old trainer goes first: two copies of the data need not fit on the device.
         self._trainer = None
         self._trainer = trainer = Trainer(dataset, settings)
-        self._folder = None
-        self._saved_step = 0
         self._announce(trainer)
         self._rest(State.READY)
 
     def _open(self, folder: Path) -> None:
-        from vaeviewer.backend.restore import open_run
-
-        trainer = open_run(folder)
-        if trainer.settings.model.latent_dim != 2:
-            dim = trainer.settings.model.latent_dim
-            raise UserError(
-                f"{folder} holds a model with {dim} latent dimensions; the window shows those with 2."
-            )
-        self._trainer = trainer
-        self._folder = folder
-        self._saved_step = trainer.step_count
+        self._trainer = trainer = self.run_keeper.open(folder, self._trainer)
         self._announce(trainer)
         if trainer.step_count == 0:
             self._rest(State.READY)
@@ -244,9 +239,9 @@ class TrainingThread:
         from vaeviewer.backend.restore import moved_to
 
         trainer = self._current()
-        self._trainer = moved_to(trainer, dataset)
-        self._folder = None
-        self._saved_step = 0
+        moved = moved_to(trainer, dataset)
+        self.run_keeper.leave(trainer)
+        self._trainer = moved
         self._announce(self._trainer)
         self._rest(State.FINISHED if trainer.step_count else State.READY)
 
@@ -258,6 +253,7 @@ class TrainingThread:
             trainer.train_further()
         self._meter.start(trainer.step_count)
         self._next_step = 0.0
+        self.run_keeper.begin(trainer)
         self._enter(State.RUNNING)
         train(trainer, go_on=self._go_on, after_block=self._after_block)
         # A command that ended the run has entered its own state already.
@@ -272,7 +268,7 @@ class TrainingThread:
             trainer.train_further()
         steps = iter((True,))
         train(trainer, go_on=lambda: next(steps, False), after_block=lambda: None)
-        self._rest(State.PAUSED)
+        self._rest(State.PAUSED, save=self.run_keeper.rest_after_step)
 
     def _go_on(self) -> bool:
         """Handle what was asked since the last step, wait where the pace says so, and say whether to go on."""
@@ -317,6 +313,7 @@ class TrainingThread:
         trainer = self._current()
         self._meter.note(trainer.step_count)
         self._post_progress()
+        self.run_keeper.after_block(trainer)
         now = time.perf_counter()
         interval = max(PUBLISH_SECONDS, self._publish_cost / PUBLISH_SHARE)
         if self._mailbox.snapshot_taken and now - self._last_publish >= interval:
@@ -337,8 +334,8 @@ class TrainingThread:
         trainer.refresh_posterior()
         self._encode_cost = time.perf_counter() - start
 
-    def _rest(self, state: State) -> None:
-        """Come to rest in ``state``, with a consistent snapshot published and this state kept as good."""
+    def _rest(self, state: State, save: Callable[[Trainer], None] | None = None) -> None:
+        """Come to rest in ``state``, with a consistent snapshot published and this state kept as good and on disk."""
         trainer = self._current()
         trainer.finish_block()
         if state is State.FINISHED and trainer.step_count and not trainer.held_out_is_current:
@@ -348,6 +345,7 @@ class TrainingThread:
         trainer.keep_good_state()  # after publishing, which finds a posterior that is not finite
         self._meter.stop()
         self._post_progress()
+        (save or self.run_keeper.rest)(trainer)
         self._enter(state)
 
     # When something goes wrong
@@ -398,6 +396,7 @@ class TrainingThread:
             failure.details,
             cpu_may_help=device != "cpu" and failure.kind in (Kind.MEMORY, Kind.DEVICE),
         )
+        self.run_keeper.rest(trainer)
         self._enter(State.FAILED)
 
     def _restored(self, trainer: Trainer) -> bool:
@@ -420,15 +419,6 @@ class TrainingThread:
         self._trainer = moved_to_cpu(self._current())
         self._notify(messages.Changed("device", "cpu"))
 
-    def _save(self, folder: Path) -> None:
-        from vaeviewer.backend.restore import save
-
-        trainer = self._current()
-        save(trainer, folder)
-        self._folder = folder
-        self._saved_step = trainer.step_count
-        self._notify(messages.Saved(folder, trainer.step_count))
-
     def _current(self) -> Trainer:
         if self._trainer is None:
             raise UserError("there is no model yet; choose data first.")
@@ -439,10 +429,11 @@ class TrainingThread:
             messages.Opened(
                 trainer.settings,
                 trainer.dataset,
-                self._folder,
+                self.run_keeper.folder,
                 trainer.device.type,
                 trainer.threads,
                 trainer.snapshot(),
+                self.run_keeper.read_only,
             )
         )
 
@@ -467,6 +458,7 @@ class TrainingThread:
         self._notify(messages.Entered(state, self._handled))
 
     def _problem(self, sentence: str, details: str = "", *, cpu_may_help: bool = False) -> None:
+        self.run_keeper.note(self._trainer, sentence)
         self._notify(messages.Problem(sentence, details, cpu_may_help))
 
 

@@ -289,7 +289,8 @@ class MainWindow(QMainWindow):
 
     def _on_saved(self, saved: Saved) -> None:
         self._show_title()
-        self.statusBar().showMessage(f"Saved step {saved.step:,} in {saved.folder}", 6000)
+        if not saved.automatic:
+            self.statusBar().showMessage(f"Saved step {saved.step:,} in {saved.folder}", 6000)
         self._show_status()
 
     def _offer_to_keep_model(self, dataset: ImageDataset) -> None:

@@ -166,7 +166,7 @@ def test_cut_off(server: Server) -> None:
 
 
 def test_far_too_much_data(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "MAX_FILE_BYTES", 50_000)
+    monkeypatch.setattr(download, "MAX_DOWNLOAD_BYTES", 50_000)
     assert "arrived damaged" in refusal()
     assert present() == {}
 

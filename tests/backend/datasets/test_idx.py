@@ -160,9 +160,9 @@ def test_large_images_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_caps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idx, "MAX_BYTES", 59)
+    monkeypatch.setattr(idx, "MAX_IDX_BYTES", 59)
     assert "declares 60 bytes, more than 59" in refusal(tmp_path / "bytes", encode(IMAGES))
-    monkeypatch.setattr(idx, "MAX_COUNT", 4)
+    monkeypatch.setattr(idx, "MAX_IDX_COUNT", 4)
     assert "declares 5 entries, more than 4" in refusal(tmp_path / "count", encode(LABELS), labels=True)
 
 

@@ -14,12 +14,10 @@ from pathlib import Path
 from vaeviewer import paths
 from vaeviewer.backend.datasets.folder import KNOWN_SETS
 from vaeviewer.errors import DataError, UserError
+from vaeviewer.limits import MAX_DOWNLOAD_BYTES
 
 TIMEOUT_S = 10.0
 """Longest wait for a connection and for each next piece of data, seconds."""
-
-MAX_FILE_BYTES = 2**26
-"""A file that grows beyond this is not one of ours; the largest has 26 MB."""
 
 # Progress is reported and cancelling noticed once per piece, so pieces are small enough for a slow line.
 _PIECE_BYTES = 8192
@@ -183,7 +181,7 @@ class _Meter:
 
     def update(self, count: int) -> None:
         self._done += count
-        if self._done > MAX_FILE_BYTES:
+        if self._done > MAX_DOWNLOAD_BYTES:
             raise ValueError("more data than the file can have")
         self.check_stop()
         # pooch counts whole pieces, so the last one would reach beyond the end.

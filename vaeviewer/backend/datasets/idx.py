@@ -21,15 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.errors import DataError
-
-MAX_BYTES = 2**30
-"""Most bytes of values one file may hold, unpacked: 1.3 million images of 28x28."""
-
-MAX_COUNT = 2**24
-"""Most images or labels in one file; labels take eight bytes each once they are read."""
-
-MAX_SIDE = 256
-"""Largest height or width of an image, pixels."""
+from vaeviewer.limits import MAX_IDX_BYTES, MAX_IDX_COUNT, MAX_IDX_SIDE
 
 _GZIP_MAGIC = b"\x1f\x8b"
 # Deflate cannot pack tighter than 1032:1, so a small file that declares more than this is cut off or lying.
@@ -44,7 +36,7 @@ def read_images(path: Path) -> NDArray[np.uint8]:
         path: An idx file of uint8 with three dimensions, gzipped or not whatever its name says.
 
     Returns:
-        uint8, shape ``(n, height, width)``, ``n >= 1`` and sides of 1 to :data:`MAX_SIDE` pixels.
+        uint8, shape ``(n, height, width)``, ``n >= 1`` and sides of 1 to :data:`~vaeviewer.limits.MAX_IDX_SIDE` pixels.
 
     Raises:
         DataError: The file is missing, damaged, too large, or something else than images.
@@ -115,17 +107,17 @@ def _read_open(
     count, sides = shape[0], shape[1:]
     if count == 0 or 0 in sides:
         raise DataError(f"{path} is empty, it holds no {_KINDS[dimensions]}; choose another file.")
-    if count > MAX_COUNT:
-        raise DataError(f"{path} declares {count:,} entries, more than {MAX_COUNT:,}; choose less data.")
-    if any(side > MAX_SIDE for side in sides):
+    if count > MAX_IDX_COUNT:
+        raise DataError(f"{path} declares {count:,} entries, more than {MAX_IDX_COUNT:,}; choose less data.")
+    if any(side > MAX_IDX_SIDE for side in sides):
         pixels = "x".join(f"{side:,}" for side in reversed(sides))
         raise DataError(
-            f"{path} has images of {pixels} pixels, more than {MAX_SIDE}x{MAX_SIDE}; choose smaller images."
+            f"{path} has images of {pixels} pixels, more than {MAX_IDX_SIDE}x{MAX_IDX_SIDE}; choose smaller images."
         )
     length = math.prod(shape)
     total = len(header) + length
-    if length > MAX_BYTES:
-        raise DataError(f"{path} declares {length:,} bytes, more than {MAX_BYTES:,}; choose less data.")
+    if length > MAX_IDX_BYTES:
+        raise DataError(f"{path} declares {length:,} bytes, more than {MAX_IDX_BYTES:,}; choose less data.")
     if total > size:
         raise DataError(f"{path} ends after {at_most}{size:,} of {total:,} bytes; fetch it again.")
 

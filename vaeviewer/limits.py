@@ -1,0 +1,57 @@
+"""How much of anything the program takes from a user, in one place. Bounds of settings stand on their fields.
+
+Readers compare a file with these before they allocate what it declares.
+"""
+
+from __future__ import annotations
+
+# Run folders
+
+MAX_MANIFEST_BYTES = 4 * 2**20
+"""A ``manifest.json``: 20,000 changes take half of it."""
+
+MAX_TENSOR_FILE_BYTES = 4 * 2**30
+"""A file of optimizer and generator states; weights may only be as large as the settings' networks."""
+
+MAX_METRICS_FILE_BYTES = 16 * 2**20
+"""A file of metrics, of which the program itself writes 1.2 MiB at most."""
+
+MAX_TENSOR_HEADER_BYTES = 2**20
+"""Names and shapes before a safetensors file's numbers: far beyond any model's, and quick to parse."""
+
+MAX_CHANGES = 20_000
+"""Changes of settings in a run's timeline."""
+
+MAX_CLASSES = 10_000
+"""Names of classes in a run's description of its data."""
+
+MAX_DESCRIBED_SIDE = 4096
+"""Height or width of the images in that description, pixels."""
+
+MAX_LOG_BYTES = 256 * 2**10
+"""A run's log; the older half of its lines goes when it grows beyond."""
+
+MAX_LISTED_FOLDERS = 2_000
+"""Folders looked at when runs are listed."""
+
+MAX_LISTED_RUNS = 50
+"""Runs listed, the newest ones: each costs the reading of a manifest."""
+
+# Data
+
+MAX_IDX_BYTES = 2**30
+"""Values in one idx file, unpacked: 1.3 million images of 28x28."""
+
+MAX_IDX_COUNT = 2**24
+"""Images or labels in one idx file; labels take eight bytes each once they are read."""
+
+MAX_IDX_SIDE = 256
+"""Height or width of an image in an idx file, pixels."""
+
+MAX_DOWNLOAD_BYTES = 2**26
+"""A file being fetched; the largest of those known has 26 MB."""
+
+# The command line
+
+MAX_COUNT_ARGUMENT = 100_000
+"""A number of epochs, images or seconds on the command line that is no setting."""
