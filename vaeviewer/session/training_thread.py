@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 NICENESS = 10
 """Of the training thread beside the window's 0, on Linux's scale from -20 to 19."""
 
-PUBLISH_SECONDS = 1 / 15
-"""Snapshots are published at most this often …"""
+PUBLISH_SECONDS = 1 / 11
+"""Snapshots are published this often at most, on average …"""
 
 PUBLISH_SHARE = 0.05
 """… and cost training at most this share of its time."""
@@ -81,7 +81,7 @@ class TrainingThread:
         self._state = State.LOADING
         self._trainer: Trainer | None = None
         self._meter = RateMeter()
-        self._last_publish = 0.0
+        self._next_publish = 0.0
         self._publish_cost = 0.0
         self._encode_cost = 0.0
         self._next_step = 0.0
@@ -315,8 +315,10 @@ class TrainingThread:
         self._post_progress()
         self.run_keeper.after_block(trainer)
         now = time.perf_counter()
-        interval = max(PUBLISH_SECONDS, self._publish_cost / PUBLISH_SHARE)
-        if self._mailbox.snapshot_taken and now - self._last_publish >= interval:
+        if self._mailbox.snapshot_taken and now >= self._next_publish:
+            # From when it was due: blocks end a little later, and delays would add up.
+            interval = max(PUBLISH_SECONDS, self._publish_cost / PUBLISH_SHARE)
+            self._next_publish = max(self._next_publish + interval, now)
             # In slow motion a step moves one batch only; encoding all images lets the whole plane move.
             slow = self._steps_per_s > 0.0
             if slow and self._encode_cost * self._steps_per_s <= ENCODE_SHARE:
@@ -326,8 +328,7 @@ class TrainingThread:
     def _publish(self, trainer: Trainer) -> None:
         start = time.perf_counter()
         self._mailbox.post(trainer.snapshot(), None)
-        self._last_publish = time.perf_counter()
-        self._publish_cost = self._last_publish - start
+        self._publish_cost = time.perf_counter() - start
 
     def _refresh_posterior(self, trainer: Trainer) -> None:
         start = time.perf_counter()

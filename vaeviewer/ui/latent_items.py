@@ -118,30 +118,56 @@ class MarksItem(_PlaneItem):
         # Kept as a picture: a move of the handle over it then costs a copy, not all its strokes and letters.
         self.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self._paths: dict[tuple[str, bool], QPainterPath] = {}
-        self.theme: Theme = LIGHT
-        self.plane: PlaneMap | None = None
-        self.classes: tuple[ClassMark, ...] = ()
-        self.selected: PosteriorMark | None = None
-        self.hint = ""
-        self.hint_at: tuple[float, float] | None = None
-        """Where in the plane the hint stands; ``None`` for low in the middle of the view."""
+        self._theme: Theme = LIGHT
+        self._plane: PlaneMap | None = None
+        self._classes: tuple[ClassMark, ...] = ()
+        self._selected: PosteriorMark | None = None
+        self._hint = ""
+        self._hint_at: tuple[float, float] | None = None
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of a scheme."""
+        self._theme = theme
+        self.update()
+
+    def show_classes(self, classes: tuple[ClassMark, ...]) -> None:
+        """Write these names."""
+        if classes != self._classes:
+            self._classes = classes
+            self.update()
+
+    def show_marks(
+        self,
+        plane: PlaneMap | None,
+        selected: PosteriorMark | None,
+        hint: str,
+        hint_at: tuple[float, float] | None,
+    ) -> None:
+        """Mark the selected image's posterior on the visible range, and show a hint.
+
+        The hint stands at ``hint_at`` in the plane, or for ``None`` low in the middle of the view.
+        """
+        marks = (plane, selected, hint, hint_at)
+        if marks != (self._plane, self._selected, self._hint, self._hint_at):
+            self._plane, self._selected, self._hint, self._hint_at = marks
+            self.update()
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
         """Everything, from back to front."""
-        if self.plane is None:
+        if self._plane is None:
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._paint_prior(painter, self.plane)
-        self._paint_names(painter, self.plane)
-        if self.selected is not None:
-            self._paint_posterior(painter, self.plane, self.selected)
-        if self.hint:
-            self._paint_hint(painter, self.plane)
+        self._paint_prior(painter, self._plane)
+        self._paint_names(painter, self._plane)
+        if self._selected is not None:
+            self._paint_posterior(painter, self._plane, self._selected)
+        if self._hint:
+            self._paint_hint(painter, self._plane)
 
     def _paint_prior(self, painter: QPainter, plane: PlaneMap) -> None:
-        line = QColor(self.theme.ink)
+        line = QColor(self._theme.ink)
         line.setAlphaF(0.38)
         painter.setPen(QPen(line, 1.0))
         painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -151,9 +177,9 @@ class MarksItem(_PlaneItem):
 
     def _paint_names(self, painter: QPainter, plane: PlaneMap) -> None:
         """Classes, then contours and axes where there is room left."""
-        ink, muted = QColor(self.theme.ink), QColor(self.theme.muted)
+        ink, muted = QColor(self._theme.ink), QColor(self._theme.muted)
         taken: list[QRectF] = []
-        for mark in self.classes if self._spread_out(plane) else ():
+        for mark in self._classes if self._spread_out(plane) else ():
             self._write(painter, _shortened(mark.name), plane.to_pixels(*mark.z), ink, taken, may_shift=True)
         for sigma in CONTOURS:
             self._write(painter, f"{sigma}σ", plane.to_pixels(0.0, -sigma), muted, taken, small=True)
@@ -163,14 +189,14 @@ class MarksItem(_PlaneItem):
 
     def _spread_out(self, plane: PlaneMap) -> bool:
         """Whether the classes lie far enough apart for a name to belong to a place: not before training."""
-        places = [plane.to_pixels(*mark.z) for mark in self.classes]
+        places = [plane.to_pixels(*mark.z) for mark in self._classes]
         return len(places) < 2 or float(np.ptp(places, axis=0).max()) > _LEAST_SPREAD
 
     def _paint_posterior(self, painter: QPainter, plane: PlaneMap, mark: PosteriorMark) -> None:
         painter.setBrush(Qt.BrushStyle.NoBrush)
         centre = QPointF(*plane.to_pixels(*mark.loc))
         ring = QPointF(*plane.to_pixels(*mark.point))
-        for color, extra in ((QColor(self.theme.canvas), 2.5), (QColor(self.theme.ink), 0.0)):
+        for color, extra in ((QColor(self._theme.canvas), 2.5), (QColor(self._theme.ink), 0.0)):
             for sigma in SELECTION_CONTOURS:
                 style = Qt.PenStyle.SolidLine if extra or sigma == 1 else Qt.PenStyle.DashLine
                 painter.setPen(QPen(color, 1.4 + extra, style))
@@ -182,27 +208,27 @@ class MarksItem(_PlaneItem):
     def _paint_hint(self, painter: QPainter, plane: PlaneMap) -> None:
         font = painter.font()
         metrics = QFontMetricsF(font)
-        size = metrics.boundingRect(self.hint).size()
+        size = metrics.boundingRect(self._hint).size()
         width, height = size.width() + 24, size.height() + 12
-        if self.hint_at is None:
+        if self._hint_at is None:
             x, y = (
                 self._rect.center().x() - width / 2,
                 self._rect.top() + 0.86 * self._rect.height() - height / 2,
             )
         else:
-            at_x, at_y = plane.to_pixels(*self.hint_at)
+            at_x, at_y = plane.to_pixels(*self._hint_at)
             x, y = at_x + 18, at_y - height / 2
             if x + width > self._rect.right() - 4:
                 x = at_x - 18 - width
             y = min(max(y, 4.0), self._rect.bottom() - height - 4)
         box = QRectF(x, y, width, height)
-        background = QColor(self.theme.window)
+        background = QColor(self._theme.window)
         background.setAlphaF(0.92)
-        painter.setPen(QPen(QColor(self.theme.border), 1.0))
+        painter.setPen(QPen(QColor(self._theme.border), 1.0))
         painter.setBrush(background)
         painter.drawRoundedRect(box, height / 2, height / 2)
-        painter.setPen(QColor(self.theme.ink))
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self.hint)
+        painter.setPen(QColor(self._theme.ink))
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._hint)
 
     def _write(
         self,
@@ -229,7 +255,7 @@ class MarksItem(_PlaneItem):
         else:
             return
         taken.append(area)
-        halo = QColor(self.theme.canvas)
+        halo = QColor(self._theme.canvas)
         halo.setAlphaF(0.85)
         painter.save()
         painter.translate(area.topLeft() - path.boundingRect().topLeft())

@@ -34,6 +34,7 @@ UNDERLAY_CELLS = 1600
 """Most images in the underlay."""
 SETTLE_MS = 120
 HOVER_MS = 16
+LAYOUT_MS = 400  # between two choices of the range and of the places of names, while points move
 
 TOOL_TIP = (
     "<p>Each point is an image, at the mean of its approximate posterior q(z|x). Press anywhere to decode "
@@ -111,6 +112,7 @@ class LatentView(QWidget):
         layout.addWidget(self._canvas, 1)
         layout.addWidget(self._legend)
 
+        self._layout_timer = self._single_shot(LAYOUT_MS, self._catch_up_layout)
         self._settle_timer = self._single_shot(SETTLE_MS, self.range_settled.emit)
         self._hover_timer = self._single_shot(HOVER_MS, self._show_hovered)
         self._hover_at: QPointF | None = None
@@ -169,7 +171,7 @@ class LatentView(QWidget):
             self._posterior = posterior
             self._points = self._positions()
             self._points_item.invalidate()
-            self._lay_out()
+            self._lay_out_soon()
             if self._hover_at is not None:
                 self._hover_timer.start()  # another point may lie under the mouse now
         self._place_underlay()
@@ -257,14 +259,25 @@ class LatentView(QWidget):
         if self.isVisible():
             self._settle_timer.start()
 
+    def _lay_out_soon(self) -> None:
+        """Lay out now, but not again within :data:`LAYOUT_MS`: the points move several times as often."""
+        if self._layout_timer.isActive():
+            self._layout_pending = True
+        else:
+            self._lay_out()
+            self._layout_timer.start()
+
+    def _catch_up_layout(self) -> None:
+        if self._layout_pending and self.isVisible():
+            self._lay_out_soon()
+
     def _lay_out(self) -> None:
         """Choose the range and the places of the names for the points; later, if not visible now."""
         self._layout_pending = not self.isVisible()
         if self._layout_pending:
             return
         self._range.follow(None if self._points is None else cloud_box(self._points))
-        self._marks_item.classes = self._class_marks()
-        self._marks_item.update()
+        self._marks_item.show_classes(self._class_marks())
 
     # Points
 
@@ -330,12 +343,9 @@ class LatentView(QWidget):
     # Marks and underlay
 
     def _set_marks(self) -> None:
-        marks = self._marks_item
-        marks.plane = self._canvas.plane()
-        marks.selected = self._posterior_mark()
-        marks.hint = self._hint
-        marks.hint_at = self._z if self._moved_in_vain else None
-        marks.update()
+        self._marks_item.show_marks(
+            self._canvas.plane(), self._posterior_mark(), self._hint, self._z if self._moved_in_vain else None
+        )
 
     def _posterior_mark(self) -> PosteriorMark | None:
         row = self._view.selected
@@ -471,8 +481,7 @@ class LatentView(QWidget):
     def _apply_theme(self) -> None:
         theme = theme_of(self.palette())
         self._canvas.set_theme(theme)
-        self._marks_item.theme = theme
-        self._marks_item.update()
+        self._marks_item.set_theme(theme)
         self._handle_item.set_theme(theme)
         self._draw_underlay()
 
