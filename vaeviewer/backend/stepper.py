@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from vaeviewer.backend.captured import CapturedStep, warm_up
-from vaeviewer.backend.config import Settings, TrainConfig
+from vaeviewer.backend.config import Settings
 from vaeviewer.backend.device import product_dtype
 from vaeviewer.backend.models.gradient import ElboGradient, StepTerms
 from vaeviewer.backend.models.vae import VAE
+from vaeviewer.backend.optimizers import build_optimizer
 
 
 class Stepper:
@@ -30,11 +31,12 @@ class Stepper:
     def __init__(self, settings: Settings, vae: VAE, device: torch.device) -> None:
         dtype = product_dtype(settings.train.precision, device)
         self._gradient = ElboGradient(settings.model, vae, dtype)
-        self.parameters = self._gradient.parameters.values
+        self.parameters = self._gradient.parameters.values.detach()
         config = settings.train
         self._captures = config.cuda_graph == "on" and device.type == "cuda" and config.optimizer == "adam"
         self._captured: CapturedStep | None = None
-        self._optimizer = _build_optimizer(config, self.parameters, capturable=self._captures)
+        self._optimizer = build_optimizer(config.optimizer, self.parameters, self._gradient.parameters.grad)
+        self._learning_rate: float | Tensor = torch.zeros((), device=device) if self._captures else 0.0
         self.mode = "bfloat16 products" if dtype == torch.bfloat16 else "float32"
         if self._captures:
             self.mode += ", CUDA graph"
@@ -48,55 +50,34 @@ class Stepper:
             beta: Weight of the KL term.
             learning_rate: Of this step.
         """
-        for group in self._optimizer.param_groups:
-            if self._captures:
-                group["lr"].fill_(learning_rate)
-            else:
-                group["lr"] = learning_rate
-        if not self._captures:
+        if not isinstance(self._learning_rate, Tensor):
+            self._learning_rate = learning_rate
             return self._plain(x, noise, beta)
+        self._learning_rate.fill_(learning_rate)  # a captured graph reads it from there
         if self._captured is None:
             self._captured = self._capture(x, noise, torch.tensor(beta, device=x.device))
         return self._captured(x, noise, beta)
 
     def state(self) -> Mapping[str, Tensor]:
         """The optimizer's tensors by name; live, so copy them."""
-        return dict(self._optimizer.state[self.parameters])
+        return self._optimizer.state
 
+    @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take over the optimizer's tensors, on any device; none means a fresh optimizer."""
-        groups = self._optimizer.state_dict()["param_groups"]
-        # load_state_dict knows which of its tensors belong on the device.
-        self._optimizer.load_state_dict({"state": {0: dict(state)} if state else {}, "param_groups": groups})
-        self._captured = None  # a captured graph would go on writing to the old tensors
+        """Take over the optimizer's tensors, from any device; none means a fresh optimizer."""
+        # In place, as a captured graph refers to these very tensors.
+        for key, value in self.state().items():
+            value.copy_(state[key]) if state else value.zero_()
 
     def _plain(self, x: Tensor, noise: Tensor, beta: float | Tensor) -> StepTerms:
         terms = self._gradient(x, noise, beta)
-        self._optimizer.step()
+        self._optimizer.step(self._learning_rate)
         return terms
 
     def _capture(self, x: Tensor, noise: Tensor, beta: Tensor) -> CapturedStep:
-        weights = self.parameters.detach().clone()
+        weights = self.parameters.clone()
         before = {key: value.clone() for key, value in self.state().items()}
         warm_up(self._plain, x, noise, beta)
-        # In place, as the graph will refer to these very tensors: a fresh Adam's state is all zeros.
-        with torch.no_grad():
-            self.parameters.copy_(weights)
-        for key, value in self.state().items():
-            value.copy_(before[key]) if key in before else value.zero_()
+        self.parameters.copy_(weights)
+        self.load_state(before)
         return CapturedStep(self._plain, x, noise, beta)
-
-
-def _build_optimizer(
-    config: TrainConfig, parameters: torch.nn.Parameter, *, capturable: bool
-) -> torch.optim.Optimizer:
-    rate = config.learning_rate
-    if config.optimizer == "adam":
-        fused = parameters.device.type in ("cpu", "cuda")
-        if capturable:
-            lr = torch.tensor(rate, device=parameters.device)
-            return torch.optim.Adam([parameters], lr=lr, fused=True, capturable=True)
-        return torch.optim.Adam([parameters], lr=rate, fused=fused)
-    if config.optimizer == "adagrad":
-        return torch.optim.Adagrad([parameters], lr=rate)
-    return torch.optim.SGD([parameters], lr=rate)

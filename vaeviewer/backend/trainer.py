@@ -174,7 +174,7 @@ class Trainer:
         self._loc.index_copy_(0, rows, terms.loc)
         self._log_variance.index_copy_(0, rows, terms.log_variance)
         self._row_steps.index_fill_(0, rows, self._position.step)
-        self._block[len(self._block_positions)].copy_(torch.stack((terms.reconstruction, terms.kl)))
+        torch.stack((terms.reconstruction, terms.kl), out=self._block[len(self._block_positions)])
         self._advance()
         self._block_positions.append((self._position.step, self.epoch))
 

@@ -122,3 +122,16 @@ def test_flat_parameters_are_the_models() -> None:
     assert all(torch.equal(p, 2 * before[name]) for name, p in vae.named_parameters())
     assert next(iter(flat.views(flat.grad))) == "decoder.1.weight"
     assert sum(p.numel() for p in vae.parameters()) == len(flat.values)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_memory_that_is_used_again_leaves_no_trace(dtype: torch.dtype) -> None:
+    model = ModelConfig(hidden=(12, 6))
+    own = torch.float32 if dtype == torch.bfloat16 else dtype
+    gradient = ElboGradient(model, make(model, 30, own), dtype)
+    for n in (16, 16, 7, 16):
+        x, noise = torch.rand(n, 30, dtype=own), torch.randn(1, n, 2, dtype=own)
+        fresh = ElboGradient(model, make(model, 30, own), dtype)
+        for found, expected in zip(gradient(x, noise, 1.0), fresh(x, noise, 1.0), strict=True):
+            assert torch.equal(found, expected)
+        assert torch.equal(gradient.parameters.grad, fresh.parameters.grad)
