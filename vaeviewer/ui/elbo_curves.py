@@ -118,9 +118,10 @@ def telling_range(curves: list[tuple[Floats, Floats, bool]]) -> tuple[float, flo
     ends = []
     for x, y, noisy in curves:
         settled = y[np.searchsorted(x, first + 0.04 * (last - first)) :]
-        rows = settled[:: max(1, len(settled) // 2000)]
+        rows = np.sort(settled[:: max(1, len(settled) // 500)])
         if len(rows):
-            ends.append(np.percentile(rows, (2, 98) if noisy else (0, 100)))
+            aside = round(0.02 * (len(rows) - 1)) if noisy else 0
+            ends.append((rows[aside], rows[len(rows) - 1 - aside]))
     if not ends:
         return None
     return float(min(low for low, _ in ends)), float(max(high for _, high in ends))

@@ -47,6 +47,7 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         self._from_zero = from_zero
         self._log = False
         self._x_end = 1.0
+        self._x_shown: float | None = None
         self._y_range: tuple[float, float] | None = None
         self._fitted = True
         self._busy = False
@@ -63,6 +64,7 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
             font.setPointSizeF(font.pointSizeF() * 0.9)
             axis.setTickFont(font)
             axis.setStyle(tickLength=0, tickTextOffset=4)
+            axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)  # its letters take longer than the curves
         view = self.getViewBox()
         view.setDefaultPadding(0.0)
         view.disableAutoRange()
@@ -74,6 +76,7 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
 
         # Drawn in this order: all raw traces lie below all smooth lines.
         self._items = {(kind, term): self._add_curve() for kind in _KINDS for term in terms}
+        self._marks = {term: self._add_marks() for term in terms}
         self._best = pg.ScatterPlotItem(size=12, pxMode=True, symbol="o", brush=None)
         self._best.setZValue(10)
         self.addItem(self._best, ignoreBounds=True)
@@ -94,9 +97,8 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
             if kind == "raw":  # opaque, as its many strokes over each other would add up to the full colour
                 color = _mixed(color, QColor(theme.canvas), 0.28 if theme.dark else 0.22)
             item.setPen(pg.mkPen(color, width=2 if kind == "held_out" else 1))
-            # Round marks at the few held-out values keep them apart from the training curve.
-            item.setSymbolPen(None)
-            item.setSymbolBrush(pg.mkBrush(color))
+        for term, marks in self._marks.items():
+            marks.setBrush(pg.mkBrush(getattr(theme, term)))
 
     def set_curves(self, curves: Mapping[str, TermCurves], *, log: bool, x_end: float) -> None:
         """Draw ``curves``, keyed by term.
@@ -127,7 +129,7 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
     def fit(self) -> None:
         """Show everything again, and follow the curves from now on."""
         self._fitted = True
-        self._y_range = None
+        self._x_shown = self._y_range = None
         self._fit()
         self._draw()
 
@@ -143,11 +145,17 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         super().leaveEvent(event)
         self.cursor_moved.emit(None)
 
-    def _add_curve(self) -> pg.PlotDataItem:
-        item = pg.PlotDataItem(connect="all", skipFiniteCheck=True, symbol=None, symbolSize=5)
-        item.setClipToView(True)
+    def _add_curve(self) -> pg.PlotCurveItem:
+        # Not a PlotDataItem: what that would do with the data has been done, and it takes several times as long.
+        item = pg.PlotCurveItem(connect="all", skipFiniteCheck=True)
         self.addItem(item, ignoreBounds=True)
         return item
+
+    def _add_marks(self) -> pg.ScatterPlotItem:
+        """Round marks at the few held-out values, which keep them apart from the training curve."""
+        marks = pg.ScatterPlotItem(size=5, pxMode=True, symbol="o", pen=None)
+        self.addItem(marks, ignoreBounds=True)
+        return marks
 
     def _fit(self) -> None:
         """Show all of x and the telling part of y; a range that still serves stays, so as not to creep."""
@@ -156,7 +164,8 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
             noisy + [(*c.held_out, False) for c in self._curves.values() if c.held_out is not None]
         )
         with self._own_change():
-            self.setXRange(0.0, 1.012 * self._x_end, padding=0)  # the last mark is not cut
+            self._x_shown = _steady_end(self._x_shown, self._x_end)
+            self.setXRange(0.0, self._x_shown, padding=0)
             if found is not None:
                 self._y_range = _steady_range(
                     self._y_range, found, from_zero=self._from_zero and not self._log
@@ -172,6 +181,8 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         with self._own_change():
             for (kind, term), item in self._items.items():
                 data = getattr(self._curves[term], kind) if term in self._curves else None
+                if kind == "held_out":
+                    self._marks[term].setVisible(data is not None)
                 if data is None:
                     item.setVisible(False)
                     continue
@@ -179,8 +190,16 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
                 thin = extremes if kind == "raw" else every_pixel
                 x, y = thin(data[0][rows], data[1][rows], pixels)
                 item.setVisible(True)
-                item.opts["symbol"] = "o" if kind == "held_out" and len(x) <= pixels / 12 else None
                 item.setData(x, y, antialias=kind != "raw")
+                if kind == "held_out":
+                    self._draw_marks(term, x, y, most=pixels // 12)
+
+    def _draw_marks(self, term: str, x: Floats, y: Floats, *, most: int) -> None:
+        if len(x) > most:
+            x = y = np.empty(0)
+        drawn_x, drawn_y = self._marks[term].getData()
+        if not (np.array_equal(x, drawn_x) and np.array_equal(y, drawn_y)):  # once an epoch
+            self._marks[term].setData(x, y)
 
     @contextmanager
     def _own_change(self) -> Iterator[None]:
@@ -206,6 +225,14 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
 
 
 _KINDS = ("raw", "smooth", "held_out")
+
+
+def _steady_end(present: float | None, end: float) -> float:
+    """Where the horizontal range ends: ahead of curves that grow, as a new range draws the axis anew."""
+    least = 1.012 * end  # the last mark is not cut
+    if present is None or least < 0.9 * present:
+        return least
+    return present if least <= present else 1.06 * end
 
 
 def _steady_range(

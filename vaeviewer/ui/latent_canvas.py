@@ -49,7 +49,9 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         tick_font = QFont()
         tick_font.setPixelSize(11)
         for name in ("left", "bottom"):
-            self.getAxis(name).setStyle(tickFont=tick_font, tickLength=-4, autoExpandTextSpace=False)
+            axis = self.getAxis(name)
+            axis.setStyle(tickFont=tick_font, tickLength=-4, autoExpandTextSpace=False)
+            axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)  # the points are painted far more often
         self.getAxis("left").setWidth(34)  # fixed: else the plane moves when ticks get longer
         self.getAxis("bottom").setHeight(22)
         self._pressed_at: QPointF | None = None
