@@ -183,16 +183,19 @@ def sign_again(folder: Path) -> None:
     """Write each file's length and checksum into the manifest, where that still can be read."""
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = json.loads(_content(path))
         for checkpoint in manifest["checkpoints"]:
             for entry in checkpoint["files"].values():
-                named = folder / entry["name"]
-                if named.is_file() and named.stat().st_size < 2**20:
-                    data = named.read_bytes()
-                    entry |= {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+                data = _content(folder / entry["name"])
+                entry |= {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         path.write_text(json.dumps(manifest))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return  # beyond signing: it stays as it is
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a plain file of sensible size, else none."""
+    return path.read_bytes() if path.is_file() and path.stat().st_size < 2**20 else b""
 
 
 def _containers(value: Any) -> list[Any]:

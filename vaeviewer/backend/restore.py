@@ -97,7 +97,9 @@ def moved_to(trainer: Trainer, dataset: ImageDataset) -> Trainer:
     moved = Trainer(dataset, trainer.initial_settings)
     checkpoint = trainer.checkpoint()
     epoch = math.ceil(trainer.epoch)
-    values = {**checkpoint.training.values, "epoch": epoch, "image": 0, "planned_epochs": epoch}
+    # A trained model has come to its end with the other images; one that was not trained has all before it.
+    planned = epoch or trainer.planned_epochs
+    values = {**checkpoint.training.values, "epoch": epoch, "image": 0, "planned_epochs": planned}
     batch_size = min(trainer.settings.train.batch_size, len(dataset.train_images))
     state = TrainingState(checkpoint.training.tensors, {**values, "batch_size": batch_size})
     # Figures of other images are not drawn against the new ones: the history starts anew.

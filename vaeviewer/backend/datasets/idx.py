@@ -21,7 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.errors import DataError
-from vaeviewer.limits import MAX_IDX_BYTES, MAX_IDX_COUNT, MAX_IDX_SIDE, MAX_PACKED_IDX_BYTES, MAX_PACKED_IDX_RATIO
+from vaeviewer.limits import (
+    MAX_IDX_BYTES,
+    MAX_IDX_COUNT,
+    MAX_IDX_SIDE,
+    MAX_PACKED_IDX_BYTES,
+    MAX_PACKED_IDX_RATIO,
+)
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _KINDS = {1: "labels", 3: "images"}
