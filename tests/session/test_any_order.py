@@ -239,8 +239,8 @@ def test_any_order_is_safe(qapp: QApplication, digits: ImageDataset, exhaustive:
     run_state_machine_as_test(
         AnyOrder,
         settings=hypothesis.settings(
-            max_examples=400 if exhaustive else 25,
-            stateful_step_count=40 if exhaustive else 20,
+            max_examples=400 if exhaustive else 50,
+            stateful_step_count=40 if exhaustive else 25,
             deadline=None,
             derandomize=True,
             phases=[hypothesis.Phase.generate],  # moments do not repeat exactly, so shrinking leads nowhere
