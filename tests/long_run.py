@@ -56,19 +56,19 @@ def main() -> None:
         os.environ["VAEVIEWER_HOME"] = home
         window = stage.open_window(options.images, epochs=FOREVER)
         stage.train(window)
-        drag = Drag(window, MOVES_PER_S)
-        drag.start()
-        times, samples = [], []
+        times, samples, moves = [], [], 0
         begin = time.perf_counter()
         while (now := time.perf_counter() - begin) < seconds:
+            drag = Drag(window, MOVES_PER_S)  # a new one, as each keeps the times of all its moves
+            drag.start()
             stage.pause(min(SAMPLE_S, seconds - now))
-            drag.latencies_ms.clear()  # the measurement's own lists are not the program's
-            drag.from_hand_ms.clear()
+            drag.stop()
+            moves += drag.moves
+            del drag
             times.append(time.perf_counter() - begin)
             samples.append(sample())
             print(f"{times[-1]:6.0f} s  {samples[-1]}", file=sys.stderr, flush=True)
-        moves, steps = drag.moves, stage.steps_taken(window)
-        drag.stop()
+        steps = stage.steps_taken(window)
         window.close()
         saved = sorted(path.name for path in Path(home).rglob("step-*"))
     settled = np.array(times) >= min(SETTLE_S, seconds / 3)
