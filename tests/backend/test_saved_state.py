@@ -86,7 +86,7 @@ def weights(scale: float) -> Edit:
         (tensors("optimizer.exp_avg", lambda _: None), "exp_avg is missing"),
         (tensors("optimizer.exp_avg", lambda a: a[:-1]), "exp_avg is float32"),
         (tensors("optimizer.exp_avg", lambda a: a.astype(np.float64)), "exp_avg is float64"),
-        (tensors("optimizer.exp_avg_sq", lambda a: a - 1), "none that training leads to"),
+        (tensors("optimizer.exp_avg_sq", lambda a: a - 1), "exp_avg_sq is negative"),
         (tensors("optimizer.step", lambda a: a[None]), "step is float32 (1,)"),
         (tensors("generator.noise", lambda _: None), "generator.noise is missing"),
         (tensors("generator.noise", lambda a: a[:-1]), "generators' states"),

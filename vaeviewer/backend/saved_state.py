@@ -19,7 +19,8 @@ OPTIMIZER = "optimizer."
 PLANNED_EPOCHS = "planned_epochs"
 """What the timeline calls a change of the planned epochs by training further, which is no setting."""
 
-_MOMENTS = {"adam": ("exp_avg", "exp_avg_sq"), "adagrad": ("sum",), "sgd": ()}
+_NEVER_NEGATIVE = ("step", "exp_avg_sq", "sum")
+"""Arrays of optimizers that count, or sum up squares."""
 
 
 class _Values(BaseModel):
@@ -37,8 +38,7 @@ def check(
     checkpoint: Checkpoint,
     timeline: Iterable[Change],
     *,
-    optimizer: str,
-    parameters: int,
+    optimizer: Mapping[str, tuple[int, ...]],
     generators: Mapping[str, NDArray[Any]],
 ) -> None:
     """Refuse what a trainer cannot go on from.
@@ -46,8 +46,7 @@ def check(
     Args:
         checkpoint: Read from files, its weights found to be the model's.
         timeline: The changes on the way.
-        optimizer: ``adam``, ``sgd`` or ``adagrad``.
-        parameters: Numbers in the weights.
+        optimizer: Shapes of the optimizer's arrays by name, float32.
         generators: States of fresh generators by name. Another kind of device has others: where the checkpoint
             is of another one, its generators are not looked at, as they will not be used.
 
@@ -65,7 +64,7 @@ def check(
     for change in timeline:
         if change.field not in TrainConfig.model_fields and change.field != PLANNED_EPOCHS:
             raise ValueError(f"there is no setting named {shown(change.field)} that could have changed")
-    _check_optimizer(checkpoint.training.tensors, optimizer, parameters)
+    _check_optimizer(checkpoint.training.tensors, optimizer)
     for name, fresh in generators.items():
         found = checkpoint.training.tensors.get(name)
         if found is None:
@@ -74,12 +73,11 @@ def check(
             raise ValueError(f"{name} is {found.dtype.name} {found.shape}, which is no generator's state")
 
 
-def _check_optimizer(tensors: Mapping[str, NDArray[Any]], optimizer: str, parameters: int) -> None:
+def _check_optimizer(tensors: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]]) -> None:
     found = {name.removeprefix(OPTIMIZER): a for name, a in tensors.items() if name.startswith(OPTIMIZER)}
-    moments = _MOMENTS[optimizer]
-    # Before the first step an optimizer may have no state yet.
-    if found:
-        shapes: dict[str, tuple[int, ...]] = {"step": ()} if moments else {}
-        check_arrays(found, shapes | dict.fromkeys(moments, (parameters,)))
-        if moments and (found["step"] < 0 or (found[moments[-1]] < 0).any()):
-            raise ValueError("the optimizer's state is none that training leads to")
+    if not found:
+        return  # none: the optimizer begins anew
+    check_arrays(found, shapes)
+    for name in _NEVER_NEGATIVE:
+        if name in found and (found[name] < 0).any():
+            raise ValueError(f"the optimizer's {name} is negative, which training does not lead to")

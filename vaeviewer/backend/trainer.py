@@ -305,8 +305,7 @@ class Trainer:
         saved_state.check(
             checkpoint,
             timeline,
-            optimizer=self.initial_settings.train.optimizer,
-            parameters=self._stepper.parameters.numel(),
+            optimizer={name: tuple(array.shape) for name, array in self._stepper.state().items()},
             generators=self._generator_states() if same_device else {},
         )
         self.history = history
