@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -11,8 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from vaeviewer.backend.run_folder import load_run
+
 BOUND_S = 2.0
 GIVE_UP_S = 20.0
+
+no_windows = pytest.mark.skipif(
+    sys.platform == "win32", reason="SIGTERM there ends a process without asking it"
+)
 
 WINDOW = """
 import sys
@@ -68,9 +75,38 @@ sys.exit(cli.main([]))
         ("paused", 100, "close"),
     ],
 )
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM there ends a process without asking it")
+@no_windows
 def test_closing_leaves_cleanly(tmp_path: Path, moment: str, delay_ms: int, how: str) -> None:
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "VAEVIEWER_HOME": str(tmp_path)}
+    close_at(tmp_path, moment, delay_ms, how)
+
+
+@no_windows
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("batch", range(20))
+def test_closing_at_random_moments(tmp_path: Path, batch: int, exhaustive: bool, figures: list[str]) -> None:
+    """300 in all."""
+    if not exhaustive:
+        pytest.skip("the moments above are enough for every day")
+    rng = random.Random(batch)
+    seconds = []
+    for number in range(15):
+        moment = rng.choice(("starting", "starting", "stepping", "running", "paused"))
+        place = tmp_path / str(number)
+        place.mkdir()
+        seconds.append(close_at(place, moment, rng.randrange(2500), rng.choice(("close", "signal"))))
+    figures.append(f"closing, batch {batch}: {len(seconds)} times, at most {max(seconds):.2f} s")
+
+
+def close_at(place: Path, moment: str, delay_ms: int, how: str) -> float:
+    """Start the program and close it; returns how long it took to end, seconds."""
+    home, temporary = place / "home", place / "temporary"
+    temporary.mkdir()
+    environment = {
+        **os.environ,
+        "QT_QPA_PLATFORM": "offscreen",
+        "VAEVIEWER_HOME": str(home),
+        "TMPDIR": str(temporary),
+    }
     with subprocess.Popen(
         [sys.executable, "-c", WINDOW, moment, str(delay_ms), how],
         env=environment,
@@ -84,10 +120,18 @@ def test_closing_leaves_cleanly(tmp_path: Path, moment: str, delay_ms: int, how:
         if how == "signal":
             process.send_signal(signal.SIGTERM)
         try:
-            _, errors = process.communicate(timeout=GIVE_UP_S)
+            output, errors = process.communicate(timeout=GIVE_UP_S)
         finally:
             process.kill()
         seconds = time.perf_counter() - asked
-    assert process.returncode == 0
-    assert errors == ""
-    assert seconds < BOUND_S
+    when = f"{moment}, {delay_ms} ms, {how}"
+    assert process.returncode == 0, when
+    assert (output, errors) == ("", ""), when
+    assert seconds < BOUND_S, when
+    assert [path for path in temporary.rglob("*") if path.is_file()] == [], (
+        when
+    )  # torch makes an empty folder
+    assert list(home.rglob("*.tmp")) == [], when
+    for manifest in home.rglob("manifest.json"):
+        assert load_run(manifest.parent).notes == (), when
+    return seconds

@@ -48,6 +48,12 @@ MAX_IDX_COUNT = 2**24
 MAX_IDX_SIDE = 256
 """Height or width of an image in an idx file, pixels."""
 
+MAX_PACKED_IDX_BYTES = 60 * 10**6
+"""What a gzipped idx file of any size may unpack to …"""
+
+MAX_PACKED_IDX_RATIO = 100
+"""… and how many times its own size beyond that: images pack 5 to 50 to 1, bombs 1000 to 1."""
+
 MAX_DOWNLOAD_BYTES = 2**26
 """A file being fetched; the largest of those known has 26 MB."""
 

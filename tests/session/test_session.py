@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import same_arrays
 from PySide6.QtCore import QThread
 from pytestqt.qtbot import QtBot
@@ -452,3 +454,84 @@ def test_the_import_comes_before_the_first_command(small: Settings) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# What random orders found
+
+
+def test_a_change_made_as_training_ends_does_not_hide_the_end(
+    qtbot: QtBot, make: MakeSession, small: Settings
+) -> None:
+    session = make(small)
+    session.request(Action.TRAIN)
+    qtbot.waitUntil(lambda: session._thread._state is State.FINISHED, timeout=20_000)
+    session.change("beta", 2.0)  # before what the thread said has arrived
+    settle(qtbot, session, State.FINISHED)
+
+
+def test_a_change_on_the_way_to_a_new_model_is_kept(
+    qtbot: QtBot, make: MakeSession, small: Settings, digits: ImageDataset
+) -> None:
+    session = make(small)
+    session.use_data(replace(digits, name="the same"), keep_model=False)
+    session.change("beta", 4.0)
+    qtbot.waitUntil(lambda: session.dataset is not None and session.dataset.name == "the same")
+    settle(qtbot, session, State.READY)
+    assert session.settings.train.beta == 4.0
+    assert session._thread._trainer.settings.train.beta == 4.0
+
+
+def test_an_untrained_model_kept_for_other_data_can_be_trained(
+    qtbot: QtBot, make: MakeSession, small: Settings, digits: ImageDataset
+) -> None:
+    session = make(small)
+    session.use_data(digits, keep_model=True)
+    settle(qtbot, session, State.READY)
+    session.request(Action.TRAIN)
+    settle(qtbot, session, State.FINISHED)
+    assert session.progress is not None
+    assert session.progress.epoch == 2.0
+
+
+def test_a_device_that_is_not_there_costs_no_model(qtbot: QtBot, make: MakeSession, small: Settings) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("wants a device that is not there")
+    session = make(small)
+    told: list[str] = []
+    session.problem.connect(lambda sentence, _details: told.append(sentence))
+    session.request(Action.STEP)
+    settle(qtbot, session, State.PAUSED)
+    session.use_settings(updated(session.settings, device="cuda"))
+    session.request(Action.RESET)
+    settle(qtbot, session, State.PAUSED)
+    assert "cuda" in told[0]
+    assert session.snapshot is not None
+    assert session.snapshot.step == 1
+
+
+def test_nothing_of_another_model_is_shown_with_new_data(
+    qtbot: QtBot, make: MakeSession, small: Settings, digits: ImageDataset
+) -> None:
+    """What training put into the mailbox before or after is not taken for the model now in use."""
+    session = make(updated(small, epochs=100_000))
+    fewer = replace(digits, train_images=digits.train_images[:300], train_labels=digits.train_labels[:300])
+    for dataset in (fewer, digits, fewer):
+        session.request(Action.TRAIN)
+        qtbot.waitUntil(lambda: session._thread._state is State.RUNNING)
+        session.use_data(dataset, keep_model=False)
+        qtbot.waitUntil(lambda new=dataset: getattr(session._thread._trainer, "dataset", None) is new)
+        session.drain()  # a frame is drawn before the window has heard of the new model
+        assert session.dataset is not None
+        if session.snapshot is not None and session.snapshot.posterior is not None:
+            assert len(session.snapshot.posterior.loc) == len(session.dataset.train_images)
+        settle(qtbot, session, State.READY)
+
+
+def test_a_closed_session_starts_nothing(make: MakeSession, small: Settings, digits: ImageDataset) -> None:
+    session = make(small)
+    assert session.close()
+    session.start()
+    session.load_data("mnist-10k")
+    session.use_data(digits, keep_model=False)
+    assert not session.request(Action.TRAIN)
+    assert not any(thread.name in ("training", "data") for thread in threading.enumerate())

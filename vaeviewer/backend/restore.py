@@ -12,8 +12,8 @@ from vaeviewer.backend.history import History
 from vaeviewer.backend.run_copy import copy_of_run
 from vaeviewer.backend.run_folder import Run, load_run, save_run
 from vaeviewer.backend.snapshot import Checkpoint, TrainingState
-from vaeviewer.backend.trainer import Trainer
-from vaeviewer.errors import DataError
+from vaeviewer.backend.trainer import NonFiniteError, Trainer
+from vaeviewer.errors import DataError, RunFolderError, SettingsError
 
 
 def save(trainer: Trainer, folder: Path) -> None:
@@ -67,6 +67,7 @@ def trainer_of(run: Run, dataset: ImageDataset, device: str | None = None) -> Tr
     """A trainer in the run's state, on ``dataset``.
 
     Raises:
+        RunFolderError: The run's training state is none that training could go on from.
         SettingsError: The device cannot be used.
     """
     settings = run.settings
@@ -74,7 +75,13 @@ def trainer_of(run: Run, dataset: ImageDataset, device: str | None = None) -> Tr
         train = settings.train.model_copy(update={"device": device})
         settings = settings.model_copy(update={"train": train})
     trainer = Trainer(dataset, settings)
-    trainer.restore(run.checkpoint, run.history, list(run.timeline), run.held_out)
+    try:
+        trainer.restore(run.checkpoint, run.history, list(run.timeline), run.held_out)
+    except NonFiniteError:
+        raise RunFolderError(f"{run.folder} holds weights too large to compute with.") from None
+    except (ValueError, SettingsError) as error:
+        reason = str(error).removesuffix(".")
+        raise RunFolderError(f"{run.folder} holds a training state that cannot be used: {reason}.") from None
     return trainer
 
 
@@ -90,7 +97,9 @@ def moved_to(trainer: Trainer, dataset: ImageDataset) -> Trainer:
     moved = Trainer(dataset, trainer.initial_settings)
     checkpoint = trainer.checkpoint()
     epoch = math.ceil(trainer.epoch)
-    values = {**checkpoint.training.values, "epoch": epoch, "image": 0, "planned_epochs": epoch}
+    # A trained model has come to its end with the other images; one that was not trained has all before it.
+    planned = epoch or trainer.planned_epochs
+    values = {**checkpoint.training.values, "epoch": epoch, "image": 0, "planned_epochs": planned}
     batch_size = min(trainer.settings.train.batch_size, len(dataset.train_images))
     state = TrainingState(checkpoint.training.tensors, {**values, "batch_size": batch_size})
     # Figures of other images are not drawn against the new ones: the history starts anew.

@@ -24,6 +24,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer import __version__
@@ -209,18 +210,19 @@ def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem
     with _naming(folder, files.weights):
         weights = _read(folder, files.weights, weights_limit)
         check_arrays(weights, shapes)
+        snapshot = Snapshot(
+            entry.step,
+            entry.epoch,
+            settings.model,
+            image_shape,
+            {name: weights[name] for name in shapes},
+            protocol=settings.train.protocol,
+        )
+        _check_computes(snapshot)
     with _naming(folder, files.metrics):
         history = _unpacked_history(_read(folder, files.metrics, MAX_METRICS_FILE_BYTES), entry.step)
     with _naming(folder, files.training):
         training = _read(folder, files.training, MAX_TENSOR_FILE_BYTES)
-    snapshot = Snapshot(
-        entry.step,
-        entry.epoch,
-        settings.model,
-        image_shape,
-        {name: weights[name] for name in shapes},
-        protocol=settings.train.protocol,
-    )
     return Run(
         folder=folder,
         settings=settings,
@@ -236,6 +238,20 @@ def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem
         saved=manifest.saved,
         in_training=manifest.in_training,
     )
+
+
+def _check_computes(snapshot: Snapshot) -> None:
+    """Refuse weights that are finite but so large that what they compute is not.
+
+    Raises:
+        ValueError: An image at the origin, at (1, 1, …), or the posterior of a black or a white image is not finite.
+    """
+    two = np.array([0.0, 1.0])
+    with np.errstate(all="ignore"):
+        images = snapshot.decode(np.outer(two, np.ones(snapshot.model.latent_dim)))
+        posterior = snapshot.encode(np.outer(two, np.ones(images[0].size)))
+    if not all(np.isfinite(array).all() for array in (images, *posterior)):
+        raise ValueError("its weights are too large to compute with")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaeviewer.backend import saved_state
 from vaeviewer.backend.config import LIVE, Settings, TrainConfig, updated
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.device import resolve_device, use_threads
@@ -23,6 +24,7 @@ from vaeviewer.backend.models.vae import VAE
 from vaeviewer.backend.pixels import pixels
 from vaeviewer.backend.randomness import epoch_order, named_generator, named_seed
 from vaeviewer.backend.run_folder import Change, HeldOut
+from vaeviewer.backend.saved_state import OPTIMIZER, PLANNED_EPOCHS
 from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, TrainingState
 from vaeviewer.backend.stepper import Stepper
 
@@ -31,9 +33,6 @@ BLOCK_STEPS = 256
 
 ENCODE_ROWS = 4096
 """Images encoded at a time outside the training step."""
-
-PLANNED_EPOCHS = "planned_epochs"
-"""What the timeline calls a change of the planned epochs by training further, which is no setting."""
 
 MIN_LEARNING_RATE_SHAPE = 0.01
 """Where the cosine schedule ends, as a fraction of the learning rate."""
@@ -296,7 +295,19 @@ class Trainer:
         timeline: list[Change],
         held_out: HeldOut | None = None,
     ) -> None:
-        """Go on from a checkpoint of the same settings and data, with its history, timeline and held-out figures."""
+        """Go on from a checkpoint of the same settings and data, with its history, timeline and held-out figures.
+
+        Raises:
+            ValueError: The checkpoint or the timeline holds what no trainer can go on from; the text says what.
+            NonFiniteError: The weights are finite but so large that what they compute is not.
+        """
+        same_device = checkpoint.training.values.get("device") == self.device.type
+        saved_state.check(
+            checkpoint,
+            timeline,
+            optimizer={name: tuple(array.shape) for name, array in self._stepper.state().items()},
+            generators=self._generator_states() if same_device else {},
+        )
         self.history = history
         rows = history.held_out.view().step
         self.held_out, self._held_out_step = held_out, int(rows[-1]) if len(rows) else -1
@@ -307,6 +318,7 @@ class Trainer:
         self.refresh_posterior()
         self._good = checkpoint
         self._good_held_out = self.held_out, self._held_out_step
+        self.snapshot()
 
     def keep_good_state(self) -> None:
         """Remember this state as good, in ordinary memory. Call it after :meth:`finish_block` found the block good.
@@ -399,12 +411,9 @@ class Trainer:
                 raise NonFiniteError(self._position.step)
 
     def _training_state(self) -> TrainingState:
-        tensors = {
-            "generator.noise": _copied(self._noise.get_state()),
-            "generator.pixels": _copied(self._binarisation.get_state()),
-        }
+        tensors = self._generator_states()
         for key, value in self._stepper.state().items():
-            tensors[f"optimizer.{key}"] = _copied(value)
+            tensors[f"{OPTIMIZER}{key}"] = _copied(value)
         self._check_finite(tensors.values())
         position = self._position
         values = {
@@ -417,28 +426,38 @@ class Trainer:
         }
         return TrainingState(tensors, values)
 
+    def _generator_states(self) -> dict[str, Any]:
+        return {
+            "generator.noise": _copied(self._noise.get_state()),
+            "generator.pixels": _copied(self._binarisation.get_state()),
+        }
+
     @torch.no_grad()
     def _load(self, checkpoint: Checkpoint) -> None:
         state = checkpoint.training
         for name, parameter in self._model.named_parameters():
             parameter.copy_(torch.tensor(checkpoint.snapshot.weights[name]))
-        prefix = "optimizer."
         found = {
-            key.removeprefix(prefix): torch.tensor(value)
+            key.removeprefix(OPTIMIZER): torch.tensor(value)
             for key, value in state.tensors.items()
-            if key.startswith(prefix)
+            if key.startswith(OPTIMIZER)
         }
         self._stepper.load_state(found)
         if state.values["device"] == self.device.type:
-            self._noise.set_state(torch.tensor(state.tensors["generator.noise"]))
-            self._binarisation.set_state(torch.tensor(state.tensors["generator.pixels"]))
+            try:
+                self._noise.set_state(torch.tensor(state.tensors["generator.noise"]))
+                self._binarisation.set_state(torch.tensor(state.tensors["generator.pixels"]))
+            except RuntimeError:  # torch checks the bytes themselves
+                raise ValueError("its generators' states are none") from None
         else:  # another kind of device has another kind of generator: go on with fresh noise
             seed, step = self.settings.train.seed, state.values["step"]
             self._noise.manual_seed(named_seed(seed, "noise", step))
             self._binarisation.manual_seed(named_seed(seed, "pixels", step))
         values = state.values
         self._position = _Position(values["step"], values["epoch"], values["image"])
-        self._batch = values["batch_size"]
+        self._batch = min(values["batch_size"], len(self._images))
+        if self._position.image + self._batch > len(self._images):  # the data have become fewer
+            self._position = _Position(values["step"], values["epoch"] + 1)
         self.planned_epochs = values["planned_epochs"]
         self._block_positions = []
 

@@ -9,6 +9,7 @@ from typing import Any
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.session.mailbox import Mailbox
 from vaeviewer.session.states import State
 
 # Commands
@@ -95,8 +96,9 @@ class Entered:
 class Opened:
     """A run, or a data set, is now the one in use. ``folder`` is the run's folder, if it has one.
 
-    The first snapshot comes along, so that none of another run is ever shown with these data. ``read_only`` says
-    why nothing is written to the folder, or is empty: what is trained further then becomes a run of its own.
+    The first snapshot and a mailbox of its own come along, so that nothing of another run is ever shown with
+    these data. Commands numbered above ``handled`` came after what this answers. ``read_only`` says why nothing
+    is written to the folder, or is empty: what is trained further then becomes a run of its own.
     """
 
     settings: Settings
@@ -105,6 +107,8 @@ class Opened:
     device: str
     threads: int
     snapshot: Snapshot
+    mailbox: Mailbox
+    handled: int
     read_only: str = ""
 
 

@@ -71,6 +71,7 @@ class Session(QObject):
         self._unbuilt: ImageDataset | None = None
         self.save_problem = ""
         self._sent = 0
+        self._changes: list[tuple[int, str, Any]] = []  # live changes sent, by the number of their command
         self._closed = False
         self._mailbox = Mailbox()
         # The thread emits, Qt queues the event, and it arrives on this object's thread.
@@ -88,6 +89,8 @@ class Session(QObject):
 
     def start(self, run: Path | None = None, data: tuple[str, Path | None] | None = None) -> None:
         """Start the thread, and load the run given, or else the data given (default: the bundled digits)."""
+        if self._closed:
+            return
         self._thread.start()
         if run is not None:
             self.open_run(run)
@@ -106,7 +109,7 @@ class Session(QObject):
 
     def request(self, action: Action) -> bool:
         """Do what a button asks, if the state allows it; returns whether it does."""
-        if action not in BUTTONS[self.state].allowed:
+        if self._closed or action not in BUTTONS[self.state].allowed:
             return False
         match action:
             case Action.TRAIN:
@@ -122,6 +125,7 @@ class Session(QObject):
                 self._build(self.dataset)
                 # Nothing of the old model is shown or kept while the new one is made.
                 self.snapshot = self.progress = None
+                self._mailbox = Mailbox()
         self._set_state(RESULT[action])
         return True
 
@@ -150,8 +154,8 @@ class Session(QObject):
         if getattr(self.settings.train, field) == value:
             return
         self.settings = updated(self.settings, **{field: value})
-        if self.dataset is not None:
-            self._send(messages.Change(field, value))
+        self._send(messages.Change(field, value))
+        self._changes.append((self._sent, field, value))
 
     def set_steps_per_second(self, rate: float) -> None:
         """Slow motion; 0 is full speed."""
@@ -200,7 +204,8 @@ class Session(QObject):
             self._event.emit(event)
 
     def _send(self, command: messages.Command) -> None:
-        self._sent = self._thread.send(command)
+        if not self._closed:
+            self._sent = self._thread.send(command)
 
     def _build(self, dataset: ImageDataset) -> None:
         self._unbuilt = dataset
@@ -222,7 +227,8 @@ class Session(QObject):
                 self.changed.emit(field)
             case messages.Opened():
                 self._unbuilt = None
-                self.settings = event.settings
+                self.settings = self._with_later_changes(event)
+                self._mailbox = event.mailbox
                 self.dataset = event.dataset
                 self.folder = event.folder
                 self.read_only = event.read_only
@@ -244,6 +250,11 @@ class Session(QObject):
                 if self.dataset is None and not self._loader.last_key:
                     # The run asked for could not be opened: the digits are always there.
                     self._loader.load(CATALOG[0].key, None)
+
+    def _with_later_changes(self, opened: messages.Opened) -> Settings:
+        """The settings of what was opened, with the live changes that are still on their way to it."""
+        self._changes = [change for change in self._changes if change[0] > opened.handled]
+        return updated(opened.settings, **{field: value for _, field, value in self._changes})
 
     def _on_data(self, dataset: ImageDataset) -> None:
         if self.snapshot is not None and self.snapshot.step > 0:

@@ -9,7 +9,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from vaeviewer.session import failure_sentences, messages
 from vaeviewer.session.mailbox import Mailbox, Progress
 from vaeviewer.session.rate_meter import RateMeter
 from vaeviewer.session.run_keeper import RunKeeper
-from vaeviewer.session.states import State
+from vaeviewer.session.states import BUTTONS, Action, State
 
 if TYPE_CHECKING:  # torch is imported by the thread itself, once the window is on screen
     from vaeviewer.backend.trainer import Trainer
@@ -48,6 +48,15 @@ TRAINING = (messages.Train, messages.Step, messages.ContinueOnCpu)
 
 ASIDE = (messages.OpenRun, messages.UseData, messages.Save, messages.Change)
 """Commands that leave the model in training as it is when they fail."""
+
+BUTTON_OF: Mapping[type, Action] = {
+    messages.Train: Action.TRAIN,
+    messages.ContinueOnCpu: Action.TRAIN,
+    messages.Pause: Action.PAUSE,
+    messages.Step: Action.STEP,
+    messages.Stop: Action.STOP,
+}
+"""Commands that the table of states allows or not. The window looked there too, but perhaps some commands ago."""
 
 
 class TrainingThread:
@@ -143,6 +152,9 @@ class TrainingThread:
 
     def _handle(self, number: int, command: messages.Command) -> None:
         self._handled = number
+        if self._overtaken(command):
+            self._enter(self._state)
+            return
         trainer = self._trainer
         failure = self._attempt(lambda: self._perform(command))
         if failure is not None and isinstance(command, TRAINING):
@@ -192,31 +204,41 @@ class TrainingThread:
             case messages.Step():
                 self._step_once()
             case messages.Pause():
-                if self._state is State.RUNNING:
-                    self._rest(State.PAUSED)
-                else:
-                    self._enter(self._state)
+                self._rest(State.PAUSED)
             case messages.Stop():
-                if self._state is State.FAILED:  # it failed before it was told: the message stays
-                    self._enter(self._state)
-                else:
-                    self._rest(State.FINISHED)
+                self._rest(State.FINISHED)
             case messages.Change(field, value):
                 if self._trainer is not None:
                     self._trainer.change(field, value)
                     self.run_keeper.note(self._trainer, f"{field} = {value}")
                     self._post_progress()
+                # Every command is answered: the window takes what was entered before it for outdated.
+                self._enter(self._state)
             case messages.Save(folder):
                 in_training = self._state is State.RUNNING
                 self.run_keeper.save(self._current(), folder, in_training=in_training)
+                self._enter(self._state)
             case messages.ContinueOnCpu():
                 if self._current().device.type != "cpu":
                     self._move_to_cpu()
                 self._train(further=False)
 
+    def _overtaken(self, command: messages.Command) -> bool:
+        """Whether a button does nothing any more: the state it was pressed in has given way to another one."""
+        action = BUTTON_OF.get(type(command))
+        return action is not None and action not in BUTTONS[self._state].allowed
+
     def _build(self, settings: Settings, dataset: ImageDataset) -> None:
+        from vaeviewer.backend.device import resolve_device
         from vaeviewer.backend.trainer import Trainer
 
+        try:
+            resolve_device(settings.train.device)  # refused before anything is given up
+        except UserError:
+            if self._trainer is not None:  # to a window that has cleared its panels for the new model
+                self._announce(self._trainer)
+                self._post_progress()
+            raise
         try:
             self.run_keeper.leave(self._trainer)
         except UserError as error:  # a new model was asked for, so the old one is not kept
@@ -426,6 +448,7 @@ class TrainingThread:
         return self._trainer
 
     def _announce(self, trainer: Trainer) -> None:
+        self._mailbox = Mailbox()
         self._notify(
             messages.Opened(
                 trainer.settings,
@@ -434,6 +457,8 @@ class TrainingThread:
                 trainer.device.type,
                 trainer.threads,
                 trainer.snapshot(),
+                self._mailbox,
+                self._handled,
                 self.run_keeper.read_only,
             )
         )

@@ -21,11 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.errors import DataError
-from vaeviewer.limits import MAX_IDX_BYTES, MAX_IDX_COUNT, MAX_IDX_SIDE
+from vaeviewer.limits import (
+    MAX_IDX_BYTES,
+    MAX_IDX_COUNT,
+    MAX_IDX_SIDE,
+    MAX_PACKED_IDX_BYTES,
+    MAX_PACKED_IDX_RATIO,
+)
 
 _GZIP_MAGIC = b"\x1f\x8b"
-# Deflate cannot pack tighter than 1032:1, so a small file that declares more than this is cut off or lying.
-_GZIP_MAX_RATIO = 1032
 _KINDS = {1: "labels", 3: "images"}
 
 
@@ -72,9 +76,9 @@ def _read(path: Path, dimensions: int) -> NDArray[np.uint8]:
             file.seek(0)
             size = os.fstat(file.fileno()).st_size
             if magic != _GZIP_MAGIC:
-                return _read_open(path, file, dimensions, size, "")
+                return _read_open(path, file, dimensions, size, packed=False)
             with gzip.GzipFile(fileobj=file) as unpacked:
-                return _read_open(path, unpacked, dimensions, size * _GZIP_MAX_RATIO, "at most ")
+                return _read_open(path, unpacked, dimensions, size, packed=True)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; fetch it, or choose another folder.") from None
     except (gzip.BadGzipFile, zlib.error, EOFError):
@@ -91,9 +95,9 @@ def _read(path: Path, dimensions: int) -> NDArray[np.uint8]:
 
 
 def _read_open(
-    path: Path, file: IO[bytes] | gzip.GzipFile, dimensions: int, size: int, at_most: str
+    path: Path, file: IO[bytes] | gzip.GzipFile, dimensions: int, size: int, *, packed: bool
 ) -> NDArray[np.uint8]:
-    """Read header and values from an open file of ``size`` bytes, or of ``at_most`` that many."""
+    """Read header and values from an open file that has ``size`` bytes on disk."""
     header = file.read(4 + 4 * dimensions)
     if len(header) < 4 or header[:3] != b"\0\0\x08":
         raise DataError(f"{path} is not an idx file of bytes; choose files in MNIST's format.")
@@ -118,8 +122,12 @@ def _read_open(
     total = len(header) + length
     if length > MAX_IDX_BYTES:
         raise DataError(f"{path} declares {length:,} bytes, more than {MAX_IDX_BYTES:,}; choose less data.")
-    if total > size:
-        raise DataError(f"{path} ends after {at_most}{size:,} of {total:,} bytes; fetch it again.")
+    if packed and total > max(MAX_PACKED_IDX_BYTES, MAX_PACKED_IDX_RATIO * size):
+        raise DataError(
+            f"{path} declares {total:,} bytes, more than a gzip file of {size:,} may hold; fetch or unpack it again."
+        )
+    if not packed and total > size:
+        raise DataError(f"{path} ends after {size:,} of {total:,} bytes; fetch it again.")
 
     values = np.empty(length, dtype=np.uint8)
     done = 0

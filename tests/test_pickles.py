@@ -1,0 +1,139 @@
+"""A pickle that would run code, under every name that a user could choose as input: it is refused and never run."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mutators import sign_again
+from small_images import write_idx_folder
+
+from vaeviewer.backend import restore
+from vaeviewer.backend.config import Settings, parse_settings, updated
+from vaeviewer.backend.datasets import load_dataset
+from vaeviewer.backend.run_folder import load_run
+from vaeviewer.backend.trainer import Trainer
+from vaeviewer.cli import main
+from vaeviewer.errors import UserError
+
+
+class Bomb:
+    """Unpickling it makes a file."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.mark,))
+
+
+@pytest.fixture
+def mark(tmp_path: Path) -> Path:
+    """The file that is there if a pickle was run."""
+    return tmp_path / "it-ran"
+
+
+def write_bomb(path: Path, mark: Path) -> Path:
+    """A pickle; where the name says so, as torch and NumPy keep theirs."""
+    data = pickle.dumps(Bomb(mark))
+    if path.suffix in (".pt", ".npz"):
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("archive/data.pkl" if path.suffix == ".pt" else "array.npy", data)
+            file.writestr("archive/version", "3\n")
+    elif path.suffix == ".npy":
+        header = b"{'descr': '|O', 'fortran_order': False, 'shape': (), }".ljust(117) + b"\n"
+        path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + data)
+    else:
+        path.write_bytes(data)
+    return path
+
+
+def test_the_bombs_are_live(tmp_path: Path, mark: Path) -> None:
+    pickle.loads(write_bomb(tmp_path / "bomb", mark).read_bytes())  # noqa: S301  # this test's own
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("name", ["run", "run.pt", "run.npz", "run.npy", "manifest.json", "a.safetensors"])
+def test_a_file_that_is_no_run_folder(
+    name: str, tmp_path: Path, mark: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(write_bomb(tmp_path / name, mark))
+    commands = (["evaluate", path], ["export", path, "--manifold", str(tmp_path / "picture.png")])
+    for words in commands:
+        assert main(words) == 2
+        assert path in capsys.readouterr().err
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt", ".npz", ".npy", ".json"])
+def test_every_file_of_a_run_folder(suffix: str, tmp_path: Path, mark: Path) -> None:
+    dataset = write_idx_folder(tmp_path / "data", train=20)
+    settings = updated(Settings(), hidden=(4,), batch_size=10, threads=1, device="cpu")
+    folder = tmp_path / "run"
+    for name in sorted(["manifest.json", "weights", "training", "metrics"]):
+        trainer = Trainer(dataset, settings)
+        restore.save(trainer, folder)
+        bomb = write_bomb(tmp_path / f"bomb{suffix}", mark).read_bytes()
+        for path in folder.glob(f"*{name}*"):
+            path.write_bytes(bomb)
+        sign_again(folder)
+        with pytest.raises(UserError, match=name):
+            load_run(folder)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("kind", ["", ".pt", ".npz", ".npy"])
+def test_every_file_of_a_data_set(kind: str, suffix: str, tmp_path: Path, mark: Path) -> None:
+    folder = tmp_path / "data"
+    write_idx_folder(folder, train=20)
+    bomb = write_bomb(tmp_path / f"bomb{kind}", mark).read_bytes()
+    for path in sorted(folder.iterdir()):
+        whole = path.read_bytes()
+        path.unlink()
+        path.with_name(path.name + suffix).write_bytes(bomb)
+        with pytest.raises(UserError, match=path.name):
+            load_dataset("folder", folder)
+        path.with_name(path.name + suffix).unlink()
+        path.write_bytes(whole)
+    assert not mark.exists()
+
+
+def test_torchvisions_processed_folder_is_not_looked_at(tmp_path: Path, mark: Path) -> None:
+    for name in ("training.pt", "test.pt"):
+        (tmp_path / "MNIST" / "processed").mkdir(parents=True, exist_ok=True)
+        write_bomb(tmp_path / "MNIST" / "processed" / name, mark)
+    with pytest.raises(UserError):
+        load_dataset("mnist", tmp_path)
+    assert not mark.exists()
+
+
+def test_settings(tmp_path: Path, mark: Path) -> None:
+    with pytest.raises(UserError):
+        parse_settings({"model": Bomb(mark)})
+    path = write_bomb(tmp_path / "settings.json", mark)
+    for words in (["--preset", str(path)], ["--data", str(path)], ["--hidden", str(path)]):
+        assert main(["train", "--out", str(tmp_path / "out"), *words]) == 2
+    assert not mark.exists()
+
+
+def test_the_windows_own_settings(tmp_path: Path, mark: Path) -> None:
+    """The window layout is bytes that Qt reads; a pickle there is not taken for anything."""
+    write_bomb(tmp_path / "settings.ini", mark)
+    picture = tmp_path / "window.png"
+    done = subprocess.run(
+        [sys.executable, "-m", "vaeviewer", "--screenshot", str(picture), "--epochs", "1"],
+        env={**os.environ, "VAEVIEWER_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert picture.exists()
+    assert not mark.exists()
