@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from vaeviewer.backend import device
+from vaeviewer.backend.affinity import available_cores
 from vaeviewer.errors import SettingsError
 
 
@@ -39,6 +40,6 @@ def test_threads() -> None:
     try:
         assert device.use_threads(1) == 1
         assert torch.get_num_threads() == 1
-        assert device.use_threads(0) == device.available_cores()
+        assert device.use_threads(0) == available_cores()
     finally:
         torch.set_num_threads(before)

@@ -30,6 +30,7 @@ COMMAND = [sys.executable, "-m", "vaeviewer", "bench", "--quick"]
 
 TRAINING = {
     "mode": str,
+    "hidden": list,
     "batch_size": int,
     "images_per_s": float,
     "plain_images_per_s": float,
@@ -79,6 +80,7 @@ def test_training(figures: dict[str, Any], row: str) -> None:
     assert values["fraction_of_limit"] == pytest.approx(
         values["fp32_images_per_s"] / values["limit_images_per_s"]
     )
+    assert values["hidden"] == ([512, 256] if row != "default" else list(PRESETS["default"].model.hidden))
     sizes = {"batch_128": 128, "batch_512": 512, "default": PRESETS["default"].train.batch_size}
     assert values["batch_size"] == sizes[row]
 

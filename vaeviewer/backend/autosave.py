@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaeviewer.backend import atomic_files
+from vaeviewer.backend.affinity import any_core
 from vaeviewer.backend.run_copy import copy_of_run
 from vaeviewer.backend.run_folder import Change, HeldOut, Run, mark_in_training, read_manifest, save_run
 from vaeviewer.backend.run_lock import RunLock
@@ -169,6 +170,7 @@ class Autosave:
     # On the writer's thread, and where the training thread waits for a save on its own
 
     def _work(self) -> None:
+        any_core()
         while True:
             with self._changed:
                 if self._leaving:

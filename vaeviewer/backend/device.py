@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import torch
 
+from vaeviewer.backend.affinity import available_cores
 from vaeviewer.errors import SettingsError
 
 
@@ -62,13 +62,6 @@ def use_threads(count: int) -> int:
     count = count or available_cores()
     torch.set_num_threads(count)
     return count
-
-
-def available_cores() -> int:
-    """Processor cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _present() -> Iterator[str]:

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from vaeviewer.backend.affinity import available_cores
 from vaeviewer.backend.config import PRESETS
-from vaeviewer.backend.device import available_cores, multiplies_bfloat16, resolve_device, use_threads
+from vaeviewer.backend.device import multiplies_bfloat16, resolve_device, use_threads
 
 
 def describe() -> dict[str, Any]:

@@ -25,6 +25,9 @@ from vaeviewer.bench.common import MNIST_IMAGES, median, say, tiled
 FOREVER = 100_000
 """Epochs that no measurement reaches the end of; the learning rate then hardly falls."""
 
+COMPARED_NETWORK = (512, 256)
+"""Hidden layers of the two rows of fixed batch size, a common choice; the third row is the default preset as it is."""
+
 Contender = Callable[[float], float]
 """Trains for about so many seconds and returns its images per second."""
 
@@ -34,8 +37,12 @@ def measure(quick: bool) -> dict[str, Any]:
     description = machine.describe()
     dataset = tiled(load_dataset(), MNIST_IMAGES)
     preset = PRESETS["default"]
-    rows = {size: _compare(dataset, size, quick) for size in sorted({128, 512, preset.train.batch_size})}
-    figures = {"batch_128": rows[128], "batch_512": rows[512], "default": rows[preset.train.batch_size]}
+    settings = {
+        "batch_128": updated(preset, hidden=COMPARED_NETWORK, batch_size=128),
+        "batch_512": updated(preset, hidden=COMPARED_NETWORK, batch_size=512),
+        "default": preset,
+    }
+    figures = {name: _compare(dataset, chosen, quick) for name, chosen in settings.items()}
     return {"machine": description, "training": figures}
 
 
@@ -55,9 +62,10 @@ def trainer_speed(trainer: Trainer, seconds: float) -> float:
     return (trainer.step_count - first) * trainer.batch_size / (time.perf_counter() - start)
 
 
-def _compare(dataset: ImageDataset, batch_size: int, quick: bool) -> dict[str, Any]:
+def _compare(dataset: ImageDataset, settings: Settings, quick: bool) -> dict[str, Any]:
     rounds, seconds = (2, 0.3) if quick else (5, 2.5)
-    settings = updated(PRESETS["default"], batch_size=batch_size, epochs=FOREVER)
+    settings = updated(settings, epochs=FOREVER)
+    batch_size, hidden = settings.train.batch_size, list(settings.model.hidden)
     ours = Trainer(dataset, updated(settings, precision="auto"))
     fp32 = Trainer(dataset, updated(settings, precision="float32"))
     contenders: dict[str, Contender] = {
@@ -70,12 +78,13 @@ def _compare(dataset: ImageDataset, batch_size: int, quick: bool) -> dict[str, A
         contender(0.15)  # allocations, thread pools and caches before anything counts
     speeds: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds):
-        say(f"training, batch {batch_size}, round {number + 1} of {rounds}")
+        say(f"training {'-'.join(map(str, hidden))}, batch {batch_size}, round {number + 1} of {rounds}")
         for name, contender in contenders.items():
             speeds[name].append(contender(seconds))
     middle = {name: median(values) for name, values in speeds.items()}
     return {
         "mode": ours.mode,
+        "hidden": hidden,
         "batch_size": batch_size,
         "images_per_s": middle["ours"],
         "plain_images_per_s": middle["plain"],

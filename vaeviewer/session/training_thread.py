@@ -268,9 +268,12 @@ class TrainingThread:
         self._rest(State.FINISHED if trainer.step_count else State.READY)
 
     def _train(self, further: bool) -> None:
+        from vaeviewer.backend.affinity import one_thread_per_core
         from vaeviewer.backend.loop import train
 
         trainer = self._current()
+        if trainer.device.type == "cpu":
+            one_thread_per_core(trainer.threads)
         if further and trainer.finished:
             trainer.train_further()
         self._meter.start(trainer.step_count)
