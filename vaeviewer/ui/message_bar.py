@@ -5,11 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QHideEvent, QKeySequence, QPainter, QPaintEvent, QPixmap, QShortcut
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
+from PySide6.QtGui import (
+    QColor,
+    QHideEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QPixmap,
+    QResizeEvent,
+    QShortcut,
+)
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
 
 from vaeviewer.ui.text_dialog import TextDialog
 from vaeviewer.ui.theme import theme_of
+
+NARROW = 560
+"""Below this width, pixels, answers stand below the sentence."""
 
 Answer = tuple[str, Callable[[], None]]
 
@@ -43,12 +64,17 @@ class MessageBar(QFrame):
         self._bar = QProgressBar()
         self._bar.setFixedWidth(160)
         self._bar.setAccessibleName("How much has been fetched")
-        self._layout = QHBoxLayout(self)
-        self._layout.setContentsMargins(12, 6, 8, 6)
-        self._layout.setSpacing(8)
-        self._layout.addWidget(self._picture)
-        self._layout.addWidget(self._label, 1)
-        self._layout.addWidget(self._bar)
+        self._answers = QHBoxLayout()
+        self._answers.addStretch(1)
+        self._answers.addWidget(self._bar)
+        self._words = QBoxLayout(QBoxLayout.Direction.LeftToRight)  # or the answers below
+        self._words.addWidget(self._label, 1)
+        self._words.addLayout(self._answers)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(12, 6, 8, 6)
+        layout.setSpacing(10)
+        layout.addWidget(self._picture)
+        layout.addLayout(self._words, 1)
         self._buttons: list[QPushButton] = []
         QShortcut(QKeySequence(Qt.Key.Key_Escape), self).activated.connect(
             self._put_away
@@ -81,6 +107,7 @@ class MessageBar(QFrame):
         self._closing = closing[1]
         self._picture.setPixmap(picture or QPixmap())
         self._picture.setVisible(picture is not None)
+        self._arrange()
         self.set_text(sentence)
         self._bar.hide()
         for button in self._buttons:
@@ -125,6 +152,18 @@ class MessageBar(QFrame):
         painter.fillRect(0, 0, 4, self.height(), QColor(theme.accent))
         painter.end()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Make room for the words."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """The answers beside the words, or below them where that leaves the words too little."""
+        below = self._picture.pixmap().width() > 0 or self.width() < NARROW
+        direction = QBoxLayout.Direction.TopToBottom if below else QBoxLayout.Direction.LeftToRight
+        if self._words.direction() != direction:
+            self._words.setDirection(direction)
+
     def _put_away(self) -> None:
         self.hide()
         self._closing()
@@ -138,5 +177,5 @@ class MessageBar(QFrame):
         if closes:
             button.clicked.connect(self.hide)
         button.clicked.connect(lambda: action())
-        self._layout.addWidget(button)
+        self._answers.addWidget(button)
         self._buttons.append(button)

@@ -14,8 +14,8 @@ from vaeviewer.ui.recent_runs import RecentRuns
 from vaeviewer.ui.value_axis import number_label
 
 MOST_SHOWN = 10
-NAME_WIDTH = 300
-"""Of a run's name and its data, pixels; what is longer is shortened in its middle."""
+TEXT_WIDTH = 220
+"""Of a run's name, and of the name of its data, pixels; what is longer is shortened."""
 
 
 class RecentMenu(QMenu):
@@ -51,7 +51,12 @@ class RecentMenu(QMenu):
 
     def _entry(self, run: RunSummary) -> QAction:
         here = run.folder == self._session.folder
-        facts = [f"step {run.step:,}"]
+        metrics, elide = QFontMetrics(self.font()), Qt.TextElideMode
+        facts = [
+            metrics.elidedText(run.name, elide.ElideMiddle, TEXT_WIDTH),
+            metrics.elidedText(run.data, elide.ElideRight, TEXT_WIDTH),
+            f"step {run.step:,}",
+        ]
         if run.held_out_elbo is not None:
             facts.append(f"held-out ELBO {number_label(run.held_out_elbo, 1)}")
         tip = str(run.folder)
@@ -66,10 +71,7 @@ class RecentMenu(QMenu):
         elif run.interrupted:
             facts.append("interrupted")
             tip += "\nIt did not end cleanly; what was saved last opens."
-        metrics = QFontMetrics(self.font())
-        name = metrics.elidedText(f"{run.name}   {run.data}", Qt.TextElideMode.ElideMiddle, NAME_WIDTH)
-        # What follows the tab stands in a column of its own; a single & would be a letter to press.
-        entry = QAction(f"{name.replace('&', '&&')}\t{' · '.join(facts)}", self)
+        entry = QAction(" · ".join(facts).replace("&", "&&"), self)  # a single & would be a letter to press
         entry.setToolTip(tip)
         entry.setEnabled(not here and run.latent_dim == 2)
         entry.triggered.connect(lambda _checked=False: self._session.open_run(run.folder))

@@ -81,7 +81,7 @@ class RunStatus(QObject):
             self._window.setWindowModified(unsaved)
 
     def _add_label(self, name: str, tip: str) -> LiveLabel:
-        label = LiveLabel()
+        label = LiveLabel(shrinks=name == "saved")
         label.setFont(tabular(self._window.font()))
         label.setObjectName(f"{name}Status")
         label.setToolTip(tip)
