@@ -52,6 +52,7 @@ class RunStatus(QObject):
         self._message = message
         self._threads = 1
         self._saved_at: float | None = None
+        self._read_only = False
         self._said = ""
         self._warning: str | None = None
         self._labels = {name: self._add_label(name, tip) for name, tip in TIPS.items()}
@@ -100,6 +101,7 @@ class RunStatus(QObject):
             f"{dataset.name}: {len(dataset.train_images):,} train, {len(dataset.held_out_images):,} held out"
         )
         self._take_back()
+        self._read_only = bool(opened.read_only)
         if opened.read_only and opened.folder is not None:
             self._say(
                 f"“{opened.folder.name}” is read-only here: {cause(opened.read_only, opened.folder)}. Trained "
@@ -116,7 +118,10 @@ class RunStatus(QObject):
         self._saved_at = time.monotonic()
         self._take_back()
         if not saved.automatic:
-            self._window.statusBar().showMessage(f"Saved step {saved.step:,} in {saved.folder}", NOTE_MS)
+            self._note(f"Saved step {saved.step:,} in {saved.folder}")
+        elif self._read_only:
+            self._note(f"The run goes on as a new run, {saved.folder.name}")
+        self._read_only = False
         self._show_title()
         self._show_tip()
         self.update()
@@ -178,6 +183,9 @@ class RunStatus(QObject):
             parts.insert(0, folder.name + (" (read-only)" if self._session.read_only else ""))
         first, *rest = (part.replace("[*]", "[*][*]") for part in parts)  # twice, Qt's mark is plain text
         self._window.setWindowTitle(" · ".join([f"{first}[*]", *rest]))
+
+    def _note(self, sentence: str) -> None:
+        self._window.statusBar().showMessage(sentence, NOTE_MS)
 
     def _say(self, sentence: str, *, elsewhere: bool = False) -> None:
         self._said = sentence[:1].upper() + sentence[1:]
