@@ -6,8 +6,8 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +18,11 @@ if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.env
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets import load_dataset
 from vaeviewer.backend.datasets.base import ImageDataset
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+    from vaeviewer.ui.main_window import MainWindow
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -104,6 +109,39 @@ def digits() -> ImageDataset:
 def small() -> Settings:
     """Settings of a model that trains in a blink."""
     return updated(Settings(), hidden=(32,), epochs=2, batch_size=50, threads=1, device="cpu", seed=7)
+
+
+@pytest.fixture
+def make_window(qtbot: QtBot, digits: ImageDataset) -> Iterator[Callable[..., MainWindow]]:
+    """Makes shown windows with a ready session on the small digits; ``prepare`` is called before one is shown."""
+    from PySide6.QtCore import QSettings
+
+    from vaeviewer import paths
+    from vaeviewer.session.session import Session
+    from vaeviewer.session.states import State
+    from vaeviewer.ui.main_window import MainWindow
+    from vaeviewer.ui.menus import Menus
+
+    made: list[MainWindow] = []
+
+    def build(settings: Settings, prepare: Callable[[MainWindow], object] = lambda _: None) -> MainWindow:
+        session = Session(settings)
+        window = MainWindow(session, QSettings(str(paths.settings_file()), QSettings.Format.IniFormat))
+        session.setParent(window)
+        Menus(window)
+        made.append(window)
+        prepare(window)
+        window.resize(1280, 800)
+        window.show()
+        session._thread.start()
+        session.use_data(digits, keep_model=False)
+        qtbot.waitUntil(lambda: session.state is State.READY, timeout=30_000)
+        return window
+
+    yield build
+    for window in made:
+        window.close()
+        window.deleteLater()
 
 
 def same_arrays(a: Any, b: Any) -> bool:

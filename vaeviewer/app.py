@@ -31,6 +31,7 @@ from vaeviewer.session.states import Action, State
 from vaeviewer.ui.error_reporter import ErrorReporter
 from vaeviewer.ui.main_window import MainWindow
 from vaeviewer.ui.menus import Menus
+from vaeviewer.ui.recovery import RecoveryOffer
 from vaeviewer.ui.theme import follow_system_scheme
 
 logger = logging.getLogger("vaeviewer.qt")
@@ -66,6 +67,8 @@ def run(options: argparse.Namespace) -> int:
     log.start()
     window = _build_window(options)
     ErrorReporter(window).install()
+    if options.screenshot is None:
+        RecoveryOffer(window, _settings(), options.run)
     app = QApplication.instance()
     assert isinstance(app, QApplication), "_build_window made it"
     if options.screenshot is not None:
@@ -85,12 +88,16 @@ def _build_window(options: argparse.Namespace) -> MainWindow:
     app.setApplicationDisplayName("vaeviewer")
     follow_system_scheme(app, options.scheme)
     session = Session(PRESETS["default"])
-    window = MainWindow(session, QSettings(str(paths.settings_file()), QSettings.Format.IniFormat))
+    window = MainWindow(session, _settings())
     session.setParent(window)
     Menus(window)
     data = ("folder", options.data) if options.data else None
     window.first_shown.connect(lambda: session.start(options.run, data))
     return window
+
+
+def _settings() -> QSettings:
+    return QSettings(str(paths.settings_file()), QSettings.Format.IniFormat)
 
 
 def _take_screenshot(app: QApplication, window: MainWindow, options: argparse.Namespace) -> int:

@@ -290,9 +290,8 @@ def export(options: argparse.Namespace) -> int:
     """
     from PIL import Image
 
-    from vaeviewer.analysis import manifold
+    from vaeviewer.analysis.manifold import manifold_picture
     from vaeviewer.backend.run_folder import load_run
-    from vaeviewer.backend.snapshot import as_grey_levels
 
     if options.manifold.suffix.lower() != ".png":
         raise SettingsError(f"--manifold must name a .png file, but is {options.manifold}.")
@@ -304,8 +303,7 @@ def export(options: argparse.Namespace) -> int:
         raise RunFolderError(
             f"{run.folder} has {dim} latent dimensions; a manifold is drawn for models with 2."
         )
-    z = manifold.grid_points(*manifold.grid(options.size, options.spacing))
-    picture = manifold.mosaic(as_grey_levels(run.checkpoint.snapshot.decode(z)), columns=options.size)
+    picture = manifold_picture(run.checkpoint.snapshot, options.size, options.spacing)
     try:
         Image.fromarray(picture).save(options.manifold)
     except OSError as error:

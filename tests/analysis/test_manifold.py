@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaeviewer.analysis.manifold import grid, grid_points, in_latent_space, mosaic
+from vaeviewer.analysis.manifold import grid, grid_points, in_latent_space, manifold_picture, mosaic
+from vaeviewer.backend.config import ModelConfig
+from vaeviewer.backend.models.shapes import expected_weights
+from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 
 
 def normal_cdf(z: float) -> float:
@@ -75,3 +78,18 @@ def test_every_image_is_found_whole_where_it_belongs(count: int, columns: int, g
 def test_an_empty_mosaic_is_refused() -> None:
     with pytest.raises(ValueError, match="needs images"):
         mosaic(np.zeros((0, 2, 2), dtype=np.uint8), 1)
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 5])
+def test_a_picture_shows_what_the_decoder_draws(latent_dim: int) -> None:
+    model, shape = ModelConfig(hidden=(8,), latent_dim=latent_dim), (4, 6)
+    draw = np.random.default_rng(0)
+    weights = {
+        name: draw.normal(size=size).astype(np.float32)
+        for name, size in expected_weights(model, shape).items()
+    }
+    snapshot = Snapshot(0, 0.0, model, shape, weights)
+    picture = manifold_picture(snapshot, 3, "equal")
+    assert picture.shape == (12, 18)
+    corner = np.array([[-3.0, 3.0, 0.0, 0.0, 0.0][:latent_dim]], np.float32)
+    assert (picture[:4, :6] == as_grey_levels(snapshot.decode(corner))[0]).all()

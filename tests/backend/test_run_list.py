@@ -65,6 +65,21 @@ def test_a_run_that_did_not_end_cleanly_says_what_is_lost(tmp_path: Path, traine
     assert restore.load_run(folder).in_training is False
 
 
+def test_of_an_old_run_trained_further_only_the_new_training_is_lost(
+    tmp_path: Path, trainer: Trainer
+) -> None:
+    folder = tmp_path / "run"
+    save_run(copy_of_run(trainer, folder))
+    manifest = folder / "manifest.json"
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "saved": yesterday.isoformat()}))
+    mark_in_training(folder, in_training=True)
+    began = manifest.stat().st_mtime
+    RunLog(folder).note(1, "started")
+    os.utime(folder / "log.txt", (began + 5, began + 5))
+    assert summary_of(folder).lost_s == pytest.approx(5, abs=0.1)
+
+
 def test_a_manifest_of_the_first_format_is_a_clean_end(tmp_path: Path, trainer: Trainer) -> None:
     restore.save(trainer, tmp_path)
     manifest = json.loads((tmp_path / "manifest.json").read_text())

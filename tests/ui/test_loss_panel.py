@@ -379,6 +379,35 @@ def test_another_run_ends_a_zoom(panel: LossPanel) -> None:
     assert plots(panel)[0].getViewBox().viewRange()[0] == pytest.approx([0, 1.012 * 400])
 
 
+def test_the_axis_begins_where_training_began(panel: LossPanel) -> None:
+    panel.update_frame(made_history(500))
+    assert ends(panel)[0] == 0.0
+    # Weights brought along to other images: first their figures on these, then more steps.
+    history = History.empty()
+    history.held_out.append_row(700, 7.0, -150.0, 7.0)
+    panel.update_frame(history)
+    low, high = ends(panel)
+    assert low == 700
+    assert high > 700
+    for step in (701, 750):
+        history.training.append_row(step, step / PER_EPOCH, -150.0, 7.0)
+    panel.update_frame(history)
+    low, high = ends(panel)
+    assert low == 700
+    assert 750 < high < 760
+    (axis,) = [box for box in panel.findChildren(QComboBox) if box.itemText(1) == "Epochs"]
+    axis.setCurrentIndex(1)
+    low, high = ends(panel)
+    assert low == 7
+    assert 7.5 < high < 7.6
+
+
+def ends(panel: LossPanel) -> tuple[float, float]:
+    """Left and right end of the first plot's horizontal axis."""
+    low, high = panel.findChildren(ElboPlot)[0].getViewBox().viewRange()[0]
+    return low, high
+
+
 def test_the_first_steps_do_not_squash_the_rest(panel: LossPanel) -> None:
     panel.update_frame(made_history(5000))
     low, high = plots(panel)[0].getViewBox().viewRange()[1]

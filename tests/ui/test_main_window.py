@@ -3,52 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import same_arrays
-from PySide6.QtCore import QEvent, QPointF, QSettings, Qt
+from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QLabel, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from vaeviewer import paths
 from vaeviewer.backend import loop
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.trainer import Trainer
-from vaeviewer.session.session import Session
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.main_window import MainWindow
-from vaeviewer.ui.menus import Menus
 
 MakeWindow = Callable[[Settings], MainWindow]
 
 
 @pytest.fixture
-def make(qtbot: QtBot, digits: ImageDataset) -> Iterator[MakeWindow]:
-    """Makes shown windows with a ready session on the small digits."""
-    made: list[MainWindow] = []
-
-    def build(settings: Settings) -> MainWindow:
-        session = Session(settings)
-        window = MainWindow(session, QSettings(str(paths.settings_file()), QSettings.Format.IniFormat))
-        session.setParent(window)
-        Menus(window)
-        made.append(window)
-        window.resize(1280, 800)
-        window.show()
-        session._thread.start()
-        session.use_data(digits, keep_model=False)
-        qtbot.waitUntil(lambda: session.state is State.READY, timeout=30_000)
-        return window
-
-    yield build
-    for window in made:
-        window.close()
-        window.deleteLater()
+def make(make_window: MakeWindow) -> MakeWindow:
+    return make_window
 
 
 def mouse(

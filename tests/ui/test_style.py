@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication, QCheckBox, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QCheckBox,
+    QDockWidget,
+    QLineEdit,
+    QMainWindow,
+    QSpinBox,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.ui.message_bar import MessageBar
@@ -85,3 +96,34 @@ def test_a_message_on_screen_follows_the_scheme(qtbot: QtBot, styled: QApplicati
     assert bar.grab().toImage().pixelColor(spot) == QColor(LIGHT.base)
     styled.setPalette(build_palette(DARK))
     qtbot.waitUntil(lambda: bar.grab().toImage().pixelColor(spot) == QColor(DARK.base))
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_the_buttons_of_docks_can_be_seen(qtbot: QtBot, styled: QApplication, theme: Theme) -> None:
+    styled.setPalette(build_palette(theme))
+    window = QMainWindow()
+    dock = QDockWidget("A dock", window)
+    window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock)
+    qtbot.addWidget(window)
+    window.show()
+    buttons = [b for b in dock.findChildren(QAbstractButton) if b.isVisible()]
+    assert len(buttons) == 2
+    for button in buttons:
+        image = button.grab().toImage()
+        spots = [image.pixelColor(x, y) for x in range(image.width()) for y in range(image.height())]
+        assert max(contrast(spot, QColor(theme.window)) for spot in spots) > 4.0, button.objectName()
+
+
+def test_a_dark_toolbar_has_no_bright_edge(qtbot: QtBot, styled: QApplication) -> None:
+    styled.setPalette(build_palette(DARK))
+    window = QMainWindow()
+    bar = QToolBar()
+    bar.setFixedHeight(40)
+    window.addToolBar(bar)
+    qtbot.addWidget(window)
+    window.show()
+    image = window.grab().toImage()
+    window_color = QColor(DARK.window)
+    assert all(
+        contrast(image.pixelColor(image.width() // 2, y), window_color) < 1.7 for y in range(image.height())
+    )

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+
 Spacing = Literal["equal", "gaussian"]
 
 
@@ -84,3 +86,16 @@ def mosaic(images: NDArray[np.uint8], columns: int, gap: int = 0, background: in
         .reshape(rows * (height + gap), columns * (width + gap))
     )
     return np.ascontiguousarray(picture[: picture.shape[0] - gap, : picture.shape[1] - gap])
+
+
+def manifold_picture(snapshot: Snapshot, size: int, spacing: Spacing) -> NDArray[np.uint8]:
+    """What the decoder draws on a :func:`grid` over the plane, as one picture without gaps.
+
+    Returns:
+        uint8, shape ``(size * height, size * width)``.
+
+    Raises:
+        ValueError: ``size`` is below 1.
+    """
+    z = in_latent_space(grid_points(*grid(size, spacing)), snapshot.model.latent_dim)
+    return mosaic(as_grey_levels(snapshot.decode(z)), columns=size)

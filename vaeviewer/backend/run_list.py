@@ -6,15 +6,19 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
 from vaeviewer.backend.run_folder import MANIFEST, read_manifest
 from vaeviewer.backend.run_lock import in_use
 from vaeviewer.backend.run_log import last_sign_of_life
+from vaeviewer.backend.run_manifest import Manifest
 from vaeviewer.errors import RunFolderError
 from vaeviewer.limits import MAX_LISTED_FOLDERS, MAX_LISTED_RUNS
+
+LONG_AFTER = timedelta(minutes=1)
+"""A manifest this much newer than its checkpoint was not written with it."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,12 @@ class RunSummary:
         step: Gradient steps taken.
         epoch: Passes over the images, fractional.
         planned_epochs: Epochs it is to have.
+        latent_dim: Dimensions of its latent space; the window shows those with 2.
         held_out_elbo: The newest held-out ELBO, nats per image, or ``None`` before the first.
         in_training: Whether it was being trained when it was saved.
         in_use: Whether a window or a command has it open now.
-        lost_s: Seconds of training after the save that are lost, as far as the log shows; 0 for a clean end.
+        lost_s: Seconds of training after that save, or after training began again from it, that are lost, as far as
+            the log shows; 0 for a clean end.
     """
 
     folder: Path
@@ -40,6 +46,7 @@ class RunSummary:
     step: int
     epoch: float
     planned_epochs: int
+    latent_dim: int
     held_out_elbo: float | None
     in_training: bool
     in_use: bool
@@ -88,11 +95,26 @@ def summary_of(folder: Path) -> RunSummary:
         step=newest.step,
         epoch=newest.epoch,
         planned_epochs=planned if isinstance(planned, int) else manifest.settings.train.epochs,
+        latent_dim=manifest.settings.model.latent_dim,
         held_out_elbo=newest.held_out.elbo if newest.held_out else None,
         in_training=manifest.in_training,
         in_use=used,
-        lost_s=max(0.0, (alive - manifest.saved).total_seconds()) if lost and alive else 0.0,
+        lost_s=max(0.0, (alive - _trained_since(folder, manifest)).total_seconds())
+        if lost and alive
+        else 0.0,
     )
+
+
+def _trained_since(folder: Path, manifest: Manifest) -> datetime:
+    """From when on training is not in the newest checkpoint.
+
+    That is when it was saved, unless training began again from it much later, which writes the manifest anew.
+    """
+    try:
+        written = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC)
+    except (OSError, OverflowError, ValueError):
+        return manifest.saved
+    return written if written - manifest.saved > LONG_AFTER else manifest.saved
 
 
 def _manifest_times(parent: Path) -> Iterator[tuple[int, Path]]:

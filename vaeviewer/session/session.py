@@ -121,13 +121,22 @@ class Session(QObject):
             case Action.STOP:
                 self._send(messages.Stop())
             case Action.RESET:
-                assert self.dataset is not None, "every state that allows Reset has data"
-                self._build(self.dataset)
-                # Nothing of the old model is shown or kept while the new one is made.
-                self.snapshot = self.progress = None
-                self._mailbox = Mailbox()
+                self.new_run()
+                return True
         self._set_state(RESULT[action])
         return True
+
+    def new_run(self) -> None:
+        """Begin again with the settings there are: new weights from the seed, and a folder of its own.
+
+        The run so far stays on disk.
+        """
+        if self.dataset is not None:
+            self._build(self.dataset)
+            # Nothing of the old model is shown or kept while the new one is made.
+            self.snapshot = self.progress = None
+            self._mailbox = Mailbox()
+            self._set_state(RESULT[Action.RESET])
 
     def use_settings(self, settings: Settings) -> None:
         """Take the form's settings. Before the first step they make a new model, later Reset does."""

@@ -46,8 +46,8 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         self.terms = terms
         self._from_zero = from_zero
         self._log = False
-        self._x_end = 1.0
-        self._x_shown: float | None = None
+        self._x_ends = (0.0, 1.0)
+        self._x_width: float | None = None
         self._y_range: tuple[float, float] | None = None
         self._fitted = True
         self._busy = False
@@ -100,17 +100,17 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         for term, marks in self._marks.items():
             marks.setBrush(pg.mkBrush(getattr(theme, term)))
 
-    def set_curves(self, curves: Mapping[str, TermCurves], *, log: bool, x_end: float) -> None:
+    def set_curves(self, curves: Mapping[str, TermCurves], *, log: bool, x_ends: tuple[float, float]) -> None:
         """Draw ``curves``, keyed by term.
 
         Args:
             curves: What to draw; terms left out are hidden.
             log: Whether y are decimal logarithms.
-            x_end: Right end of the fitted view.
+            x_ends: Left and right end of the fitted view.
         """
         if log != self._log:
             self._log, self._y_range = log, None
-        self._curves, self._x_end = curves, x_end
+        self._curves, self._x_ends = curves, x_ends
         self._y_axis.set_log(log)
         if self._fitted:
             self._fit()
@@ -129,7 +129,7 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
     def fit(self) -> None:
         """Show everything again, and follow the curves from now on."""
         self._fitted = True
-        self._x_shown = self._y_range = None
+        self._x_width = self._y_range = None
         self._fit()
         self._draw()
 
@@ -164,8 +164,9 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
             noisy + [(*c.held_out, False) for c in self._curves.values() if c.held_out is not None]
         )
         with self._own_change():
-            self._x_shown = _steady_end(self._x_shown, self._x_end)
-            self.setXRange(0.0, self._x_shown, padding=0)
+            low, high = self._x_ends
+            self._x_width = _steady_width(self._x_width, high - low)
+            self.setXRange(low, low + self._x_width, padding=0)
             if found is not None:
                 self._y_range = _steady_range(
                     self._y_range, found, from_zero=self._from_zero and not self._log
@@ -227,12 +228,12 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
 _KINDS = ("raw", "smooth", "held_out")
 
 
-def _steady_end(present: float | None, end: float) -> float:
-    """Where the horizontal range ends: ahead of curves that grow, as a new range draws the axis anew."""
-    least = 1.012 * end  # the last mark is not cut
+def _steady_width(present: float | None, width: float) -> float:
+    """How wide the horizontal range is: ahead of curves that grow, as a new range draws the axis anew."""
+    least = 1.012 * width  # the last mark is not cut
     if present is None or least < 0.9 * present:
         return least
-    return present if least <= present else 1.06 * end
+    return present if least <= present else 1.06 * width
 
 
 def _steady_range(

@@ -35,10 +35,16 @@ class LiveLabel(QLabel):
 
     A ``QLabel`` asks for a new layout of the whole window at every change of its text, which costs more than all
     else that a drag does. This one paints what it is told and asks only when it needs more room, or far less.
+
+    Args:
+        text: What to show at first.
+        parent: The parent widget.
+        shrinks: Whether the text ends in "…" where there is no room for it, rather than making the window wider.
     """
 
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, text: str = "", parent: QWidget | None = None, *, shrinks: bool = False) -> None:
         super().__init__(parent)
+        self._shrinks = shrinks
         self._text = ""
         self._room = 0
         self.setAutoFillBackground(True)  # else all that lies behind is painted anew each time
@@ -72,14 +78,17 @@ class LiveLabel(QLabel):
         return QSize(max(self._room, self._text_width()) + margins.left() + margins.right(), height)
 
     def minimumSizeHint(self) -> QSize:
-        """As much: the text is not shortened."""
-        return self.sizeHint()
+        """As much, unless the text may be shortened."""
+        return QSize(0, super().minimumSizeHint().height()) if self._shrinks else self.sizeHint()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the text."""
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
-        painter.drawText(self.contentsRect(), int(self.alignment()), self._text)
+        area, text = self.contentsRect(), self._text
+        if self._shrinks:
+            text = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, area.width())
+        painter.drawText(area, int(self.alignment()), text)
 
     def _text_width(self) -> int:
         return self.fontMetrics().horizontalAdvance(self._text)

@@ -143,7 +143,7 @@ class LossPanel(QWidget):
         readout.set_smoothing(smoothing_window(max(0, len(self._curves["training"]) - 1)))
         self._show_values()
         self._show_verdict()
-        ends = [float(curves.x(readout.axis)[-1]) for curves in self._curves.values() if len(curves)]
+        x_ends = self._x_ends()
         for plot, title in self._plots.items():
             shown = [term for term in plot.terms if term in readout.terms]
             plot.parentWidget().setVisible(bool(shown))
@@ -152,9 +152,18 @@ class LossPanel(QWidget):
             plot.set_curves(
                 {term: self._term_curves(term) for term in shown},
                 log=readout.log,
-                x_end=max(ends, default=0.0) or 1.0,
+                x_ends=x_ends,
             )
         self._mark_best()
+
+    def _x_ends(self) -> tuple[float, float]:
+        """From where training began to the newest row."""
+        training, held_out = (self._curves[kind].x(self._readout.axis) for kind in ("training", "held_out"))
+        # With weights brought along to other images, it began with figures of these.
+        brought = len(held_out) and not (len(training) and training[0] <= held_out[0])
+        start = float(held_out[0]) if brought else 0.0
+        end = max((float(x[-1]) for x in (training, held_out) if len(x)), default=start)
+        return start, end if end > start else start + 1.0
 
     def _term_curves(self, term: str) -> TermCurves:
         readout, training, held_out = self._readout, self._curves["training"], self._curves["held_out"]

@@ -20,19 +20,20 @@ from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.errors import SettingsError
 from vaeviewer.session.grid_decoder import GridDecoder
 from vaeviewer.session.mailbox import Progress
-from vaeviewer.session.messages import Opened, Saved
+from vaeviewer.session.messages import Opened
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.config_form import ConfigForm
-from vaeviewer.ui.decoded_image_view import DecodedImageView, tabular
-from vaeviewer.ui.labels import LiveLabel
+from vaeviewer.ui.decoded_image_view import DecodedImageView
 from vaeviewer.ui.latent_view import LatentView
 from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.manifold_panel import ManifoldPanel
 from vaeviewer.ui.message_bar import MessageBar
+from vaeviewer.ui.recent_runs import RecentRuns
 from vaeviewer.ui.reconstruction_panel import ReconstructionPanel
 from vaeviewer.ui.refresh import Schedule
+from vaeviewer.ui.run_status import RunStatus
 from vaeviewer.ui.training_controls import TrainingControls, install_space_shortcut
 
 FRAME_MS = 33
@@ -79,7 +80,6 @@ class MainWindow(QMainWindow):
         self._schedule = Schedule()
         self._decoder = GridDecoder(self)
         self._example_draw = 0
-        self._threads = 1
         self._shown_before = False
         self._docks_by_hand = False
         self._drawn: tuple[Snapshot | None, Progress | None] = (None, None)
@@ -95,7 +95,8 @@ class MainWindow(QMainWindow):
         self.form = ConfigForm()
         self.message = MessageBar()
         self._place_panels()
-        self._build_status_bar()
+        self.recent_runs = RecentRuns(session, store, self)
+        self.run_status = RunStatus(self, session, self.message)
         self._connect()
         self._default_layout = self.saveState(LAYOUT_VERSION)
         self._restore_layout()
@@ -111,7 +112,6 @@ class MainWindow(QMainWindow):
         self._on_state(session.state)
         self.form.set_settings(session.settings)
         self.controls.set_live_settings(session.settings.train)
-        self._show_title()
 
     # What the user did
 
@@ -197,33 +197,11 @@ class MainWindow(QMainWindow):
             [self._decoded_dock, self._manifold_dock], [side + 70, side + 64], Qt.Orientation.Vertical
         )
 
-    def _build_status_bar(self) -> None:
-        bar = self.statusBar()
-        self._status: dict[str, LiveLabel] = {}
-        tips = {
-            "device": "Where training computes, and with how many processor threads.",
-            "data": "The images: those trained on and those held out.",
-            "step": "Gradient steps taken.",
-            "speed": "Training images per second.",
-            "left": "Progress through the planned epochs, and the time that remains.",
-            "saved": "Whether the run is on disk.",
-        }
-        for name, tip in tips.items():
-            label = LiveLabel()
-            label.setFont(tabular(self.font()))
-            label.setObjectName(f"{name}Status")
-            label.setToolTip(tip)
-            label.setContentsMargins(8, 0, 8, 0)
-            self._status[name] = label
-            bar.addWidget(label)
-        bar.setSizeGripEnabled(True)
-
     def _connect(self) -> None:
         session = self.session
         session.state_changed.connect(self._on_state)
         session.opened.connect(self._on_opened)
         session.changed.connect(self._on_changed)
-        session.saved.connect(self._on_saved)
         session.problem.connect(self.show_problem)
         session.data_arrived.connect(self._offer_to_keep_model)
         session.fetching.connect(self._on_fetching)
@@ -270,28 +248,9 @@ class MainWindow(QMainWindow):
         self.view = replace(
             self.view, selected=None, hidden_classes=frozenset(), examples=self._choose_examples()
         )
-        self._threads = opened.threads
-        self._show_device(opened.device)
-        self._status["data"].setText(
-            f"{dataset.name}: {len(dataset.train_images):,} train, {len(dataset.held_out_images):,} held out"
-        )
-        self._show_title()
 
-    def _on_changed(self, field: str) -> None:
-        settings = self.session.settings
-        self.form.set_settings(settings)
-        if field == "device":
-            self._show_device(settings.train.device)
-
-    def _show_device(self, device: str) -> None:
-        threads = f", {self._threads} thread{'s' if self._threads > 1 else ''}" if device == "cpu" else ""
-        self._status["device"].setText(f"{device.upper()}{threads}")
-
-    def _on_saved(self, saved: Saved) -> None:
-        self._show_title()
-        if not saved.automatic:
-            self.statusBar().showMessage(f"Saved step {saved.step:,} in {saved.folder}", 6000)
-        self._show_status()
+    def _on_changed(self, _field: str) -> None:
+        self.form.set_settings(self.session.settings)
 
     def _offer_to_keep_model(self, dataset: ImageDataset) -> None:
         use = self.session.use_data
@@ -398,36 +357,11 @@ class MainWindow(QMainWindow):
             self.plane.set_underlay(mosaic(as_grey_levels(images), columns), rect)
 
     def _show_status(self) -> None:
-        progress, snapshot = self.session.progress, self.session.snapshot
-        if progress is None:
-            return
-        step = (
-            snapshot.step
-            if snapshot is not None and self.session.state is not State.RUNNING
-            else progress.step
-        )
-        self._status["step"].setText(f"step {step:,}")
-        rate = progress.images_per_s
-        running = self.session.state is State.RUNNING
-        self._status["speed"].setText(f"{rate:,.0f} images/s" if rate and running else "")
-        left = progress.seconds_left if running else None
-        self.controls.set_progress(progress.epoch, progress.epochs, left)
-        self._status["left"].setText(
-            f"{min(1.0, progress.epoch / progress.epochs):.0%} of {progress.epochs} epochs"
-        )
-        saved = self.session.saved_step
-        if saved is None:
-            text = "not saved" if step else ""
-        else:
-            text = "saved" if saved == step else f"saved at step {saved:,}"
-        self._status["saved"].setText(text)
-
-    def _show_title(self) -> None:
-        folder, dataset = self.session.folder, self.session.dataset
-        parts = [folder.name] if folder else []
-        if dataset is not None:
-            parts.append(dataset.name)
-        self.setWindowTitle(" · ".join([*parts, "vaeviewer"]))
+        progress = self.session.progress
+        if progress is not None:
+            left = progress.seconds_left if self.session.state is State.RUNNING else None
+            self.controls.set_progress(progress.epoch, progress.epochs, left)
+        self.run_status.update()
 
     def _choose_examples(self) -> tuple[int, ...]:
         dataset = self.session.dataset
@@ -485,6 +419,7 @@ class MainWindow(QMainWindow):
         self._store.setValue("window/curves", json.dumps(self.elbo_terms.options()))
         self._store.sync()
         self._decoder.close(0.2)
+        self.recent_runs.close(0.2)
         self.session.close()
         event.accept()
         self.closed.emit()

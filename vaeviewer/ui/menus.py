@@ -16,6 +16,7 @@ from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.image_widget import to_qimage
 from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.recent_menu import RecentMenu
 from vaeviewer.ui.text_dialog import TextDialog
 
 SHORTCUTS = """<table cellpadding=3>
@@ -29,6 +30,7 @@ SHORTCUTS = """<table cellpadding=3>
 <tr><td><b>F</b></td><td>Fit the plane to the points</td></tr>
 <tr><td><b>U</b></td><td>Fill the plane with decoded images</td></tr>
 <tr><td><b>Escape</b></td><td>Close the message; then select nothing</td></tr>
+<tr><td><b>Ctrl+N</b></td><td>New run with these settings</td></tr>
 <tr><td><b>Ctrl+O, Ctrl+S</b></td><td>Open a run, save the run</td></tr>
 </table>"""
 
@@ -65,6 +67,7 @@ class Menus(QObject):
         session.state_changed.connect(self.show_state)
         session.opened.connect(lambda opened: self.show_data(opened.dataset))
         session.problem.connect(self._show_data_in_use)
+        window.run_status.elsewhere_wanted.connect(self._save_run_as)
         self.show_state(session.state)
 
     def show_state(self, state: State) -> None:
@@ -76,7 +79,7 @@ class Menus(QObject):
         self._stop.setEnabled(buttons.stop is not None)
         self._reset.setEnabled(buttons.reset is not None)
         loaded = state is not State.LOADING
-        for action in (self._save, self._save_as, self._export):
+        for action in (self._new, self._save, self._save_as, self._export):
             action.setEnabled(loaded)
 
     def show_data(self, dataset: ImageDataset) -> None:
@@ -93,7 +96,13 @@ class Menus(QObject):
     def _build_file(self) -> None:
         menu = self._menu("&File")
         keys = QKeySequence.StandardKey
+        self._new = self._add(menu, "&New run with these settings", self._window.session.new_run, keys.New)
+        self._new.setToolTip(
+            "New weights from the seed, and a folder of its own; the run so far stays on disk"
+        )
         self._add(menu, "&Open run…", self._open_run, keys.Open)
+        menu.addMenu(RecentMenu(menu, self._window.recent_runs, self._window.session))
+        menu.addSeparator()
         self._save = self._add(menu, "&Save run", self._save_run, keys.Save)
         self._save_as = self._add(menu, "Save run &as…", self._save_run_as, keys.SaveAs)
         menu.addSeparator()
@@ -186,7 +195,10 @@ class Menus(QObject):
 
     def _save_run(self) -> None:
         session = self._window.session
-        session.save(session.folder or paths.new_run_folder())
+        if session.read_only:
+            self._save_run_as()
+        else:
+            session.save(session.folder or paths.new_run_folder())
 
     def _save_run_as(self) -> None:
         start = _existing(paths.runs_dir()) / paths.new_run_folder().name

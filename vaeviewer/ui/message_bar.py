@@ -4,18 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QKeySequence, QPainter, QPaintEvent, QShortcut
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QHideEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QPixmap,
+    QResizeEvent,
+    QShortcut,
+)
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
 
 from vaeviewer.ui.text_dialog import TextDialog
 from vaeviewer.ui.theme import theme_of
 
+NARROW = 560
+"""Below this width, pixels, answers stand below the sentence."""
+
 Answer = tuple[str, Callable[[], None]]
 
 
+def _nothing() -> None:
+    """Closing a message does nothing else."""
+
+
 class MessageBar(QFrame):
-    """A sentence, buttons that answer it, and optionally a progress bar. Hidden while there is nothing to say."""
+    """A sentence, buttons that answer it, and optionally a picture or a progress bar.
+
+    Hidden while there is nothing to say.
+
+    Signals:
+        closed(): The message was answered or put away.
+    """
+
+    closed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -25,15 +58,27 @@ class MessageBar(QFrame):
         self._label.setObjectName("messageText")
         self._label.setWordWrap(True)
         self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self._picture = QLabel()
+        self._picture.setObjectName("messagePicture")
+        self._closing: Callable[[], None] = _nothing
         self._bar = QProgressBar()
         self._bar.setFixedWidth(160)
         self._bar.setAccessibleName("How much has been fetched")
-        self._layout = QHBoxLayout(self)
-        self._layout.setContentsMargins(12, 6, 8, 6)
-        self._layout.addWidget(self._label, 1)
-        self._layout.addWidget(self._bar)
+        self._answers = QHBoxLayout()
+        self._answers.addStretch(1)
+        self._answers.addWidget(self._bar)
+        self._words = QBoxLayout(QBoxLayout.Direction.LeftToRight)  # or the answers below
+        self._words.addWidget(self._label, 1)
+        self._words.addLayout(self._answers)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(12, 6, 8, 6)
+        layout.setSpacing(10)
+        layout.addWidget(self._picture)
+        layout.addLayout(self._words, 1)
         self._buttons: list[QPushButton] = []
-        QShortcut(QKeySequence(Qt.Key.Key_Escape), self).activated.connect(self.hide)  # while it is shown
+        QShortcut(QKeySequence(Qt.Key.Key_Escape), self).activated.connect(
+            self._put_away
+        )  # while it is shown
         self.hide()
 
     @property
@@ -41,14 +86,28 @@ class MessageBar(QFrame):
         """The sentence shown, or an empty text."""
         return self._label.text() if not self.isHidden() else ""
 
-    def show_message(self, sentence: str, answers: Sequence[Answer] = (), *, details: str = "") -> None:
+    def show_message(
+        self,
+        sentence: str,
+        answers: Sequence[Answer] = (),
+        *,
+        details: str = "",
+        picture: QPixmap | None = None,
+        closing: Answer = ("Dis&miss", _nothing),
+    ) -> None:
         """Show a sentence in place of the one before.
 
         Args:
             sentence: What to say.
             answers: Button texts and what they do; each also closes the message.
             details: Text that a Details button shows, to read and copy.
+            picture: What stands before the sentence.
+            closing: Text of the last button, and what it, or Escape, does beside closing the message.
         """
+        self._closing = closing[1]
+        self._picture.setPixmap(picture or QPixmap())
+        self._picture.setVisible(picture is not None)
+        self._arrange()
         self.set_text(sentence)
         self._bar.hide()
         for button in self._buttons:
@@ -63,7 +122,7 @@ class MessageBar(QFrame):
             )
         for text, action in answers:
             self._add_button(text, action)
-        self._add_button("Dis&miss", lambda: None, tip="Close this message (Escape)")
+        self._add_button(closing[0], closing[1], tip="Close this message (Escape)")
         self.show()
 
     def set_text(self, sentence: str) -> None:
@@ -76,6 +135,12 @@ class MessageBar(QFrame):
         self._bar.setValue(max(0, done) // 1024)
         self._bar.setVisible(True)
 
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Tell that the message is gone, but not when the window is."""
+        super().hideEvent(event)
+        if self.isHidden():
+            self.closed.emit()
+
     def paintEvent(self, _event: QPaintEvent) -> None:
         """A frame with a stripe that catches the eye."""
         # Painted, as a style sheet with a background would hold on to the scheme it was made in.
@@ -87,6 +152,22 @@ class MessageBar(QFrame):
         painter.fillRect(0, 0, 4, self.height(), QColor(theme.accent))
         painter.end()
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Make room for the words."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """The answers beside the words, or below them where that leaves the words too little."""
+        below = self._picture.pixmap().width() > 0 or self.width() < NARROW
+        direction = QBoxLayout.Direction.TopToBottom if below else QBoxLayout.Direction.LeftToRight
+        if self._words.direction() != direction:
+            self._words.setDirection(direction)
+
+    def _put_away(self) -> None:
+        self.hide()
+        self._closing()
+
     def _add_button(
         self, text: str, action: Callable[[], None], *, tip: str = "", closes: bool = True
     ) -> None:
@@ -96,5 +177,5 @@ class MessageBar(QFrame):
         if closes:
             button.clicked.connect(self.hide)
         button.clicked.connect(lambda: action())
-        self._layout.addWidget(button)
+        self._answers.addWidget(button)
         self._buttons.append(button)

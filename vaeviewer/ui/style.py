@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QProxyStyle, QStyle, QStyleOption, QStyleOptionComplex, QWidget
 
 from vaeviewer.ui.theme import Theme, theme_of
+
+_Line = tuple[tuple[float, float], ...]
+
+_DOCK_GLYPHS: Mapping[str, tuple[_Line, ...]] = {
+    "qt_dockwidget_closebutton": (((-3.5, -3.5), (3.5, 3.5)), ((-3.5, 3.5), (3.5, -3.5))),
+    "qt_dockwidget_floatbutton": (
+        ((-4.0, -1.5), (1.5, -1.5), (1.5, 4.0), (-4.0, 4.0), (-4.0, -1.5)),
+        ((-1.5, -1.5), (-1.5, -4.0), (4.0, -4.0), (4.0, 1.5), (1.5, 1.5)),
+    ),
+}
+"""Lines of the two buttons in a dock's title, by Qt's names for them; pixels from the middle."""
 
 _FIELDS = (QStyle.ComplexControl.CC_SpinBox, QStyle.ComplexControl.CC_ComboBox)
 
@@ -14,7 +27,8 @@ _FIELDS = (QStyle.ComplexControl.CC_SpinBox, QStyle.ComplexControl.CC_ComboBox)
 class CrispFusion(QProxyStyle):
     """Fusion darkens the window's colour for its outlines, which on dark ground leaves none.
 
-    Check boxes are drawn here in both schemes; in the dark one fields get an outline of their own.
+    Check boxes and the buttons of docks are drawn here in both schemes; in the dark one fields get an outline of
+    their own, and toolbars lose a bright one.
     """
 
     def __init__(self) -> None:
@@ -35,6 +49,19 @@ class CrispFusion(QProxyStyle):
         if element == QStyle.PrimitiveElement.PE_FrameLineEdit:
             _outline(option, painter)
 
+    def drawControl(
+        self,
+        element: QStyle.ControlElement,
+        option: QStyleOption,
+        painter: QPainter,
+        widget: QWidget | None = None,
+    ) -> None:
+        """Draw toolbars in the dark scheme; Fusion's have bright edges."""
+        if element == QStyle.ControlElement.CE_ToolBar and theme_of(option.palette).dark:
+            _draw_toolbar(option, painter)
+        else:
+            super().drawControl(element, option, painter, widget)
+
     def drawComplexControl(
         self,
         control: QStyle.ComplexControl,
@@ -42,10 +69,38 @@ class CrispFusion(QProxyStyle):
         painter: QPainter,
         widget: QWidget | None = None,
     ) -> None:
-        """Outline number fields and choices."""
+        """Draw the buttons of docks; outline number fields and choices."""
+        if control == QStyle.ComplexControl.CC_ToolButton and widget is not None:
+            glyph = _DOCK_GLYPHS.get(widget.objectName())
+            if glyph is not None:
+                _draw_dock_button(option, painter, glyph)
+                return
         super().drawComplexControl(control, option, painter, widget)
         if control in _FIELDS:
             _outline(option, painter)
+
+
+def _draw_toolbar(option: QStyleOption, painter: QPainter) -> None:
+    theme = theme_of(option.palette)
+    painter.fillRect(option.rect, QColor(theme.window))
+    painter.fillRect(option.rect.adjusted(0, option.rect.height() - 1, 0, 0), QColor(theme.border))
+
+
+def _draw_dock_button(option: QStyleOption, painter: QPainter, glyph: tuple[_Line, ...]) -> None:
+    theme = theme_of(option.palette)
+    over = bool(option.state & (QStyle.StateFlag.State_MouseOver | QStyle.StateFlag.State_Sunken))
+    area = QRectF(option.rect)
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    if over:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.grid))
+        painter.drawRoundedRect(area, 2, 2)
+    painter.setPen(QPen(QColor(theme.ink if over else theme.muted), 1.2))
+    painter.translate(area.center())
+    for line in glyph:
+        painter.drawPolyline(QPolygonF([QPointF(x, y) for x, y in line]))
+    painter.restore()
 
 
 def _draw_check_box(option: QStyleOption, painter: QPainter) -> None:

@@ -44,7 +44,7 @@ _FIGURE_SPACE = "\u2007"  # as wide as a digit, so that nothing moves when the e
 _HELP = {
     "step": "Make one gradient step, then pause",
     "stop": "End the run here; its result stays and can be trained further",
-    "reset": "Start again from new weights, which the seed decides",
+    "reset": "Start again from new weights, which the seed decides; the run so far stays on disk",
 }
 
 _TRAIN_HELP = {

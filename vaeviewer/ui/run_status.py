@@ -1,0 +1,211 @@
+"""What the window says of its run: the status bar, the title, and messages about saving."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QMainWindow
+
+from vaeviewer import paths
+from vaeviewer.session.messages import Opened, Saved
+from vaeviewer.session.session import Session
+from vaeviewer.session.states import State
+from vaeviewer.ui.decoded_image_view import tabular
+from vaeviewer.ui.labels import LiveLabel, tint
+from vaeviewer.ui.message_bar import MessageBar
+from vaeviewer.ui.theme import theme_of
+
+TIPS = {
+    "device": "Where training computes, and with how many processor threads.",
+    "data": "The images: those trained on and those held out.",
+    "step": "Gradient steps taken.",
+    "speed": "Training images per second.",
+    "left": "Progress through the planned epochs.",
+    "saved": "Whether the run is on disk. While it trains, it is saved by itself.",
+}
+
+NOTE_MS = 6000
+"""How long a passing note stays in the status bar."""
+
+
+class RunStatus(QObject):
+    """Keeps a window's status bar and title true to its session.
+
+    Args:
+        window: Whose status bar and title.
+        session: What they tell of.
+        message: Where it is said, once, that saving fails, or that a run is read-only.
+
+    Signals:
+        elsewhere_wanted(): The user wants to save the run in another folder.
+    """
+
+    elsewhere_wanted = Signal()
+
+    def __init__(self, window: QMainWindow, session: Session, message: MessageBar) -> None:
+        super().__init__(window)
+        self._window = window
+        self._session = session
+        self._message = message
+        self._threads = 1
+        self._saved_at: float | None = None
+        self._read_only = False
+        self._said = ""
+        self._warning: str | None = None
+        self._labels = {name: self._add_label(name, tip) for name, tip in TIPS.items()}
+        window.statusBar().setSizeGripEnabled(True)
+        session.opened.connect(self._on_opened)
+        session.changed.connect(self._on_changed)
+        session.saved.connect(self._on_saved)
+        session.save_failed.connect(self._on_save_failed)
+        self._show_title()
+
+    def update(self) -> None:
+        """Show the step, the speed and what is saved. Called once per frame: what has not changed costs little."""
+        session = self._session
+        progress, running = session.progress, session.state is State.RUNNING
+        if progress is None:
+            return
+        step = session.snapshot.step if session.snapshot is not None and not running else progress.step
+        self._labels["step"].setText(f"step {step:,}")
+        rate = progress.images_per_s
+        self._labels["speed"].setText(f"{rate:,.0f} images/s" if rate and running else "")
+        done = min(1.0, progress.epoch / progress.epochs)
+        self._labels["left"].setText(f"{done:.0%} of {progress.epochs} epochs")
+        self._labels["saved"].setText(self._saved_text(step))
+        self._warn(bool(session.save_problem))
+        unsaved = step > 0 and session.saved_step != step
+        if unsaved != self._window.isWindowModified():
+            self._window.setWindowModified(unsaved)
+
+    def _add_label(self, name: str, tip: str) -> LiveLabel:
+        label = LiveLabel(shrinks=name == "saved")
+        label.setFont(tabular(self._window.font()))
+        label.setObjectName(f"{name}Status")
+        label.setToolTip(tip)
+        label.setContentsMargins(8, 0, 8, 0)
+        self._window.statusBar().addWidget(label)
+        return label
+
+    # What the session says
+
+    def _on_opened(self, opened: Opened) -> None:
+        dataset = opened.dataset
+        self._threads = opened.threads
+        self._saved_at = None
+        self._show_device(opened.device)
+        self._labels["data"].setText(
+            f"{dataset.name}: {len(dataset.train_images):,} train, {len(dataset.held_out_images):,} held out"
+        )
+        self._take_back()
+        self._read_only = bool(opened.read_only)
+        if opened.read_only and opened.folder is not None:
+            self._say(
+                f"“{opened.folder.name}” is read-only here: {cause(opened.read_only, opened.folder)}. Trained "
+                "further, it goes on as a new run in your runs folder; Save (Ctrl+S) asks for another place."
+            )
+        self._show_title()
+        self._show_tip()
+
+    def _on_changed(self, field: str) -> None:
+        if field == "device":
+            self._show_device(self._session.settings.train.device)
+
+    def _on_saved(self, saved: Saved) -> None:
+        self._saved_at = time.monotonic()
+        self._take_back()
+        if not saved.automatic:
+            self._note(f"Saved step {saved.step:,} in {saved.folder}")
+        elif self._read_only:
+            self._note(f"The run goes on as a new run, {saved.folder.name}")
+        self._read_only = False
+        self._show_title()
+        self._show_tip()
+        self.update()
+
+    def _on_save_failed(self, sentence: str) -> None:
+        if not self._said:
+            going_on = "Training goes on, and saving" if self._session.state is State.RUNNING else "It"
+            self._say(f"{sentence} {going_on} is tried again.", elsewhere=True)
+        self._show_tip()
+        self.update()
+
+    # What is shown
+
+    def _show_device(self, device: str) -> None:
+        threads = f", {self._threads} thread{'s' if self._threads > 1 else ''}" if device == "cpu" else ""
+        self._labels["device"].setText(f"{device.upper()}{threads}")
+
+    def _saved_text(self, step: int) -> str:
+        session = self._session
+        if session.save_problem:
+            return f"not saved: {cause(session.save_problem, session.folder)}"
+        if session.read_only:
+            return "read-only"
+        if step == 0:
+            return ""
+        if session.saved_step is None:
+            return "not saved yet"
+        if session.saved_step == step:
+            return "saved"
+        if session.state is State.RUNNING and self._saved_at is not None:
+            return f"saved {duration(time.monotonic() - self._saved_at)} ago"
+        return f"saved at step {session.saved_step:,}"
+
+    def _show_tip(self) -> None:
+        session = self._session
+        where = f"\n{session.folder}" if session.folder is not None else ""
+        if session.read_only:
+            where += (
+                f"\nNothing is written there. Trained further, it becomes a new run in {paths.runs_dir()}."
+            )
+        self._labels["saved"].setToolTip(session.save_problem or TIPS["saved"] + where)
+
+    def _warn(self, warns: bool) -> None:
+        """Write what is saved in the colour of warnings, or as all else; follows the scheme."""
+        color = theme_of(self._window.palette()).warning if warns else None
+        if color != self._warning:
+            self._warning = color
+            if color is None:
+                self._labels["saved"].setPalette(QPalette())
+            else:
+                tint(self._labels["saved"], color)
+
+    def _show_title(self) -> None:
+        folder, dataset = self._session.folder, self._session.dataset
+        parts = ["vaeviewer"]
+        if dataset is not None:
+            parts.insert(0, dataset.name)
+        if folder is not None:
+            parts.insert(0, folder.name + (" (read-only)" if self._session.read_only else ""))
+        first, *rest = (part.replace("[*]", "[*][*]") for part in parts)  # twice, Qt's mark is plain text
+        self._window.setWindowTitle(" · ".join([f"{first}[*]", *rest]))
+
+    def _note(self, sentence: str) -> None:
+        self._window.statusBar().showMessage(sentence, NOTE_MS)
+
+    def _say(self, sentence: str, *, elsewhere: bool = False) -> None:
+        self._said = sentence[:1].upper() + sentence[1:]
+        answers = [("Save &elsewhere…", self.elsewhere_wanted.emit)] if elsewhere else []
+        self._message.show_message(sentence, answers)
+
+    def _take_back(self) -> None:
+        """What was said last holds no longer."""
+        if self._said and self._message.text == self._said:
+            self._message.hide()
+        self._said = ""
+
+
+def cause(sentence: str, folder: Path | None) -> str:
+    """The reason in a sentence of why a folder cannot be written, without its path and what to do about it."""
+    if folder is not None:
+        sentence = sentence.replace(str(folder), "the folder")
+    return sentence.removeprefix("the folder: the run was not saved: ").partition(";")[0].rstrip(".")
+
+
+def duration(seconds: float) -> str:
+    """A time in whole units, such as ``"4 s"`` or ``"3 min"``."""
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds // 60:.0f} min"
