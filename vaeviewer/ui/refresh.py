@@ -1,4 +1,4 @@
-"""When each panel is drawn: as often as an eye can use while training runs, at once when it rests."""
+"""When each panel is drawn while training runs: as often as an eye can use, and one panel at a time."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ import time
 from collections.abc import Mapping
 
 SECONDS_BETWEEN: Mapping[str, float] = {
-    "plane": 0.0,  # each snapshot; training publishes 11 a second
-    "status": 0.12,
+    "status": 0.15,
     "curves": 0.23,
     "reconstructions": 0.42,
     "manifold": 0.8,
     "underlay": 0.5,
 }
-"""Time between two redraws of a panel while training runs, seconds, on average."""
+"""Time between two redraws of a panel, seconds, on average. The plane is drawn with each snapshot."""
 
 
 class Schedule:
     """Remembers when each panel is to be drawn next."""
 
     def __init__(self) -> None:
-        self._next: dict[str, float] = {}
+        self._next = dict.fromkeys(SECONDS_BETWEEN, 0.0)
 
-    def due(self, panel: str, *, now: bool) -> bool:
-        """Whether to draw ``panel`` (then it counts as drawn); with ``now`` always."""
-        moment = time.perf_counter()
-        planned = self._next.get(panel, moment)
-        if not now and moment < planned:
-            return False
-        # From when it was planned, not from when it happens: news come in steps, and delays would add up.
-        following = planned + SECONDS_BETWEEN[panel]
-        self._next[panel] = following if following > moment else moment + SECONDS_BETWEEN[panel]
-        return True
+    def most_overdue(self) -> str | None:
+        """The panel that is most past its time, by its own measure, or ``None``; it then counts as drawn."""
+        now = time.perf_counter()
+        name = max(self._next, key=lambda panel: (now - self._next[panel]) / SECONDS_BETWEEN[panel])
+        planned = self._next[name]
+        if now < planned:
+            return None
+        # From when it was planned, not from when it happens: delays would add up.
+        following = planned + SECONDS_BETWEEN[name]
+        self._next[name] = following if following > now else now + SECONDS_BETWEEN[name]
+        return name
+
+    def all_drawn(self) -> None:
+        """Everything was drawn just now."""
+        now = time.perf_counter()
+        self._next = {panel: now + seconds for panel, seconds in SECONDS_BETWEEN.items()}
