@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,8 @@ from vaeviewer.bench.common import MNIST_IMAGES, median, percentile, say
 from vaeviewer.bench.drag import Drag
 from vaeviewer.bench.stage import Heartbeat, PaintWatcher, open_window, pause, steps_taken, train, wait_until
 from vaeviewer.bench.training import FOREVER
+from vaeviewer.ui.elbo_plot import ElboPlot
+from vaeviewer.ui.image_widget import ImageWidget
 from vaeviewer.ui.main_window import MainWindow
 
 LEAST_HZ = {"plane": 10.0, "curves": 4.0, "reconstructions": 2.0, "manifold": 1.0}
@@ -134,11 +136,16 @@ class _Refreshes:
         def steps(_history: object) -> int:
             return steps_taken(window)
 
+        plots = [plot.viewport() for plot in window.elbo_terms.findChildren(ElboPlot)]
+        pictures: dict[str, list[QWidget]] = {
+            "reconstructions": window.reconstructions.findChildren(QWidget, "pairs"),
+            "manifold": list(window.manifold.findChildren(ImageWidget)),
+        }
         self._counts = {
-            "plane": _Count(window.plane, "update_frame"),
-            "curves": _Count(window.elbo_terms, "update_frame", content=steps),
-            "reconstructions": _Count(window.reconstructions, "update_frame"),
-            "manifold": _Count(window.manifold, "show_images"),
+            "plane": _Count(window.plane, "update_frame", [window.plane.viewport()]),
+            "curves": _Count(window.elbo_terms, "update_frame", plots, content=steps),
+            "reconstructions": _Count(window.reconstructions, "update_frame", pictures["reconstructions"]),
+            "manifold": _Count(window.manifold, "show_images", pictures["manifold"]),
         }
         self._seconds = 0.0
 
@@ -146,12 +153,12 @@ class _Refreshes:
     def counted(self) -> Iterator[None]:
         begin = time.perf_counter()
         for count in self._counts.values():
-            count.on = True
+            count.begin()
         try:
             yield
         finally:
             for count in self._counts.values():
-                count.on = False
+                count.end()
             self._seconds += time.perf_counter() - begin
 
     @property
@@ -166,25 +173,39 @@ class _Refreshes:
 
 
 class _Count:
-    """Paintings of a panel that followed on something new to show.
+    """Paintings of a panel that followed on something new to show, between :meth:`begin` and :meth:`end`.
 
     Args:
-        panel: Its children paint.
-        method: What hands it something to show, as the first argument.
+        panel: What is told to show something.
+        method: What tells it, with what is to be shown as the first argument.
+        painters: The widgets that then paint it.
         content: What tells new from old; unless given, which object it is.
     """
 
-    def __init__(self, panel: QWidget, method: str, content: Callable[[object], int] = id) -> None:
-        self.on = False
+    def __init__(
+        self,
+        panel: QWidget,
+        method: str,
+        painters: Sequence[QWidget],
+        content: Callable[[object], int] = id,
+    ) -> None:
         self.number = 0
         self._shown = 0
         self._kept: object = None
         self._new = False
         self._content = content
+        self._panel, self._name, self._painters = panel, method, painters
         self._method: Callable[..., None] = getattr(panel, method)
-        setattr(panel, method, self._show)
-        widgets = [panel, *panel.findChildren(QWidget)]
-        self._watcher = PaintWatcher(widgets, begins=lambda: None, painted=self._painted)
+
+    def begin(self) -> None:
+        """Watch from here on, which costs a little at every event of the widgets."""
+        setattr(self._panel, self._name, self._show)
+        self._watcher = PaintWatcher(self._painters, begins=lambda: None, painted=self._painted)
+
+    def end(self) -> None:
+        """Watch no longer."""
+        delattr(self._panel, self._name)  # its class's own comes back
+        self._watcher.deleteLater()
 
     def _show(self, shown: object, *others: object) -> None:
         content = self._content(shown)
@@ -193,5 +214,5 @@ class _Count:
         self._method(shown, *others)
 
     def _painted(self) -> None:
-        self.number += self.on and self._new
+        self.number += self._new
         self._new = False

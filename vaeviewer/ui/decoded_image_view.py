@@ -76,6 +76,14 @@ class DecodedImageView(QWidget):
         if self.isVisible():
             self._draw()
 
+    def paint_now(self) -> None:
+        """Paint what has changed at once, not when the event loop comes round to it: the hand is waiting.
+
+        All that is done in one go, too, in which training cannot take the interpreter from the window.
+        """
+        if self.isVisible():
+            self._image.repaint()
+
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what changed while hidden."""
         super().showEvent(event)

@@ -346,6 +346,7 @@ class MainWindow(QMainWindow):
     def _decode_handle(self) -> None:
         self._last_decode = time.perf_counter()
         self.decoded.update_frame(self.session.snapshot, self.view)
+        self.decoded.paint_now()
 
     def _request_manifold(self) -> None:
         self.manifold.update_frame(self.view)

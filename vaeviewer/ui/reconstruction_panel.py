@@ -71,6 +71,7 @@ class ReconstructionPanel(QWidget):
         top.addWidget(self._button)
 
         self._pairs = _PairGrid()
+        self._pairs.setObjectName("pairs")
         self._selected = _SelectedImage()
         line = QFrame()
         line.setFrameShape(QFrame.Shape.HLine)
