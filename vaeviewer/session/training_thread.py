@@ -8,7 +8,6 @@ import os
 import queue
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -21,8 +20,9 @@ from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.failure import Failure, Kind, describe_failure, smaller_batches
 from vaeviewer.errors import UserError
 from vaeviewer.session import failure_sentences, messages
-from vaeviewer.session.mailbox import Mailbox, Progress
-from vaeviewer.session.rate_meter import RateMeter
+from vaeviewer.session.mailbox import Mailbox
+from vaeviewer.session.pace import Pace
+from vaeviewer.session.publisher import Publisher
 from vaeviewer.session.run_keeper import RunKeeper
 from vaeviewer.session.states import BUTTONS, Action, State
 
@@ -33,15 +33,6 @@ log = logging.getLogger(__name__)
 
 NICENESS = 10
 """Of the training thread beside the window's 0, on Linux's scale from -20 to 19."""
-
-PUBLISH_SECONDS = 1 / 11
-"""Snapshots are published this often at most, on average …"""
-
-PUBLISH_SHARE = 0.05
-"""… and cost training at most this share of its time."""
-
-ENCODE_SHARE = 0.25
-"""In slow motion all images are encoded again for every snapshot, as long as that takes at most this share."""
 
 TRAINING = (messages.Train, messages.Step, messages.ContinueOnCpu)
 """Commands that are done again with smaller batches when memory does not suffice."""
@@ -78,22 +69,16 @@ class TrainingThread:
         save_seconds: float = SAVE_SECONDS,
     ) -> None:
         self.run_keeper = RunKeeper(notify, save_seconds)
-        self._mailbox = mailbox
+        self._publisher = Publisher(mailbox)
         self._notify = notify
         self._commands: queue.SimpleQueue[tuple[int, messages.Command] | None] = queue.SimpleQueue()
         self._sent = 0
         self._handled = 0
         self._leave = threading.Event()
         self._imported = threading.Event()
-        self._pace = threading.Condition()
-        self._steps_per_s = 0.0
+        self._pace = Pace()
         self._state = State.LOADING
         self._trainer: Trainer | None = None
-        self._meter = RateMeter()
-        self._next_publish = 0.0
-        self._publish_cost = 0.0
-        self._encode_cost = 0.0
-        self._next_step = 0.0
         self._thread = threading.Thread(target=self._run, name="training", daemon=True)
 
     # From the UI thread
@@ -106,21 +91,18 @@ class TrainingThread:
         """Queue a command; returns its number, which events refer to."""
         self._sent += 1
         self._commands.put((self._sent, command))
-        self._wake()
+        self._pace.wake()
         return self._sent
 
     def set_steps_per_second(self, rate: float) -> None:
         """Slow training down to ``rate`` steps per second; 0 is full speed. Acts at once."""
-        with self._pace:
-            self._steps_per_s = rate
-            self._next_step = 0.0
-            self._pace.notify()
+        self._pace.set(rate)
 
     def close(self, timeout_s: float) -> bool:
         """Ask the thread to leave and wait for it; returns whether it did in time."""
         self._leave.set()
         self._commands.put(None)
-        self._wake()
+        self._pace.wake()
         if self._thread.ident is not None:
             # An import cannot be interrupted, and before it ends there is nothing to save.
             self._thread.join(timeout_s if self._imported.is_set() else min(timeout_s, 0.2))
@@ -211,7 +193,7 @@ class TrainingThread:
                 if self._trainer is not None:
                     self._trainer.change(field, value)
                     self.run_keeper.note(self._trainer, f"{field} = {value}")
-                    self._post_progress()
+                    self._publisher.progress(self._trainer)
                 # Every command is answered: the window takes what was entered before it for outdated.
                 self._enter(self._state)
             case messages.Save(folder):
@@ -237,7 +219,7 @@ class TrainingThread:
         except UserError:
             if self._trainer is not None:  # to a window that has cleared its panels for the new model
                 self._announce(self._trainer)
-                self._post_progress()
+                self._publisher.progress(self._trainer)
             raise
         try:
             self.run_keeper.leave(self._trainer)
@@ -276,8 +258,8 @@ class TrainingThread:
             one_thread_per_core(trainer.threads)
         if further and trainer.finished:
             trainer.train_further()
-        self._meter.start(trainer.step_count)
-        self._next_step = 0.0
+        self._publisher.begin(trainer)
+        self._pace.begin()
         self.run_keeper.begin(trainer)
         self._enter(State.RUNNING)
         train(trainer, go_on=self._go_on, after_block=self._after_block)
@@ -307,58 +289,17 @@ class TrainingThread:
                 self._handle(*item)
                 if self._state is not State.RUNNING:
                     return False
-                continue
-            if self._steps_per_s == 0.0:
-                return True
-            if self._waited_for_pace():
+            elif self._pace.wait(self._wanted):
                 return True
         return False
 
-    def _waited_for_pace(self) -> bool:
-        """Wait until the next step is due; ``False`` if something else wants attention first."""
-        with self._pace:
-            if self._steps_per_s == 0.0:
-                return True
-            now = time.perf_counter()
-            wait = self._next_step - now
-            if wait > 0:
-                if self._commands.empty() and not self._leave.is_set():
-                    self._pace.wait(wait)
-                return False
-            period = 1.0 / self._steps_per_s
-            # Never catch up on missed steps in a burst.
-            self._next_step = max(self._next_step + period, now)
-            return True
-
-    def _wake(self) -> None:
-        with self._pace:
-            self._pace.notify()
+    def _wanted(self) -> bool:
+        return not self._commands.empty() or self._leave.is_set()
 
     def _after_block(self) -> None:
         trainer = self._current()
-        self._meter.note(trainer.step_count)
-        self._post_progress()
         self.run_keeper.after_block(trainer)
-        now = time.perf_counter()
-        if self._mailbox.snapshot_taken and now >= self._next_publish:
-            # From when it was due: blocks end a little later, and delays would add up.
-            interval = max(PUBLISH_SECONDS, self._publish_cost / PUBLISH_SHARE)
-            self._next_publish = max(self._next_publish + interval, now)
-            # In slow motion a step moves one batch only; encoding all images lets the whole plane move.
-            slow = self._steps_per_s > 0.0
-            if slow and self._encode_cost * self._steps_per_s <= ENCODE_SHARE:
-                self._refresh_posterior(trainer)
-            self._publish(trainer)
-
-    def _publish(self, trainer: Trainer) -> None:
-        start = time.perf_counter()
-        self._mailbox.post(trainer.snapshot(), None)
-        self._publish_cost = time.perf_counter() - start
-
-    def _refresh_posterior(self, trainer: Trainer) -> None:
-        start = time.perf_counter()
-        trainer.refresh_posterior()
-        self._encode_cost = time.perf_counter() - start
+        self._publisher.after_block(trainer, self._pace.steps_per_s)
 
     def _rest(self, state: State, save: Callable[[Trainer], None] | None = None) -> None:
         """Come to rest in ``state``, with a consistent snapshot published and this state kept as good and on disk."""
@@ -366,11 +307,9 @@ class TrainingThread:
         trainer.finish_block()
         if state is State.FINISHED and trainer.step_count and not trainer.held_out_is_current:
             trainer.evaluate()
-        self._refresh_posterior(trainer)
-        self._publish(trainer)
+        self._publisher.rest(trainer)
         trainer.keep_good_state()  # after publishing, which finds a posterior that is not finite
-        self._meter.stop()
-        self._post_progress()
+        self._publisher.end(trainer)
         (save or self.run_keeper.rest)(trainer)
         self._enter(state)
 
@@ -414,9 +353,8 @@ class TrainingThread:
         if failure.kind is Kind.DEVICE or not self._restored(trainer):
             self._move_to_cpu()  # from what was kept in ordinary memory: the device may not answer any more
             trainer = self._current()
-        self._publish(trainer)
-        self._meter.stop()
-        self._post_progress()
+        self._publisher.snapshot(trainer)
+        self._publisher.end(trainer)
         self._problem(
             failure_sentences.stopped(failure, device=device, batch_size=batch_size, step=trainer.step_count),
             failure.details,
@@ -451,7 +389,7 @@ class TrainingThread:
         return self._trainer
 
     def _announce(self, trainer: Trainer) -> None:
-        self._mailbox = Mailbox()
+        self._publisher.mailbox = Mailbox()
         self._notify(
             messages.Opened(
                 trainer.settings,
@@ -460,26 +398,10 @@ class TrainingThread:
                 trainer.device.type,
                 trainer.threads,
                 trainer.snapshot(),
-                self._mailbox,
+                self._publisher.mailbox,
                 self._handled,
                 self.run_keeper.read_only,
             )
-        )
-
-    def _post_progress(self) -> None:
-        trainer = self._current()
-        rate = self._meter.steps_per_s
-        left = (trainer.planned_epochs - trainer.epoch) * trainer.steps_per_epoch
-        self._mailbox.post(
-            None,
-            Progress(
-                step=trainer.step_count,
-                epoch=trainer.epoch,
-                epochs=trainer.planned_epochs,
-                images_per_s=rate * trainer.batch_size if rate else None,
-                seconds_left=max(0.0, left) / rate if rate else None,
-                history=trainer.history,
-            ),
         )
 
     def _enter(self, state: State) -> None:

@@ -1,0 +1,95 @@
+"""Puts what training has to show into the mailbox, as often as an eye can use and training can spare."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from vaeviewer.session.mailbox import Mailbox, Progress
+from vaeviewer.session.rate_meter import RateMeter
+
+if TYPE_CHECKING:
+    from vaeviewer.backend.trainer import Trainer
+
+PUBLISH_SECONDS = 1 / 11
+"""Snapshots are published this often at most, on average …"""
+
+PUBLISH_SHARE = 0.05
+"""… and cost training at most this share of its time."""
+
+ENCODE_SHARE = 0.25
+"""In slow motion all images are encoded again for every snapshot, as long as that takes at most this share."""
+
+
+class Publisher:
+    """Publishes snapshots and progress, on the training thread.
+
+    Args:
+        mailbox: Where they go.
+
+    Attributes:
+        mailbox: The same; another model gets another one.
+    """
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self.mailbox = mailbox
+        self._meter = RateMeter()
+        self._next_snapshot = 0.0
+        self._snapshot_cost = 0.0
+        self._encode_cost = 0.0
+
+    def begin(self, trainer: Trainer) -> None:
+        """Training begins."""
+        self._meter.start(trainer.step_count)
+
+    def after_block(self, trainer: Trainer, steps_per_s: float) -> None:
+        """Publish progress, and a snapshot if one is due; ``steps_per_s`` is the pace, 0 for full speed."""
+        self._meter.note(trainer.step_count)
+        self.progress(trainer)
+        now = time.perf_counter()
+        if not self.mailbox.snapshot_taken or now < self._next_snapshot:
+            return
+        # From when it was due: blocks end a little later, and delays would add up.
+        interval = max(PUBLISH_SECONDS, self._snapshot_cost / PUBLISH_SHARE)
+        self._next_snapshot = max(self._next_snapshot + interval, now)
+        # In slow motion a step moves one batch only; encoding all images lets the whole plane move.
+        if steps_per_s > 0.0 and self._encode_cost * steps_per_s <= ENCODE_SHARE:
+            self._encode(trainer)
+        self.snapshot(trainer)
+
+    def rest(self, trainer: Trainer) -> None:
+        """Training comes to rest: publish a snapshot whose posterior is of one step throughout."""
+        self._encode(trainer)
+        self.snapshot(trainer)
+
+    def end(self, trainer: Trainer) -> None:
+        """Training rests: publish that, without a speed."""
+        self._meter.stop()
+        self.progress(trainer)
+
+    def snapshot(self, trainer: Trainer) -> None:
+        """Publish a snapshot now."""
+        start = time.perf_counter()
+        self.mailbox.post(trainer.snapshot(), None)
+        self._snapshot_cost = time.perf_counter() - start
+
+    def progress(self, trainer: Trainer) -> None:
+        """Publish where training is."""
+        rate = self._meter.steps_per_s
+        left = (trainer.planned_epochs - trainer.epoch) * trainer.steps_per_epoch
+        self.mailbox.post(
+            None,
+            Progress(
+                step=trainer.step_count,
+                epoch=trainer.epoch,
+                epochs=trainer.planned_epochs,
+                images_per_s=rate * trainer.batch_size if rate else None,
+                seconds_left=max(0.0, left) / rate if rate else None,
+                history=trainer.history,
+            ),
+        )
+
+    def _encode(self, trainer: Trainer) -> None:
+        start = time.perf_counter()
+        trainer.refresh_posterior()
+        self._encode_cost = time.perf_counter() - start
