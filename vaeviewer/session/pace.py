@@ -51,6 +51,7 @@ class Pace:
                 if not wanted():
                     self._changed.wait(left)
                 return False
-            # Never catch up on missed steps in a burst.
-            self._next_step = max(self._next_step + 1.0 / self._steps_per_s, now)
+            period = 1.0 / self._steps_per_s
+            following = self._next_step + period
+            self._next_step = following if following > now else now + period  # missed steps are not made up for
             return True
