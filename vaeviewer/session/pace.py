@@ -53,5 +53,7 @@ class Pace:
                 return False
             period = 1.0 / self._steps_per_s
             following = self._next_step + period
-            self._next_step = following if following > now else now + period  # missed steps are not made up for
+            self._next_step = (
+                following if following > now else now + period
+            )  # missed steps are not made up for
             return True

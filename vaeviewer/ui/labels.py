@@ -39,11 +39,15 @@ class LiveLabel(QLabel):
     Args:
         text: What to show at first.
         parent: The parent widget.
+        padding: Empty pixels to the left and the right. (A frame's own margins are lost when its font changes.)
         shrinks: Whether the text ends in "…" where there is no room for it, rather than making the window wider.
     """
 
-    def __init__(self, text: str = "", parent: QWidget | None = None, *, shrinks: bool = False) -> None:
+    def __init__(
+        self, text: str = "", parent: QWidget | None = None, *, padding: int = 0, shrinks: bool = False
+    ) -> None:
         super().__init__(parent)
+        self._padding = padding
         self._shrinks = shrinks
         self._text = ""
         self._room = 0
@@ -73,19 +77,19 @@ class LiveLabel(QLabel):
 
     def sizeHint(self) -> QSize:
         """Room for the text, and for those before it that were a little longer."""
-        margins = self.contentsMargins()
-        height = self.fontMetrics().height() + margins.top() + margins.bottom()
-        return QSize(max(self._room, self._text_width()) + margins.left() + margins.right(), height)
+        width = max(self._room, self._text_width())
+        return QSize(width + 1 + 2 * self._padding, self.fontMetrics().height())
 
     def minimumSizeHint(self) -> QSize:
         """As much, unless the text may be shortened."""
-        return QSize(0, super().minimumSizeHint().height()) if self._shrinks else self.sizeHint()
+        hint = self.sizeHint()
+        return QSize(0, hint.height()) if self._shrinks else hint
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the text."""
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
-        area, text = self.contentsRect(), self._text
+        area, text = self.rect().adjusted(self._padding, 0, -self._padding, 0), self._text
         if self._shrinks:
             text = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, area.width())
         painter.drawText(area, int(self.alignment()), text)

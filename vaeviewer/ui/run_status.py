@@ -82,11 +82,10 @@ class RunStatus(QObject):
             self._window.setWindowModified(unsaved)
 
     def _add_label(self, name: str, tip: str) -> LiveLabel:
-        label = LiveLabel(shrinks=name == "saved")
+        label = LiveLabel(padding=8, shrinks=name == "saved")
         label.setFont(tabular(self._window.font()))
         label.setObjectName(f"{name}Status")
         label.setToolTip(tip)
-        label.setContentsMargins(8, 0, 8, 0)
         self._window.statusBar().addWidget(label)
         return label
 

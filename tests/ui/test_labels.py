@@ -1,0 +1,65 @@
+"""Labels that change many times a second."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+from pytestqt.qtbot import QtBot
+
+from vaeviewer.ui.labels import LiveLabel
+
+
+class Layouts(QObject):
+    """Counts how often a widget is asked for a new layout."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self.number = 0
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        self.number += event.type() == QEvent.Type.LayoutRequest
+        return False
+
+
+def test_it_asks_for_a_layout_only_when_it_needs_more_room_or_far_less(qtbot: QtBot) -> None:
+    window = QWidget()
+    label = LiveLabel("step 1,000")
+    QHBoxLayout(window).addWidget(label)
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitExposed(window)
+    qtbot.wait(20)
+    layouts = Layouts(window)
+    for step in range(1_001, 1_010):
+        label.setText(f"step {step:,}")
+        qtbot.wait(1)
+    assert layouts.number == 0
+    assert label.text() == "step 1,009"
+    narrow = label.sizeHint().width()
+    for text, wanted in (("step 1,000,000,000", 1), ("", 2)):
+        label.setText(text)
+        qtbot.waitUntil(lambda wanted=wanted: layouts.number >= wanted)
+    assert label.sizeHint().width() < narrow
+
+
+def test_its_padding_outlives_another_font(qtbot: QtBot) -> None:
+    bare, padded = LiveLabel("speed"), LiveLabel("speed", padding=8)
+    for label in (bare, padded):
+        qtbot.addWidget(label)
+        font = QFont(label.font())
+        font.setPointSizeF(2 * font.pointSizeF())
+        label.setFont(font)
+        label.show()
+    assert padded.sizeHint().width() == bare.sizeHint().width() + 16
+    image = padded.grab().toImage()
+    blank = image.pixel(0, 0)
+    assert all(image.pixel(x, y) == blank for x in range(7) for y in range(image.height()))
+
+
+def test_one_that_shrinks_claims_no_room(qtbot: QtBot) -> None:
+    label = LiveLabel("not saved: the disk is full", shrinks=True)
+    qtbot.addWidget(label)
+    assert label.minimumSizeHint().width() == 0
+    assert label.sizeHint().width() > 50
