@@ -171,6 +171,19 @@ def test_interrupted_or_killed_and_resumed_is_as_if_never_stopped(
     assert newest(out) == newest(uninterrupted)
 
 
+def test_a_run_opened_at_the_checkpoint_before_says_so(
+    trained: tuple[Path, dict[str, object]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(trained[0], out)
+    newest_weights = max(out.glob("step-*.weights*"))
+    newest_weights.write_bytes(b"")
+    picture = str(tmp_path / "picture.png")
+    for words in (["export", str(out), "--manifold", picture], ["evaluate", str(out)]):
+        assert main(words) == 0
+        assert f"note: {newest_weights} cannot be used" in capsys.readouterr().err
+
+
 def test_a_resumed_run_can_be_given_more_epochs(
     trained: tuple[Path, dict[str, object]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

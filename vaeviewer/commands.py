@@ -181,9 +181,9 @@ def _opened(options: argparse.Namespace, autosave: Autosave) -> Trainer:
     from vaeviewer.backend.run_folder import read_manifest
 
     autosave.claim()
-    trainer = restore.open_run(autosave.folder, data=options.data, device=options.set_device)
+    trainer = restore.open_run(autosave.folder, data=options.data, device=options.set_device, tell=_note)
     if trainer.dataset.source.checksum != read_manifest(autosave.folder).data.source.checksum:
-        print(f"note: {trainer.dataset.name} differs from the data of the run", file=sys.stderr)
+        _note(f"{trainer.dataset.name} differs from the data of the run")
     autosave.adopt(trainer)
     if options.set_epochs is not None:
         epochs = int(options.set_epochs)
@@ -194,10 +194,7 @@ def _opened(options: argparse.Namespace, autosave: Autosave) -> Trainer:
             )
         trainer.change("epochs", epochs)
     if trainer.finished:
-        print(
-            f"note: {autosave.folder} has its {trainer.planned_epochs} epochs; --epochs N trains to N",
-            file=sys.stderr,
-        )
+        _note(f"{autosave.folder} has its {trainer.planned_epochs} epochs; --epochs N trains to N")
     return trainer
 
 
@@ -241,6 +238,8 @@ def evaluate(options: argparse.Namespace) -> int:
     from vaeviewer.backend.run_folder import load_run
 
     run = load_run(options.run)
+    for note in run.notes:
+        _note(note)
     from vaeviewer.analysis.neighbours import knn_accuracy
     from vaeviewer.backend import restore
 
@@ -273,7 +272,7 @@ def evaluate(options: argparse.Namespace) -> int:
         print(json.dumps(report))
     else:
         if not report["data_as_trained"]:
-            print(f"note: {dataset.name} differs from the data of the run", file=sys.stderr)
+            _note(f"{dataset.name} differs from the data of the run")
         print(
             f"step {trainer.step_count:,}, {len(dataset.held_out_images):,} held-out images of {dataset.name}"
         )
@@ -298,6 +297,8 @@ def export(options: argparse.Namespace) -> int:
     if options.size > 100:
         raise SettingsError(f"--size must be at most 100, but is {options.size}.")
     run = load_run(options.run)
+    for note in run.notes:
+        _note(note)
     if run.settings.model.latent_dim != 2:
         dim = run.settings.model.latent_dim
         raise RunFolderError(
@@ -310,6 +311,10 @@ def export(options: argparse.Namespace) -> int:
         raise SettingsError(f"{options.manifold} could not be written: {error.strerror or error}.") from None
     print(f"{options.size} × {options.size} images in {options.manifold}", file=sys.stderr)
     return 0
+
+
+def _note(sentence: str) -> None:
+    print(f"note: {sentence}", file=sys.stderr)
 
 
 def _flag(name: str) -> str:

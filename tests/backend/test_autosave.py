@@ -131,6 +131,25 @@ def test_saves_start_no_more_often_than_asked(
     assert told.steps == [0], "a single step waits its turn, and closing needs no call back"
 
 
+def test_opened_at_the_checkpoint_before_nothing_is_replaced_until_it_is_trained(
+    tmp_path: Path, make: Make, told: Told, trainer: Trainer
+) -> None:
+    for steps in (2, 4):
+        while trainer.step_count < steps:
+            trainer.step()
+        restore.save(trainer, tmp_path)
+    next(tmp_path.glob("step-00000004.weights*")).write_bytes(b"")
+    before = {path: path.read_bytes() for path in tmp_path.glob("step-*")}
+    again = restore.trainer_of(load_run(tmp_path), trainer.dataset)
+    assert again.step_count == 2
+    autosave = make(tmp_path)
+    autosave.claim()
+    autosave.adopt(again)
+    autosave.rest(again)
+    autosave.close(again)
+    assert {path: path.read_bytes() for path in tmp_path.glob("step-*")} == before
+
+
 def test_a_begin_and_an_end_without_a_step_write_the_manifest_alone(
     tmp_path: Path, make: Make, told: Told, trainer: Trainer
 ) -> None:

@@ -121,3 +121,21 @@ def test_other_images_than_it_was_trained_on_are_refused(
     monkeypatch.setattr(restore, "load_source", lambda *_: fewer)
     with pytest.raises(DataError, match="70 images"):
         restore.open_run(tmp_path)
+
+
+def test_what_is_to_be_said_of_a_run_is_told(
+    digits: ImageDataset, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restore, "load_source", lambda *_: digits)
+    trainer = Trainer(digits, small)
+    for steps in (2, 4):
+        train_to(trainer, steps)
+        restore.save(trainer, tmp_path)
+    told: list[str] = []
+    assert restore.open_run(tmp_path, tell=told.append).step_count == 4
+    assert not told
+    next(tmp_path.glob("step-00000004.weights*")).write_bytes(b"")
+    assert restore.open_run(tmp_path, tell=told.append).step_count == 2
+    (note,) = told
+    assert "step-00000004.weights" in note
+    assert "Step 2, saved before, was opened" in note

@@ -496,7 +496,7 @@ def test_what_is_no_run_folder_is_refused_in_one_sentence(tmp_path: Path) -> Non
         with pytest.raises(RunFolderError) as caught:
             load_run(path)
         one_sentence(caught.value)
-    with pytest.raises(RunFolderError, match=r"is not a run folder: it has no manifest\.json\.$"):
+    with pytest.raises(RunFolderError, match=r"is not a run folder: it has no manifest\.json; choose one"):
         load_run(tmp_path)
 
 

@@ -18,8 +18,9 @@ from PySide6.QtCore import QThread
 from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
-from vaeviewer.backend import atomic_files, loop
+from vaeviewer.backend import atomic_files, loop, restore
 from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.datasets import load_dataset
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.run_folder import load_run
 from vaeviewer.backend.run_list import summary_of
@@ -393,6 +394,25 @@ def test_a_run_that_cannot_be_opened_leaves_the_one_that_is_open(
     settle(qtbot, session, State.PAUSED)
     assert session.close()
     assert summary_of(only_run()).step == 2
+
+
+def test_a_damaged_run_is_opened_at_the_checkpoint_before_and_says_so(
+    qtbot: QtBot, small: Settings, tmp_path: Path
+) -> None:
+    trainer = Trainer(load_dataset("mnist-10k"), small)
+    for _ in range(2):
+        trainer.step()
+        restore.save(trainer, tmp_path)
+    next(tmp_path.glob("step-00000002.weights*")).write_bytes(b"")
+    session = Session(small)
+    told: list[str] = []
+    session.problem.connect(lambda sentence, details: told.append(sentence))
+    with qtbot.waitSignal(session.problem, timeout=30_000):
+        session.start(run=tmp_path)
+    assert session.folder == tmp_path, "it is told once the run is on screen"
+    assert "step-00000002.weights" in told[0]
+    assert told[0].endswith("Step 1, saved before, was opened.")
+    assert session.close()
 
 
 def test_opening_nonsense_is_a_sentence_and_the_digits(qtbot: QtBot, small: Settings, tmp_path: Path) -> None:

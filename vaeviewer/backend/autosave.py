@@ -88,9 +88,13 @@ class Autosave:
         self._lock.acquire()
 
     def adopt(self, trainer: Trainer) -> None:
-        """The folder was claimed, and ``trainer`` opened from it: its state is on disk already."""
+        """The folder was claimed, and ``trainer`` opened from it: its state is on disk already.
+
+        Also where the newest checkpoint is damaged and the one before was opened: before it is trained further,
+        nothing there is replaced.
+        """
         manifest = read_manifest(self.folder)
-        if manifest.checkpoints[0].step == trainer.step_count:
+        if trainer.step_count in [checkpoint.step for checkpoint in manifest.checkpoints]:
             self._on_disk = (_state_of(trainer), manifest.in_training)
 
     def begin(self, trainer: Trainer) -> None:
@@ -229,6 +233,10 @@ class Autosave:
         """The folder is there and ours, also after somebody removed it."""
         try:
             atomic_files.make_folder(self.folder)
+        except FileExistsError:
+            raise RunFolderError(
+                f"{self.folder} is a file, not a folder; save the run in another folder."
+            ) from None
         except (OSError, ValueError) as error:
             raise RunFolderError(
                 f"{self.folder} cannot be made ({atomic_files.reason(error)}); save the run in another folder."

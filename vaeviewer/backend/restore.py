@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 from vaeviewer.backend.config import updated
@@ -14,6 +16,8 @@ from vaeviewer.backend.run_folder import Run, load_run, save_run
 from vaeviewer.backend.snapshot import Checkpoint, TrainingState
 from vaeviewer.backend.trainer import NonFiniteError, Trainer
 from vaeviewer.errors import DataError, RunFolderError, SettingsError
+
+log = logging.getLogger(__name__)
 
 
 def save(trainer: Trainer, folder: Path) -> None:
@@ -40,13 +44,20 @@ def find_data(run: Run, folder: Path | None = None) -> ImageDataset:
     return dataset
 
 
-def open_run(folder: Path, *, data: Path | None = None, device: str | None = None) -> Trainer:
+def open_run(
+    folder: Path,
+    *,
+    data: Path | None = None,
+    device: str | None = None,
+    tell: Callable[[str], object] = log.warning,
+) -> Trainer:
     """A trainer that goes on where the run in ``folder`` was saved.
 
     Args:
         folder: The run folder.
         data: A folder that holds the data, where the run's own note of it no longer holds.
         device: ``auto`` … ``mps`` instead of the run's own setting.
+        tell: Called with each of the run's notes, sentences for the user, once it is open.
 
     Raises:
         RunFolderError: The folder holds no usable run.
@@ -60,7 +71,10 @@ def open_run(folder: Path, *, data: Path | None = None, device: str | None = Non
             f"{dataset.name} has {len(dataset.train_images):,} images to train on, but {run.folder} was trained "
             f"on {run.data.train_count:,}; name the folder of its own data."
         )
-    return trainer_of(run, dataset, device)
+    trainer = trainer_of(run, dataset, device)
+    for note in run.notes:
+        tell(note)
+    return trainer
 
 
 def trainer_of(run: Run, dataset: ImageDataset, device: str | None = None) -> Trainer:

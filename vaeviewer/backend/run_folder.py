@@ -181,7 +181,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return parse_manifest(atomic_files.read(folder / MANIFEST, MAX_MANIFEST_BYTES))
     except (FileNotFoundError, NotADirectoryError):
-        raise RunFolderError(f"{folder} is not a run folder: it has no {MANIFEST}.") from None
+        raise RunFolderError(
+            f"{folder} is not a run folder: it has no {MANIFEST}; choose one that vaeviewer saved."
+        ) from None
     except (OSError, MemoryError, ValueError) as error:
         raise RunFolderError(f"{folder / MANIFEST} cannot be read: {atomic_files.reason(error)}.") from error
 

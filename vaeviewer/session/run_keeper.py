@@ -85,8 +85,10 @@ class RunKeeper:
             self._autosave, self.folder = autosave, folder
         self._notify(messages.Saved(folder, trainer.step_count))
 
-    def open(self, folder: Path, current: Trainer | None) -> Trainer:
+    def open(self, folder: Path, current: Trainer | None, tell: Callable[[str], object]) -> Trainer:
         """Open the run in ``folder`` and leave the current one; read-only where its folder is not to be had.
+
+        ``tell`` is called with what the user should know of how it was opened.
 
         Raises:
             UserError: It cannot be opened, or the current run cannot be saved; that one stays as it is.
@@ -101,7 +103,7 @@ class RunKeeper:
         except RunFolderError as error:
             read_only = str(error)
         try:
-            trainer = open_run(folder)
+            trainer = open_run(folder, tell=tell)
             dim = trainer.settings.model.latent_dim
             if dim != 2:
                 raise UserError(

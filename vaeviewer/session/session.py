@@ -39,7 +39,6 @@ class Session(QObject):
         save_failed(str): The run could not be written and why; it is tried again until ``saved``.
         problem(str, str): A sentence for the user, and details.
         changed(str): Recovering from a failure gave this setting another value.
-        notice(str): A sentence for the status bar.
         fetching(int, int): Bytes of a download, done and in all (0: unknown); ``(-1, -1)`` when it ended.
         data_arrived(ImageDataset): Data were loaded while a trained model exists: keep the model, or start anew?
     """
@@ -50,7 +49,6 @@ class Session(QObject):
     save_failed = Signal(str)
     problem = Signal(str, str)
     changed = Signal(str)
-    notice = Signal(str)
     fetching = Signal(int, int)
     data_arrived = Signal(object)
 

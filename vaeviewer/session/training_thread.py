@@ -232,8 +232,12 @@ class TrainingThread:
         self._rest(State.READY)
 
     def _open(self, folder: Path) -> None:
-        self._trainer = trainer = self.run_keeper.open(folder, self._trainer)
+        notes: list[str] = []
+        self._trainer = trainer = self.run_keeper.open(folder, self._trainer, notes.append)
         self._announce(trainer)
+        for note in notes:  # after the run is on screen, which they are about
+            log.warning("%s", note)
+            self._problem(note)
         if trainer.step_count == 0:
             self._rest(State.READY)
         else:
