@@ -245,6 +245,20 @@ def test_before_there_is_a_snapshot_the_handle_moves_and_says_what_it_waits_for(
     assert view._marks_item._hint_at is None
 
 
+def test_a_hint_wider_than_the_plane_takes_more_lines(view: LatentView) -> None:
+    def columns(text: str) -> list[QImage]:
+        view.set_hint(text)
+        image = view.grab().toImage()
+        return [image.copy(x, 0, 1, image.height()) for x in range(image.width())]
+
+    view.resize(320, 320)
+    pairs = zip(
+        columns(""), columns("Press Train and watch the model organise all its images here"), strict=True
+    )
+    changed = [x for x, (before, after) in enumerate(pairs) if before != after]
+    assert 0 < changed[-1] - changed[0] < view._marks_item._rect.width() - 10
+
+
 # Range
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import same_arrays
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication, QDockWidget, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QDockWidget, QLabel, QPushButton, QTabBar, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend import loop
@@ -199,6 +199,27 @@ def test_the_layout_is_remembered(qtbot: QtBot, make: MakeWindow, small: Setting
     assert not second.docks[0].isVisible()
     second.reset_layout()
     assert second.docks[0].isVisible() or second.docks[1].isVisible()
+
+
+@pytest.mark.qt_log_ignore("does not support raise", extend=True)
+def test_no_tabs_of_a_layout_before_are_left_behind(make: MakeWindow, small: Settings) -> None:
+    def tab_bars(window: MainWindow) -> int:
+        QApplication.processEvents()
+        bars = window.findChildren(QTabBar)
+        return sum(bar.isVisible() and bar.count() > 0 and bar.x() >= 0 for bar in bars)
+
+    first = make(small)
+    assert tab_bars(first) == 1
+    first.reset_layout()
+    assert tab_bars(first) == 1
+    first.docks[0].setFloating(True)
+    first.docks[2].close()
+    first.reset_layout()
+    assert tab_bars(first) == 1
+    assert not any(dock.isFloating() for dock in first.docks)
+    assert all(not dock.isHidden() for dock in first.docks)
+    first.close()
+    assert tab_bars(make(small)) == 1
 
 
 def test_new_data_with_a_trained_model_are_offered(

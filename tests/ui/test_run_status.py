@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QColor, QPalette
 from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
@@ -20,6 +21,7 @@ from vaeviewer import paths
 from vaeviewer.backend import atomic_files
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import Action, State
+from vaeviewer.ui.labels import LiveLabel
 from vaeviewer.ui.main_window import MainWindow
 from vaeviewer.ui.run_status import RunStatus, cause, duration
 from vaeviewer.ui.theme import theme_of
@@ -111,7 +113,7 @@ def read_only_folder(_folder: Path, patch: pytest.MonkeyPatch) -> Callable[[], o
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
-        (replaced_by_a_file, "the folder cannot be made (file exists)"),
+        (replaced_by_a_file, "the folder is a file, not a folder"),
         (full_disk, "no space left on device"),
         (read_only_folder, "permission denied"),
     ],
@@ -139,7 +141,7 @@ def test_a_failed_save_is_told_and_taken_back(
         assert ink(label) == QColor(theme_of(window.palette()).warning)
         assert label.toolTip() == session.save_problem
         assert message.text.startswith(str(folder))
-        assert message.text.endswith("Training goes on, and saving is tried again.")
+        assert message.text.endswith("Saving is tried again; training is not held up.")
         # Put away, it stays away as long as saving fails.
         (dismiss,) = [b for b in message.findChildren(QPushButton) if b.text() == "Dis&miss"]
         dismiss.click()
@@ -267,3 +269,18 @@ def test_causes_and_durations_are_short() -> None:
     )
     assert cause("something else.", None) == "something else"
     assert [duration(s) for s in (0.2, 59.4, 61, 3600)] == ["0 s", "59 s", "1 min", "60 min"]
+
+
+@pytest.mark.parametrize(
+    "text", ["saved 4 s ago", "saved 10 s ago", "not saved: no space left on device", "a"]
+)
+def test_a_status_with_room_is_not_shortened(qtbot: QtBot, text: str) -> None:
+    label = LiveLabel(text, shrinks=True)
+    qtbot.addWidget(label)
+    label.show()
+    for size in range(70, 160):  # tenths of a point
+        font = label.font()
+        font.setPointSizeF(size / 10)
+        label.setFont(font)
+        shown = label.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, label.sizeHint().width())
+        assert shown == text, font.pointSizeF()

@@ -207,8 +207,9 @@ class MarksItem(_PlaneItem):
 
     def _paint_hint(self, painter: QPainter, plane: PlaneMap) -> None:
         font = painter.font()
-        metrics = QFontMetricsF(font)
-        size = metrics.boundingRect(self._hint).size()
+        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        room = QRectF(0.0, 0.0, max(60.0, self._rect.width() - 48.0), self._rect.height())
+        size = QFontMetricsF(font).boundingRect(room, flags, self._hint).size()
         width, height = size.width() + 24, size.height() + 12
         if self._hint_at is None:
             x, y = (
@@ -226,9 +227,10 @@ class MarksItem(_PlaneItem):
         background.setAlphaF(0.92)
         painter.setPen(QPen(QColor(self._theme.border), 1.0))
         painter.setBrush(background)
-        painter.drawRoundedRect(box, height / 2, height / 2)
+        radius = min(height / 2, 14.0)
+        painter.drawRoundedRect(box, radius, radius)
         painter.setPen(QColor(self._theme.ink))
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._hint)
+        painter.drawText(box.adjusted(8.0, 0.0, -8.0, 0.0), int(flags), self._hint)
 
     def _write(
         self,

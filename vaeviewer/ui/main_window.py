@@ -106,7 +106,6 @@ class MainWindow(QMainWindow):
         self.recent_runs = RecentRuns(session, store, self)
         self.run_status = RunStatus(self, session, self.message)
         self._connect()
-        self._default_layout = self.saveState(LAYOUT_VERSION)
         self._restore_layout()
 
         self._frame = QTimer(self)
@@ -139,8 +138,10 @@ class MainWindow(QMainWindow):
 
     def reset_layout(self) -> None:
         """Put every dock back where it was at first."""
-        self.restoreState(self._default_layout, LAYOUT_VERSION)
+        self._remove_docks()
+        self._arrange_docks()
         for dock in self.docks:
+            dock.setFloating(False)
             dock.show()
         self._docks_by_hand = False
         self._size_docks()
@@ -172,26 +173,40 @@ class MainWindow(QMainWindow):
         self.setTabPosition(
             Qt.DockWidgetArea.AllDockWidgetAreas, self.tabPosition(Qt.DockWidgetArea.TopDockWidgetArea)
         )
-        area = Qt.DockWidgetArea
         self.docks: list[QDockWidget] = []
-        left = self._dock("Reconstructions", self.reconstructions, area.LeftDockWidgetArea)
-        settings = self._dock("Settings", self.form, area.LeftDockWidgetArea)
-        self.tabifyDockWidget(left, settings)
-        left.raise_()
-        self._decoded_dock = self._dock("Decoded image", self.decoded, area.RightDockWidgetArea)
-        self._manifold_dock = self._dock("Manifold", self.manifold, area.RightDockWidgetArea)
-        self._terms_dock = self._dock("ELBO terms", self.elbo_terms, area.BottomDockWidgetArea)
-        self._left_dock = left
-        self.setCorner(Qt.Corner.BottomLeftCorner, area.BottomDockWidgetArea)
-        self.setCorner(Qt.Corner.BottomRightCorner, area.RightDockWidgetArea)
+        self._left_dock = self._dock("Reconstructions", self.reconstructions)
+        self._settings_dock = self._dock("Settings", self.form)
+        self._decoded_dock = self._dock("Decoded image", self.decoded)
+        self._manifold_dock = self._dock("Manifold", self.manifold)
+        self._terms_dock = self._dock("ELBO terms", self.elbo_terms)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
+        self._arrange_docks()
 
-    def _dock(self, title: str, panel: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+    def _dock(self, title: str, panel: QWidget) -> QDockWidget:
         dock = QDockWidget(title, self)
         dock.setObjectName(title.lower().replace(" ", "-") + "-dock")
         dock.setWidget(panel)
-        self.addDockWidget(area, dock)
         self.docks.append(dock)
         return dock
+
+    def _arrange_docks(self) -> None:
+        area = Qt.DockWidgetArea
+        self.addDockWidget(area.LeftDockWidgetArea, self._left_dock)
+        self.addDockWidget(area.LeftDockWidgetArea, self._settings_dock)
+        self.tabifyDockWidget(self._left_dock, self._settings_dock)
+        self._left_dock.raise_()
+        self.addDockWidget(area.RightDockWidgetArea, self._decoded_dock)
+        self.addDockWidget(area.RightDockWidgetArea, self._manifold_dock)
+        self.addDockWidget(area.BottomDockWidgetArea, self._terms_dock)
+
+    def _remove_docks(self) -> None:
+        """Before another arrangement: over the one there is, Qt would leave its tab bars behind."""
+        for dock in self.docks:
+            self.removeDockWidget(dock)
+        layout = self.layout()
+        assert layout is not None, "a main window has one from the first"
+        layout.activate()
 
     def _size_docks(self) -> None:
         width, height = self.width(), self.height()
@@ -446,7 +461,11 @@ class MainWindow(QMainWindow):
         if isinstance(geometry, QByteArray):
             self.restoreGeometry(geometry)
         if isinstance(state, QByteArray):
-            self.restoreState(state, LAYOUT_VERSION)
+            self._remove_docks()
+            if not self.restoreState(state, LAYOUT_VERSION):
+                self._arrange_docks()
+                for dock in self.docks:
+                    dock.show()
             self._docks_by_hand = self._store.value("window/docks_by_hand") in (True, "true")
         with suppress(ValueError, TypeError):  # a damaged note of choices is no reason to stop
             self.elbo_terms.set_options(json.loads(str(self._store.value("window/curves"))))

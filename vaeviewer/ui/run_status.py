@@ -127,8 +127,8 @@ class RunStatus(QObject):
 
     def _on_save_failed(self, sentence: str) -> None:
         if not self._said:
-            going_on = "Training goes on, and saving" if self._session.state is State.RUNNING else "It"
-            self._say(f"{sentence} {going_on} is tried again.", elsewhere=True)
+            # True as long as it is shown, also when training comes to rest meanwhile.
+            self._say(f"{sentence} Saving is tried again; training is not held up.", elsewhere=True)
         self._show_tip()
         self.update()
 
