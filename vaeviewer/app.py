@@ -24,6 +24,7 @@ from PySide6.QtWidgets import QApplication
 from threadpoolctl import threadpool_limits
 
 from vaeviewer import log, paths
+from vaeviewer.backend import atomic_files
 from vaeviewer.backend.config import PRESETS, updated
 from vaeviewer.errors import UserError
 from vaeviewer.session.session import Session
@@ -176,6 +177,7 @@ def _leave(code: int) -> NoReturn:
     Importing torch and compiling cannot be interrupted, and an interpreter that shuts down under them prints
     tracebacks. Everything worth keeping was written when the window closed.
     """
+    atomic_files.remove_unfinished()  # of a save that took longer than closing waits for it
     sys.stdout.flush()
     sys.stderr.flush()
     logging.shutdown()

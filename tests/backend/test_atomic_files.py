@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,34 @@ def test_no_file_handle_is_left_open(tmp_path: Path) -> None:
 )
 def test_a_reason_is_a_few_words(error: OSError | MemoryError | ValueError, words: str) -> None:
     assert atomic_files.reason(error).lower() == words
+
+
+def test_a_process_that_ends_at_once_takes_its_unfinished_files_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that hangs, as on a slow disk, and is overtaken by the end of the program."""
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def sync(_file: object) -> None:
+        hangs.set()
+        goes_on.wait(10)
+
+    monkeypatch.setattr(atomic_files, "sync", sync)
+    failed: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            atomic_files.write_whole(tmp_path / "a", b"new")
+        except FileNotFoundError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert hangs.wait(10)
+    assert len(list(tmp_path.iterdir())) == 1
+    atomic_files.remove_unfinished()
+    assert list(tmp_path.iterdir()) == []
+    goes_on.set()
+    thread.join()
+    assert failed
+    assert list(tmp_path.iterdir()) == []

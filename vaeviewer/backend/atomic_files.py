@@ -18,6 +18,8 @@ REPLACE_RETRIES = 40 if os.name == "nt" else 0
 """Windows refuses to replace a file while somebody reads it."""
 REPLACE_PAUSE_S = 0.05
 
+_unfinished: set[Path] = set()  # temporary files of writes under way, on any thread
+
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """What file systems without such a call answer when asked to flush a folder."""
 
@@ -124,6 +126,7 @@ def write_whole(path: Path, data: bytes) -> None:
         OSError: A call failed. ``path`` is as it was, and the temporary file is removed where possible.
     """
     temporary = temporary_of(path)
+    _unfinished.add(temporary)
     try:
         file = create(temporary)
         try:
@@ -136,6 +139,15 @@ def write_whole(path: Path, data: bytes) -> None:
         with suppress(OSError):
             remove(temporary)
         raise
+    finally:
+        _unfinished.discard(temporary)
+
+
+def remove_unfinished() -> None:
+    """Remove the temporary files of writes under way: for a process that ends at once, whatever its threads do."""
+    for temporary in tuple(_unfinished):
+        with suppress(OSError):
+            remove(temporary)
 
 
 def append(path: Path, data: bytes) -> int:
