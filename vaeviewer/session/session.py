@@ -18,7 +18,7 @@ from vaeviewer.session.mailbox import Mailbox, Progress
 from vaeviewer.session.states import BUTTONS, RESULT, Action, State
 from vaeviewer.session.training_thread import TrainingThread
 
-CLOSE_SECONDS = 1.2
+CLOSE_SECONDS = 1.0
 """How long closing waits for the training thread, which may be saving the run."""
 
 
