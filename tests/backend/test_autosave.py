@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -219,7 +218,9 @@ def test_a_folder_removed_under_it_is_made_again(
     autosave = make(folder)
     autosave.begin(trainer)
     told.wait(lambda: bool(told.steps))
-    shutil.rmtree(folder)
+    folder.rename(
+        tmp_path / "gone"
+    )  # at once: a file that is written meanwhile would keep it from being removed
     train_until(trainer, autosave, lambda: len(told.steps) >= 3)
     assert load_run(folder).checkpoint.snapshot.step > 0
     assert in_use(folder), "and locked again"
