@@ -67,7 +67,7 @@ def test_evaluate_finds_the_data_and_the_figures_again(trained: tuple[Path, dict
     assert figures["images"] == 1000
     assert figures["step"] == 90
     assert figures["latent_dim"] == 2
-    assert 0.2 < figures["knn5_accuracy"] <= 1
+    assert 0.15 < figures["knn5_accuracy"] <= 1
     assert figures["data_as_trained"] is True
 
 
