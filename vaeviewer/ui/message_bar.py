@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QHideEvent,
     QKeySequence,
     QPainter,
     QPaintEvent,
@@ -135,10 +134,11 @@ class MessageBar(QFrame):
         self._bar.setValue(max(0, done) // 1024)
         self._bar.setVisible(True)
 
-    def hideEvent(self, event: QHideEvent) -> None:
-        """Tell that the message is gone, but not when the window is."""
-        super().hideEvent(event)
-        if self.isHidden():
+    def hide(self) -> None:
+        """Take the message away, and tell so; a hide event would come with the window's end, too."""
+        was_there = not self.isHidden()
+        super().hide()
+        if was_there:
             self.closed.emit()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
