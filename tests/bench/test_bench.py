@@ -244,16 +244,21 @@ def test_only_new_things_painted_count(qtbot: QtBot) -> None:
 
     panel = Panel()
     qtbot.addWidget(panel)
-    count = _Count(panel, "show_thing")
+    count = _Count(panel, "show_thing", [panel])
     with qtbot.waitExposed(panel):
         panel.show()
-    count.on = True
+    count.begin()
     things = [object(), object()]
     for thing, expected in ((things[0], 1), (things[0], 1), (things[1], 2)):
         panel.show_thing(thing)
         panel.repaint()
         stage.pause(0.02)
         assert count.number == expected
+    count.end()
+    panel.show_thing(object())
+    panel.repaint()
+    stage.pause(0.02)
+    assert count.number == 2, "watched no longer"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")
