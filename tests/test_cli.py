@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from vaeviewer import __version__
+from vaeviewer.backend.run_folder import load_run
 from vaeviewer.backend.run_list import summary_of
 from vaeviewer.backend.run_lock import RunLock, in_use
+from vaeviewer.backend.trainer import Trainer
 from vaeviewer.cli import main
 
 QUICK = ("--hidden", "16", "--epochs", "1", "--batch-size", "100", "--threads", "1", "--device", "cpu")
@@ -222,6 +224,70 @@ def test_a_run_that_is_open_elsewhere_is_not_resumed(
     lock.acquire()
     assert "is open in another window or command" in refused(capsys, "train", "--resume", trained[0])
     lock.release()
+
+
+def failing(patch: pytest.MonkeyPatch, error: Exception, *, above: int) -> None:
+    """Gradient steps fail on the way where the batch has more than ``above`` images."""
+    step = Trainer.step
+
+    def step_or_fail(trainer: Trainer) -> None:
+        if trainer.step_count >= 100 and trainer.batch_size > above:
+            raise error
+        step(trainer)
+
+    patch.setattr(Trainer, "step", step_or_fail)
+
+
+FEW = (*RESUMABLE, "--epochs", "1")
+
+
+def test_where_memory_runs_out_the_batch_is_halved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(monkeypatch, MemoryError(), above=16)
+    out = str(tmp_path / "run")
+    words = [*FEW, "--batch-size", "40"]  # the last one counts
+    assert main(["train", "--out", out, *words]) == 0
+    told = capsys.readouterr().err
+    assert "not enough memory for batches of 40 images. The batch size is now 20" in told
+    assert "not enough memory for batches of 20 images. The batch size is now 10" in told
+    assert summary_of(Path(out)).epoch == 1
+    assert [change.value for change in load_run(out).timeline] == [10]  # both were made at one step
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "not enough memory on cpu, even for batches of 8; step 0 is saved in"),
+        (RuntimeError("CUDA error: unspecified launch failure"), "--resume it with --device cpu"),
+    ],
+)
+def test_a_failure_in_training_is_a_line_and_the_run_is_kept(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    words: str,
+) -> None:
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        failing(patch, error, above=0)
+        assert main(["train", "--out", str(out), *FEW]) == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+    assert summary_of(out).in_training is False
+    assert main(["train", "--resume", str(out)]) == 0
+    assert summary_of(out).epoch == 1
+
+
+def test_a_mistake_in_the_program_keeps_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    failing(monkeypatch, ZeroDivisionError("on purpose"), above=0)
+    with pytest.raises(ZeroDivisionError, match="on purpose"):
+        main(["train", "--out", str(out), *FEW])
+    assert "note: training failed; step 0 is saved in" in capsys.readouterr().err
+    assert summary_of(out).in_training is False
 
 
 def test_train_needs_a_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

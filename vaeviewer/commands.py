@@ -201,13 +201,18 @@ def _opened(options: argparse.Namespace, autosave: Autosave) -> Trainer:
 def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[bool], stop_after: int | None) -> None:
     """Train to the planned epochs, to ``stop_after`` epochs from here, or to a Ctrl-C.
 
+    Where memory runs out, the batch is halved and training goes on from the last good state.
+
     Raises:
-        SettingsError: The loss became infinite or undefined; the last good state is kept.
+        UserError: Training failed, and the user can do something about it; the last good state is saved.
+        Exception: Training failed in a way that nobody foresaw; the last good state is saved.
     """
     from vaeviewer.backend import loop
-    from vaeviewer.backend.trainer import NonFiniteError
+    from vaeviewer.backend.failure import Kind, describe_failure, smaller_batches
+    from vaeviewer.session.failure_sentences import eased
 
     last = math.inf if stop_after is None else trainer.epoch + stop_after
+    smaller = smaller_batches(trainer.batch_size)
     autosave.begin(trainer)
     with _progress_bar(trainer) as show_progress:
 
@@ -215,18 +220,52 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[bool], sto
             show_progress()
             autosave.after_block(trainer)
 
-        try:
-            loop.train(
-                trainer,
-                go_on=lambda: not interrupted and trainer.epoch < last,
-                after_block=after_block,
+        while True:
+            try:
+                loop.train(
+                    trainer, go_on=lambda: not interrupted and trainer.epoch < last, after_block=after_block
+                )
+                return
+            except Exception as error:
+                failure = describe_failure(error)
+                if failure.kind is Kind.OTHER:
+                    kept = _save_good_state(trainer, autosave)
+                    _note(f"training failed; step {kept:,} is saved in {autosave.folder}")
+                    raise
+            # From here on the exception is gone, and with it the memory that its frames held.
+            batch_size = next(smaller, None) if failure.kind is Kind.MEMORY else None
+            if batch_size is None:
+                break
+            failed_size = trainer.batch_size
+            step = trainer.restore_good_state(batch_size)
+            _note(eased(failed_size, batch_size, step).removesuffix("."))
+    kept = _save_good_state(trainer, autosave)
+    saved = f"step {kept:,} is saved in {autosave.folder}"
+    match failure.kind:
+        case Kind.MEMORY:
+            raise UserError(
+                f"there is not enough memory on {trainer.device.type}, even for batches of {trainer.batch_size}; "
+                f"{saved}. Close other programs and --resume it, or try fewer --hidden units."
             )
-        except NonFiniteError as error:
-            kept = trainer.restore_good_state()
-            autosave.save_now(trainer, in_training=False)
-            raise SettingsError(
-                f"{error}; step {kept:,} is saved in {autosave.folder}. Try a lower --learning-rate."
-            ) from None
+        case Kind.DEVICE:
+            raise UserError(
+                f"{trainer.device.type} does not answer any more ({failure.reason}); {saved}. "
+                "--resume it with --device cpu."
+            )
+        case _:
+            raise SettingsError(f"{failure.reason}; {saved}. Try a lower --learning-rate.")
+
+
+def _save_good_state(trainer: Trainer, autosave: Autosave) -> int:
+    """Save the state before training failed; returns its step."""
+    try:
+        trainer.restore_good_state()
+    except Exception:  # a device that is lost cannot be written to, but the state was kept in ordinary memory
+        from vaeviewer.backend.restore import moved_to_cpu
+
+        trainer = moved_to_cpu(trainer)
+    autosave.save_now(trainer, in_training=False)
+    return trainer.step_count
 
 
 def evaluate(options: argparse.Namespace) -> int:

@@ -560,6 +560,34 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     assert str(newest) in one_sentence(caught.value)
 
 
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("kind", ["weights", "training", "metrics"])
+def test_a_save_keeps_a_whole_checkpoint_rather_than_a_damaged_one(
+    kind: str, damage: Callable[[Path], None], folder: Path
+) -> None:
+    damage(named(folder, kind))
+    save_run(make_run(folder, 8))
+    damage(named(folder, kind))
+    assert load_run(folder).checkpoint.snapshot.step == 2
+
+
+def test_a_checkpoint_that_cannot_be_read_just_now_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = atomic_files.read
+
+    def fail(path: Path, limit: int) -> bytes:
+        if path.name != "manifest.json":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(path, limit)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic_files, "read", fail)
+        save_run(make_run(folder, 8))
+    named(folder, "weights").unlink()
+    assert load_run(folder).checkpoint.snapshot.step == 5
+
+
 @pytest.mark.parametrize("damage", [to_link, to_folder, to_giant])
 def test_a_manifest_that_is_no_plain_small_file_is_refused(
     damage: Callable[[Path], None], folder: Path

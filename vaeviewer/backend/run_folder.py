@@ -140,7 +140,7 @@ def prepare_folder(path: Path | str) -> Path:
 
 
 def save_run(run: Run) -> None:
-    """Save a run into its folder, new or as an update. Keeps the checkpoint saved before; older ones go.
+    """Save a run into its folder, new or as an update. Keeps the newest whole checkpoint saved before; others go.
 
     Raises:
         RunFolderError: It could not be saved; what the folder held is untouched.
@@ -272,12 +272,16 @@ def _read(folder: Path, file: FileEntry, limit: int) -> dict[str, NDArray[Any]]:
     """The arrays of a file, after its length and checksum were found as the manifest declares them."""
     if file.size > limit:
         raise ValueError(f"the manifest declares {file.size:,} bytes, more than the {limit:,} it may hold")
+    return unpack(_as_declared(folder, file))
+
+
+def _as_declared(folder: Path, file: FileEntry) -> bytes:
     data = atomic_files.read(folder / file.name, file.size)
     if len(data) != file.size:
         raise ValueError(f"it holds {len(data):,} bytes, but the manifest declares {file.size:,}")
     if hashlib.sha256(data).hexdigest() != file.sha256:
         raise ValueError("its checksum is not the one in the manifest")
-    return unpack(data)
+    return data
 
 
 def _save(run: Run) -> None:
@@ -291,7 +295,7 @@ def _save(run: Run) -> None:
 
     stem = _unused_stem(snapshot.step, there)
     files = {kind: _file_entry(f"{stem}.{kind}.safetensors", data) for kind, data in contents.items()}
-    previous = old.checkpoints[:1] if old else ()
+    previous = _newest_whole(folder, old.checkpoints) if old else ()
     now = datetime.now(UTC)
     manifest = manifest_bytes(
         {
@@ -384,6 +388,28 @@ def _manifest_before(folder: Path) -> Manifest | None:
         raise ValueError("the folder holds a run of a newer vaeviewer") from None
     except ValueError:
         return None
+
+
+def _newest_whole(folder: Path, entries: tuple[CheckpointEntry, ...]) -> tuple[CheckpointEntry, ...]:
+    """The newest checkpoint whose files are as the manifest declares them; the newest of all where none is."""
+    for entry in entries:
+        files = entry.files
+        if all(_is_whole(folder, file) for file in (files.weights, files.training, files.metrics)):
+            return (entry,)
+    return entries[:1]
+
+
+def _is_whole(folder: Path, file: FileEntry) -> bool:
+    """Whether a file is as declared, as far as anybody knows: one that cannot be read just now may be."""
+    try:
+        _as_declared(folder, file)
+    except (FileNotFoundError, ValueError):
+        return False
+    except OSError as error:
+        return error.errno is not None  # without a number it is our own: a link, or longer than declared
+    except MemoryError:
+        return True
+    return True
 
 
 def _unused_stem(step: int, names: Iterable[str]) -> str:

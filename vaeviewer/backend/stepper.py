@@ -25,6 +25,7 @@ class Stepper:
 
     Attributes:
         parameters: All weights in one tensor.
+        views: Gives the weights by name, of such a tensor.
         mode: How steps are computed, in words.
     """
 
@@ -32,6 +33,7 @@ class Stepper:
         dtype = product_dtype(settings.train.precision, device)
         self._gradient = ElboGradient(settings.model, vae, dtype)
         self.parameters = self._gradient.parameters.values.detach()
+        self.views = self._gradient.parameters.views
         config = settings.train
         self._captures = config.cuda_graph == "on" and device.type == "cuda" and config.optimizer == "adam"
         self._captured: CapturedStep | None = None

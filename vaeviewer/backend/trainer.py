@@ -270,13 +270,9 @@ class Trainer:
         Raises:
             NonFiniteError: A weight or a posterior is infinite or NaN.
         """
-        posterior = PosteriorTable(
-            loc=_copied(self._loc),
-            scale=_copied(torch.exp(0.5 * self._log_variance)),
-            row_steps=_copied(self._row_steps),
-        )
-        self._check_finite((posterior.loc, posterior.scale))
-        return self._snapshot(posterior)
+        loc, scale = _copied(self._loc), _copied(torch.exp(0.5 * self._log_variance))
+        self._check_finite((loc, scale))
+        return self._snapshot(PosteriorTable(loc, scale, _copied(self._row_steps)))
 
     # Keeping and restoring
 
@@ -389,26 +385,24 @@ class Trainer:
             position.epoch += 1
             position.image = 0
 
-    def _weights(self) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
-        return {name: _copied(parameter) for name, parameter in self._model.named_parameters()}
-
     def _snapshot(self, posterior: PosteriorTable | None) -> Snapshot:
-        weights = self._weights()
-        self._check_finite(weights.values())
+        flat = _copied(self._stepper.parameters)
+        self._check_finite([flat])
+        weights = self._stepper.views(torch.from_numpy(flat))
         return Snapshot(
             step=self._position.step,
             epoch=self.epoch,
             model=self.settings.model,
             image_shape=self.dataset.image_shape,
             protocol=self.settings.train.protocol,
-            weights=weights,
+            weights={name: weights[name].numpy() for name, _ in self._model.named_parameters()},
             posterior=posterior,
         )
 
     def _check_finite(self, arrays: Iterable[np.ndarray[Any, Any]]) -> None:
-        with np.errstate(all="ignore"):  # a sum that overflows is an answer, not an accident
-            if not all(np.isfinite(array.sum()) for array in arrays):
-                raise NonFiniteError(self._position.step)
+        # torch adds them up on all threads.
+        if not all(math.isfinite(torch.from_numpy(array).sum()) for array in arrays):
+            raise NonFiniteError(self._position.step)
 
     def _training_state(self) -> TrainingState:
         tensors = self._generator_states()

@@ -31,7 +31,8 @@ SHORTCUTS = """<table cellpadding=3>
 <tr><td><b>U</b></td><td>Fill the plane with decoded images</td></tr>
 <tr><td><b>Escape</b></td><td>Close the message; then select nothing</td></tr>
 <tr><td><b>Ctrl+N</b></td><td>New run with these settings</td></tr>
-<tr><td><b>Ctrl+O, Ctrl+S</b></td><td>Open a run, save the run</td></tr>
+<tr><td><b>Ctrl+O, Ctrl+S, Ctrl+Shift+S</b></td><td>Open a run, save the run, save it elsewhere</td></tr>
+<tr><td><b>Ctrl+E</b></td><td>Export the manifold</td></tr>
 </table>"""
 
 
