@@ -61,6 +61,16 @@ def test_the_share_of_the_prior_is_right(view: DecodedImageView) -> None:
     assert f"{round(100 * share)} %" in text(view, "decodedDistance")
 
 
+def test_the_numbers_change_no_faster_than_one_can_read(view: DecodedImageView, qtbot: QtBot) -> None:
+    snapshot, seen = make_snapshot(), []
+    for i in range(40):
+        view.update_frame(snapshot, replace(VIEW, z=(0.01 * i, 0.0)))
+        seen.append(text(view, "decodedCaption"))
+    assert len(snapshot.decoded) == 40
+    assert len(set(seen)) < 20
+    qtbot.waitUntil(lambda: text(view, "decodedCaption") == "z = (0.39, 0.00)")
+
+
 def test_it_decodes_only_what_changed(view: DecodedImageView) -> None:
     snapshot = make_snapshot()
     view.update_frame(snapshot, VIEW)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAction, QFont, QGuiApplication, QPalette, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout, QWidget
 
@@ -14,6 +14,9 @@ from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.image_widget import ImageWidget
 from vaeviewer.ui.labels import LiveLabel
+
+WRITE_MS = 40
+"""The numbers change at most this often, which is as fast as anybody reads; the image changes with every move."""
 
 
 class DecodedImageView(QWidget):
@@ -49,6 +52,11 @@ class DecodedImageView(QWidget):
             "|z| is the distance from the origin. Under the prior N(0, I), a share\n"
             "1 − exp(−|z|²/2) of all z lies nearer: far out, the decoder was seldom trained."
         )
+        self._write_timer = QTimer(self)
+        self._write_timer.setSingleShot(True)
+        self._write_timer.setInterval(WRITE_MS)
+        self._write_timer.timeout.connect(self._write_if_outdated)
+        self._outdated = False  # what is written, until the timer fires
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(2)
@@ -98,9 +106,19 @@ class DecodedImageView(QWidget):
         else:
             z = in_latent_space(np.array([self._z], dtype=np.float32), self._snapshot.model.latent_dim)
             self._image.set_image(as_grey_levels(self._snapshot.decode(z)[0]))
-        self._write()
+        self._outdated = True
+        if self._snapshot is None or last is None or last[0] is None:
+            self._write()
+        elif not self._write_timer.isActive():
+            self._write_if_outdated()
+
+    def _write_if_outdated(self) -> None:
+        if self._outdated:
+            self._write()
+            self._write_timer.start()
 
     def _write(self) -> None:
+        self._outdated = False
         snapshot = self._snapshot
         for item in (self.copy_action, self.save_action):
             item.setEnabled(snapshot is not None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QWidget
 
@@ -24,6 +24,23 @@ class TermCurves:
     raw: tuple[Floats, Floats] | None
     smooth: tuple[Floats, Floats] | None
     held_out: tuple[Floats, Floats] | None
+
+
+class _FillsView:
+    """Bounds that nobody has to measure, as pyqtgraph would at every change and for marks at every paint."""
+
+    def boundingRect(self) -> QRectF:
+        """The view."""
+        view: QRectF = self.getViewBox().viewRect()  # type: ignore[attr-defined]  # of the item it is mixed into
+        return view
+
+
+class _Curve(_FillsView, pg.PlotCurveItem):  # type: ignore[misc]
+    pass
+
+
+class _Marks(_FillsView, pg.ScatterPlotItem):  # type: ignore[misc]
+    pass
 
 
 class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
@@ -77,8 +94,9 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         # Drawn in this order: all raw traces lie below all smooth lines.
         self._items = {(kind, term): self._add_curve() for kind in _KINDS for term in terms}
         self._marks = {term: self._add_marks() for term in terms}
-        self._best = pg.ScatterPlotItem(size=12, pxMode=True, symbol="o", brush=None)
+        self._best = _Marks(size=12, pxMode=True, symbol="o", brush=None)
         self._best.setZValue(10)
+        self._best.hide()
         self.addItem(self._best, ignoreBounds=True)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._cursor.hide()
@@ -118,7 +136,9 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
 
     def set_best(self, point: tuple[float, float] | None) -> None:
         """Mark the best held-out value at ``(x, y)``, or nothing."""
-        self._best.setData([] if point is None else [point[0]], [] if point is None else [point[1]])
+        if point is not None:
+            self._best.setData([point[0]], [point[1]])
+        self._best.setVisible(point is not None)
 
     def set_cursor(self, x: float | None) -> None:
         """Show the cursor's line at ``x``, or hide it."""
@@ -145,15 +165,15 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         super().leaveEvent(event)
         self.cursor_moved.emit(None)
 
-    def _add_curve(self) -> pg.PlotCurveItem:
+    def _add_curve(self) -> _Curve:
         # Not a PlotDataItem: what that would do with the data has been done, and it takes several times as long.
-        item = pg.PlotCurveItem(connect="all", skipFiniteCheck=True)
+        item = _Curve(connect="all", skipFiniteCheck=True)
         self.addItem(item, ignoreBounds=True)
         return item
 
-    def _add_marks(self) -> pg.ScatterPlotItem:
+    def _add_marks(self) -> _Marks:
         """Round marks at the few held-out values, which keep them apart from the training curve."""
-        marks = pg.ScatterPlotItem(size=5, pxMode=True, symbol="o", pen=None)
+        marks = _Marks(size=5, pxMode=True, symbol="o", pen=None)
         self.addItem(marks, ignoreBounds=True)
         return marks
 

@@ -290,6 +290,7 @@ class HandleItem(QGraphicsItem):
     def __init__(self, parent: QGraphicsItem) -> None:
         super().__init__(parent)
         self.setZValue(20)
+        self.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)  # a copy is faster than strokes
         self.theme: Theme = LIGHT
         self._focused = False
 

@@ -9,7 +9,8 @@ from vaeviewer.ui.latent_geometry import PRIOR_BOX, Box, steady_box
 
 _ROOM = 0.06  # share by which a box that must be seen whole is widened
 _STEP_MS = 25
-_STEP_SHARE = 0.35  # of the way that is left, at each step
+_LIVE_STEP_MS = 120  # while points keep coming, it goes along with them: they are drawn anew for each range
+_STEP_SHARE = 0.4  # of the way that is left, at each step
 
 
 class RangeFollower(QObject):
@@ -26,7 +27,6 @@ class RangeFollower(QObject):
         self._shown = self._wanted = PRIOR_BOX.grown(_ROOM)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(_STEP_MS)
         self._timer.timeout.connect(self._step)
         canvas.navigated.connect(lambda: self._set_following(False))
         canvas.handle_released.connect(self._step)
@@ -54,16 +54,21 @@ class RangeFollower(QObject):
         elif needed is not None:
             self._wanted = steady_box(self._wanted, needed)
             if not self._timer.isActive():
-                self._step()
+                self._step(_LIVE_STEP_MS)
 
-    def _step(self) -> None:
+    def keep_pace(self) -> None:
+        """The points are about to be drawn: if the range is on its way, it goes a step further at the same time."""
+        if self._timer.isActive():
+            self._step(_LIVE_STEP_MS)
+
+    def _step(self, next_ms: int = _STEP_MS) -> None:
         """Go a part of the way to the range that is wanted, and come back for the rest."""
         if not self._following or self._canvas.dragging or self._shown == self._wanted:
             return  # a range that moves under a held handle would move the handle
         step = self._shown.towards(self._wanted, _STEP_SHARE)
         self._shown = self._wanted if step.close_to(self._wanted) else step
         self._canvas.show_box(self._shown)
-        self._timer.start()
+        self._timer.start(next_ms)
 
     def _set_following(self, following: bool) -> None:
         if following != self._following:

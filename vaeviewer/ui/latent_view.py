@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
@@ -112,6 +114,7 @@ class LatentView(QWidget):
         layout.addWidget(self._canvas, 1)
         layout.addWidget(self._legend)
 
+        self._laid_out_at = float("-inf")
         self._layout_timer = self._single_shot(LAYOUT_MS, self._catch_up_layout)
         self._settle_timer = self._single_shot(SETTLE_MS, self.range_settled.emit)
         self._hover_timer = self._single_shot(HOVER_MS, self._show_hovered)
@@ -171,6 +174,7 @@ class LatentView(QWidget):
             self._posterior = posterior
             self._points = self._positions()
             self._points_item.invalidate()
+            self._range.keep_pace()
             self._lay_out_soon()
             if self._hover_at is not None:
                 self._hover_timer.start()  # another point may lie under the mouse now
@@ -260,16 +264,23 @@ class LatentView(QWidget):
             self._settle_timer.start()
 
     def _lay_out_soon(self) -> None:
-        """Lay out now, but not again within :data:`LAYOUT_MS`: the points move several times as often."""
-        if self._layout_timer.isActive():
-            self._layout_pending = True
-        else:
+        """Lay out now, but not again within :data:`LAYOUT_MS`: the points move several times as often.
+
+        Points that come later than that bring the layout along, so that both are painted at once; the timer is for
+        the last ones.
+        """
+        now = time.perf_counter()
+        if now - self._laid_out_at >= LAYOUT_MS / 1000:
+            self._laid_out_at = now
+            self._layout_timer.stop()
             self._lay_out()
+        else:
+            self._layout_pending = True
             self._layout_timer.start()
 
     def _catch_up_layout(self) -> None:
         if self._layout_pending and self.isVisible():
-            self._lay_out_soon()
+            self._lay_out()
 
     def _lay_out(self) -> None:
         """Choose the range and the places of the names for the points; later, if not visible now."""

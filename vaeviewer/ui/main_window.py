@@ -81,6 +81,7 @@ class MainWindow(QMainWindow):
         self._schedule = Schedule()
         self._panels: Mapping[str, Callable[[], None]] = {
             "status": self._show_status,
+            "decoded": self._draw_decoded,
             "curves": self._draw_curves,
             "reconstructions": self._draw_reconstructions,
             "manifold": self._request_manifold,
@@ -326,20 +327,19 @@ class MainWindow(QMainWindow):
             if news:
                 self._draw()
         elif snapshot_is_new:
-            self._draw_snapshot()
+            self.plane.update_frame(self.session.snapshot, self.view)
         else:  # the other panels in the frames between, so that none keeps the mouse waiting for long
             panel = self._schedule.most_overdue()
             if panel is not None:
                 self._panels[panel]()
 
     def _draw(self) -> None:
-        self._draw_snapshot()
+        self.plane.update_frame(self.session.snapshot, self.view)
         for draw in self._panels.values():
             draw()
         self._schedule.all_drawn()
 
-    def _draw_snapshot(self) -> None:
-        self.plane.update_frame(self.session.snapshot, self.view)
+    def _draw_decoded(self) -> None:
         if not self._drag.isActive():
             self.decoded.update_frame(self.session.snapshot, self.view)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 SECONDS_BETWEEN: Mapping[str, float] = {
     "status": 0.15,
+    "decoded": 0.19,
     "curves": 0.23,
     "reconstructions": 0.42,
     "manifold": 0.8,
