@@ -38,7 +38,9 @@ def offering(opening: Path | None = None) -> Callable[[MainWindow], object]:
 
 
 def press(qtbot: QtBot, window: MainWindow, text: str) -> None:
-    (button,) = [b for b in window.message.findChildren(QPushButton) if b.text() == text]
+    *_, button = [
+        b for b in window.message.findChildren(QPushButton) if b.text() == text
+    ]  # others are on their way out
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
