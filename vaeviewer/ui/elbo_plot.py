@@ -253,7 +253,7 @@ def _steady_width(present: float | None, width: float) -> float:
     least = 1.012 * width  # the last mark is not cut
     if present is None or least < 0.9 * present:
         return least
-    return present if least <= present else 1.06 * width
+    return present if least <= present else 1.1 * width
 
 
 def _steady_range(

@@ -10,7 +10,7 @@ from vaeviewer.ui.latent_geometry import PRIOR_BOX, Box, steady_box
 _ROOM = 0.06  # share by which a box that must be seen whole is widened
 _STEP_MS = 25
 _LIVE_STEP_MS = 120  # while points keep coming, it goes along with them: they are drawn anew for each range
-_STEP_SHARE = 0.4  # of the way that is left, at each step
+_STEP_SHARE = 0.5  # of the way that is left, at each step
 
 
 class RangeFollower(QObject):

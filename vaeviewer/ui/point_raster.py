@@ -11,7 +11,9 @@ a shift brings over from the row before or after is zero.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, log10
 from typing import Any
 
@@ -59,7 +61,8 @@ class PointRaster:
 
     def __init__(self) -> None:
         self._labels: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._colors: NDArray[np.uint8] = np.zeros((0, 3), np.uint8)
+        self._classes = 0
+        self._table, self._levels = np.zeros(0, np.uint32), 1
         self._keys: NDArray[Any] = np.zeros(0, np.uint16)
         self._rows: NDArray[np.intp] | None = None  # rows drawn, None for all
         self._counts: NDArray[np.uint16] = np.zeros(0, np.uint16)
@@ -74,7 +77,8 @@ class PointRaster:
             colors: RGB, uint8, shape ``(classes, 3)``.
         """
         self._labels = labels
-        self._colors = colors
+        self._classes = len(colors)
+        self._table, self._levels = _color_table(colors, disc_opacity(len(labels)))
         # The upper half of a key is a priority, which decides which disc is on top; the lower half is the class.
         # Priorities begin at 1, so that zero means "no point here".
         dtype, bits = (np.uint16, 8) if len(colors) <= 256 else (np.uint32, 16)
@@ -87,7 +91,7 @@ class PointRaster:
         if not hidden:
             self._rows = None
             return
-        visible = np.ones(len(self._colors), dtype=bool)
+        visible = np.ones(self._classes, dtype=bool)
         visible[[c for c in hidden if 0 <= c < len(visible)]] = False
         self._rows = np.flatnonzero(visible[self._labels])
 
@@ -117,11 +121,10 @@ class PointRaster:
         if len(positions) != len(self._labels):
             raise ValueError(f"{len(positions)} positions for {len(self._labels)} labels")
         width, height = size
-        stencil = disc_stencil(disc_radius(len(positions)) * pixel_ratio)
-        margin = len(stencil) // 2
+        disc = _disc(disc_radius(len(positions)) * pixel_ratio)
+        margin = disc.margin
         stride = width + margin
         self._splat(positions, x_range, y_range, size, margin)
-        table, levels = _color_table(self._colors, disc_opacity(len(positions)))
         if self._image.shape != (height, width):
             self._image = np.empty((height, width), np.uint32)
         for top in range(0, height, _BAND_ROWS):
@@ -132,11 +135,13 @@ class PointRaster:
             if not self._tops[padded].any():
                 band.fill(0)
                 continue
-            entries = _spread_maximum(self._tops[padded], stencil, stride)
+            entries = _spread(self._tops[padded], disc.reach, stride, np.maximum)
             entries &= entries.dtype.type(0xFF if entries.itemsize == 2 else 0xFFFF)  # the class
-            entries *= entries.dtype.type(levels)
-            entries += _capped(_spread_sum(self._counts[padded], stencil, stride), levels - 1)
-            colors = np.take(table, entries.astype(np.intp), mode="wrap")  # the mode that checks nothing
+            entries *= entries.dtype.type(self._levels)
+            entries += _capped(_spread_sum(self._counts[padded], disc, stride), self._levels - 1)
+            colors = np.take(
+                self._table, entries.astype(np.intp), mode="wrap"
+            )  # the mode that checks nothing
             band[:] = colors.reshape(rows, stride)[:, :width]
         return self._image
 
@@ -152,9 +157,10 @@ class PointRaster:
         width, height = size
         stride = width + margin
         length = (height + 2 * margin) * stride + 2 * margin
-        if len(self._counts) != length or self._tops.dtype != self._keys.dtype:
-            self._counts = np.empty(length, np.uint16)
-            self._tops = np.empty(length, self._keys.dtype)
+        if len(self._counts) != length + 1 or self._tops.dtype != self._keys.dtype:
+            # The last one is nobody's pixel: it takes the points outside, which is faster than to leave them out.
+            self._counts = np.empty(length + 1, np.uint16)
+            self._tops = np.empty(length + 1, self._keys.dtype)
         self._counts.fill(0)
         self._tops.fill(0)
         keys = self._keys
@@ -163,10 +169,11 @@ class PointRaster:
         with np.errstate(invalid="ignore", over="ignore"):
             x = (positions[:, 0] - np.float32(x_range[0])) * np.float32(width / (x_range[1] - x_range[0]))
             y = (np.float32(y_range[1]) - positions[:, 1]) * np.float32(height / (y_range[1] - y_range[0]))
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # false for what is not finite
-        if not inside.all():
-            x, y, keys = x[inside], y[inside], keys[inside]
-        pixels = (y.astype(np.intp) + margin) * stride + (x.astype(np.intp) + margin)
+            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # false for what is not finite
+            pixels = y.astype(np.int32) * np.int32(stride) + x.astype(np.int32)
+        pixels = np.where(inside, pixels + np.int32(margin * stride + margin), np.int32(length)).astype(
+            np.intp
+        )
         _count_up(self._counts, pixels)
         np.maximum.at(self._tops, pixels, keys)
 
@@ -194,13 +201,39 @@ def _color_table(colors: NDArray[np.uint8], opacity: float) -> tuple[NDArray[np.
     return packed.reshape(-1), levels
 
 
-def _half_widths(stencil: NDArray[np.uint16], least: int) -> list[int]:
-    """How far to each side weights reach ``least``, by distance from the middle row; -1 where none does."""
+@dataclass(frozen=True)
+class _Disc:
+    """A stencil taken apart into what :func:`_spread` needs.
+
+    Attributes:
+        margin: Rows above and below the middle one.
+        reach: How far to each side it covers anything, by distance from the middle row; -1 where nothing.
+        core: The same where it covers pixels fully.
+        edge: The other weights, each with the rows and columns that have it.
+        weight: The sum of all.
+    """
+
+    margin: int
+    reach: list[int]
+    core: list[int]
+    edge: list[tuple[int, list[list[int]]]]
+    weight: int
+
+
+@lru_cache(maxsize=8)
+def _disc(radius: float) -> _Disc:
+    stencil = disc_stencil(radius)
     margin = len(stencil) // 2
-    return [(int(np.count_nonzero(line >= least)) + 1) // 2 - 1 for line in stencil[margin:]]
+
+    def half_widths(least: int) -> list[int]:
+        return [(int(np.count_nonzero(line >= least)) + 1) // 2 - 1 for line in stencil[margin:]]
+
+    soft = sorted(set(stencil[stencil > 0].tolist()) - {WEIGHT_ONE})
+    edge = [(weight, np.argwhere(stencil == weight).tolist()) for weight in soft]
+    return _Disc(margin, half_widths(1), half_widths(WEIGHT_ONE), edge, int(stencil.sum()))
 
 
-def _spread(values: NDArray[Any], half_widths: list[int], stride: int, combine: np.ufunc) -> NDArray[Any]:
+def _spread(values: NDArray[Any], half_widths: Sequence[int], stride: int, combine: np.ufunc) -> NDArray[Any]:
     """``combine`` over the disc whose rows reach ``half_widths`` to each side, flat, for the rows inside the margin.
 
     Args:
@@ -226,19 +259,13 @@ def _spread(values: NDArray[Any], half_widths: list[int], stride: int, combine: 
     return out
 
 
-def _spread_maximum(keys: NDArray[Any], stencil: NDArray[np.uint16], stride: int) -> NDArray[Any]:
-    """Maximum of ``keys`` over the stencil's disc; see :func:`_spread`."""
-    return _spread(keys, _half_widths(stencil, 1), stride, np.maximum)
-
-
-def _spread_sum(counts: NDArray[np.uint16], stencil: NDArray[np.uint16], stride: int) -> NDArray[np.uint16]:
-    """Sum of ``counts`` over the stencil, weighted by it; see :func:`_spread`."""
-    most = np.iinfo(np.uint16).max // int(stencil.sum())  # so that no sum can wrap around
-    capped = _capped(counts, most)
-    total = _spread(capped, _half_widths(stencil, WEIGHT_ONE), stride, np.add)
+def _spread_sum(counts: NDArray[np.uint16], disc: _Disc, stride: int) -> NDArray[np.uint16]:
+    """Sum of ``counts`` over the disc, weighted by it; see :func:`_spread`."""
+    capped = _capped(counts, np.iinfo(np.uint16).max // disc.weight)  # so that no sum can wrap around
+    total = _spread(capped, disc.core, stride, np.add)
     total *= np.uint16(WEIGHT_ONE)
-    for weight in set(stencil[stencil > 0].tolist()) - {WEIGHT_ONE}:  # the soft edge
-        first, *others = (row * stride + column for row, column in np.argwhere(stencil == weight).tolist())
+    for weight, places in disc.edge:
+        first, *others = (row * stride + column for row, column in places)
         part = capped[first : first + len(total)].copy()
         for shift in others:
             part += capped[shift : shift + len(total)]
