@@ -42,8 +42,8 @@ MAX_LISTED_RUNS = 50
 MAX_IDX_BYTES = 2**30
 """Values in one idx file, unpacked: 1.3 million images of 28x28."""
 
-MAX_IDX_COUNT = 2**24
-"""Images or labels in one idx file; labels take eight bytes each once they are read."""
+MAX_IDX_COUNT = 7_000_000
+"""Images or labels in one idx file. However small labels were packed, each takes nine bytes as it is read: 60 MiB."""
 
 MAX_IDX_SIDE = 256
 """Height or width of an image in an idx file, pixels."""

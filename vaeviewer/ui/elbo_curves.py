@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.backend.history import MetricsView
 
-Floats = NDArray[np.float64]
+Column = NDArray[Any]
+"""Numbers as the history holds them, int32 or float32: a long run has tens of thousands, and is drawn over and over."""
 
 TERMS = ("elbo", "reconstruction", "kl")
 """The terms of ``elbo = reconstruction - kl``, in the order they are listed."""
@@ -31,29 +32,29 @@ OVERFITTING_EPOCHS = 4
 
 @dataclass(frozen=True)
 class Curves:
-    """The rows of one table, each array float64 of shape ``(n,)``; the terms are nats per image."""
+    """The rows of one table, each array of shape ``(n,)``; the terms are float32, nats per image."""
 
-    step: Floats
-    epoch: Floats
-    raw: Mapping[str, Floats]
-    smooth: Mapping[str, Floats]
+    step: Column
+    epoch: Column
+    raw: Mapping[str, Column]
+    smooth: Mapping[str, Column]
 
     @classmethod
     def of(cls, view: MetricsView, *, smooth: bool) -> Curves:
         """Read a table; ``smooth`` takes means over recent rows, else the smooth curves are the raw ones."""
-        raw = _terms(view.reconstruction.astype(np.float64), view.kl.astype(np.float64))
+        raw = _terms(view.reconstruction, view.kl)
         means = _terms(smoothed(raw["reconstruction"]), smoothed(raw["kl"])) if smooth else raw
-        return cls(view.step.astype(np.float64), view.epoch.astype(np.float64), raw, means)
+        return cls(view.step, view.epoch, raw, means)
 
     def __len__(self) -> int:
         return len(self.step)
 
-    def x(self, axis: Literal["steps", "epochs"]) -> Floats:
+    def x(self, axis: Literal["steps", "epochs"]) -> Column:
         """Where each row lies on the horizontal axis."""
         return self.step if axis == "steps" else self.epoch
 
 
-def _terms(reconstruction: Floats, kl: Floats) -> dict[str, Floats]:
+def _terms(reconstruction: Column, kl: Column) -> dict[str, Column]:
     return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
 
 
@@ -62,12 +63,12 @@ def smoothing_window(row: int) -> int:
     return min(SMOOTHING_ROWS, 1 + row // 20)
 
 
-def smoothed(values: Floats) -> Floats:
-    """The mean over each row and those before it within :func:`smoothing_window`, shape ``(n,)``."""
-    sums = np.concatenate([[0.0], np.cumsum(values)])
+def smoothed(values: Column) -> Column:
+    """The mean over each row and those before it within :func:`smoothing_window`, of the same shape and type."""
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
     rows = np.arange(min(len(values), 20 * SMOOTHING_ROWS))
     window = np.minimum(SMOOTHING_ROWS, 1 + rows // 20)  # as smoothing_window
-    means = np.empty(len(values))
+    means = np.empty(len(values), values.dtype)
     means[: len(rows)] = (sums[rows + 1] - sums[rows + 1 - window]) / window
     if len(values) > len(rows):  # all later windows have one length: slices are faster than indices
         ends = sums[len(rows) + 1 :]
@@ -75,14 +76,14 @@ def smoothed(values: Floats) -> Floats:
     return means
 
 
-def rows_within(x: Floats, low: float, high: float) -> slice:
+def rows_within(x: Column, low: float, high: float) -> slice:
     """The rows with ``low <= x <= high`` and one more on each side, so that lines reach the edges."""
     start = int(np.searchsorted(x, low, side="left")) - 1
     stop = int(np.searchsorted(x, high, side="right")) + 1
     return slice(max(0, start), min(len(x), stop))
 
 
-def extremes(x: Floats, y: Floats, pixels: int) -> tuple[Floats, Floats]:
+def extremes(x: Column, y: Column, pixels: int) -> tuple[Column, Column]:
     """At most about two points per pixel, the least and the greatest value of each stretch of rows."""
     if len(x) <= 2 * pixels:
         return x, y
@@ -91,7 +92,7 @@ def extremes(x: Floats, y: Floats, pixels: int) -> tuple[Floats, Floats]:
     return np.repeat(x[starts], 2), pairs.reshape(-1)  # (pixels, 2) -> (2 * pixels,)
 
 
-def every_pixel(x: Floats, y: Floats, pixels: int) -> tuple[Floats, Floats]:
+def every_pixel(x: Column, y: Column, pixels: int) -> tuple[Column, Column]:
     """At most about one point per pixel of an already smooth curve, its first and last among them."""
     if len(x) <= 2 * pixels:
         return x, y
@@ -99,7 +100,7 @@ def every_pixel(x: Floats, y: Floats, pixels: int) -> tuple[Floats, Floats]:
     return x[rows], y[rows]
 
 
-def telling_range(curves: list[tuple[Floats, Floats, bool]]) -> tuple[float, float] | None:
+def telling_range(curves: list[tuple[Column, Column, bool]]) -> tuple[float, float] | None:
     """The vertical range worth showing: the huge values of the first steps do not squash the rest.
 
     The first 4 % of the horizontal range are left out, and of noisy curves the outermost 2 % on each side.
@@ -127,7 +128,7 @@ def telling_range(curves: list[tuple[Floats, Floats, bool]]) -> tuple[float, flo
     return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
 
 
-def nearest_row(x: Floats, at: float) -> int | None:
+def nearest_row(x: Column, at: float) -> int | None:
     """The row whose x is nearest to ``at``, or ``None`` of an empty table."""
     if not len(x):
         return None

@@ -12,7 +12,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QWidget
 
-from vaeviewer.ui.elbo_curves import Floats, every_pixel, extremes, rows_within, telling_range
+from vaeviewer.ui.elbo_curves import Column, every_pixel, extremes, rows_within, telling_range
 from vaeviewer.ui.theme import Theme
 from vaeviewer.ui.value_axis import ValueAxis
 
@@ -21,9 +21,9 @@ from vaeviewer.ui.value_axis import ValueAxis
 class TermCurves:
     """What is drawn of one term, as ``(x, y)`` with y already on the chosen scale; ``None`` is hidden."""
 
-    raw: tuple[Floats, Floats] | None
-    smooth: tuple[Floats, Floats] | None
-    held_out: tuple[Floats, Floats] | None
+    raw: tuple[Column, Column] | None
+    smooth: tuple[Column, Column] | None
+    held_out: tuple[Column, Column] | None
 
 
 class _FillsView:
@@ -209,13 +209,14 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
                     continue
                 rows = rows_within(data[0], low, high)
                 thin = extremes if kind == "raw" else every_pixel
-                x, y = thin(data[0][rows], data[1][rows], pixels)
+                few = thin(data[0][rows], data[1][rows], pixels)
+                x, y = (column.astype(np.float64) for column in few)
                 item.setVisible(True)
                 item.setData(x, y, antialias=kind != "raw")
                 if kind == "held_out":
                     self._draw_marks(term, x, y, most=pixels // 12)
 
-    def _draw_marks(self, term: str, x: Floats, y: Floats, *, most: int) -> None:
+    def _draw_marks(self, term: str, x: Column, y: Column, *, most: int) -> None:
         if len(x) > most:
             x = y = np.empty(0)
         drawn_x, drawn_y = self._marks[term].getData()

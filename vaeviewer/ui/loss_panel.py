@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, 
 from vaeviewer.backend.history import History, MetricsTable, MetricsView
 from vaeviewer.ui.elbo_curves import (
     TERMS,
+    Column,
     Curves,
-    Floats,
     best_row,
     collapsed,
     nearest_row,
@@ -175,17 +175,18 @@ class LossPanel(QWidget):
             held_out=(x_held_out, self._scaled(held_out.raw[term], term)) if with_held_out else None,
         )
 
-    def _scaled(self, values: Floats, term: str) -> Floats:
+    def _scaled(self, values: Column, term: str) -> Column:
         """Values as drawn: of the loss rather than the ELBO, and as decimal logarithms, where chosen."""
-        signed = values * self._readout.sign(term)
+        signed = values if self._readout.sign(term) > 0 else -values
         return np.log10(signed) if self._readout.log else signed
 
     def _why_not_log(self) -> str:
         """What stands against a logarithmic axis; empty if all shown values are positive."""
         readout = self._readout
         for term in readout.terms:
-            values = [readout.sign(term) * self._curves[kind].raw[term] for kind in readout.kinds]
-            if any(bool(v.min(initial=np.inf) <= 0) for v in values):
+            values = [self._curves[kind].raw[term] for kind in readout.kinds]
+            rising = readout.sign(term) > 0
+            if any(len(v) and (v.min() if rising else -v.max()) <= 0 for v in values):
                 remedy = "choose Loss (−ELBO)" if term != "kl" and readout.sign(term) > 0 else "hide it"
                 return f"{readout.name(term)} is not positive everywhere; {remedy}"
         return ""

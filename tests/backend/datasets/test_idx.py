@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hypothesis.extra import numpy as hnp
 from vaeviewer.backend.datasets import idx
 from vaeviewer.backend.datasets.idx import read_images, read_labels
 from vaeviewer.errors import DataError
+from vaeviewer.limits import MAX_IDX_COUNT
 
 per_example_file = settings(
     deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -196,6 +198,16 @@ def test_a_bomb_costs_no_memory(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path / "bomb")], capture_output=True, text=True, check=True
     )
     assert "goes on after the 61,440,016 bytes" in out.stdout
+
+
+def test_the_most_labels_cost_no_more_than_any_file(tmp_path: Path) -> None:
+    path = tmp_path / "labels"
+    path.write_bytes(gzip.compress(encode(np.zeros(MAX_IDX_COUNT)), compresslevel=1))
+    tracemalloc.start()
+    assert len(read_labels(path)) == MAX_IDX_COUNT
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= 64 * 2**20 + 3 * path.stat().st_size
 
 
 def test_missing_folder_and_pipe(tmp_path: Path) -> None:
