@@ -49,6 +49,7 @@ def test_backend_and_analysis_load_no_qt() -> None:
         "vaeviewer.backend.config",
         "vaeviewer.backend.datasets",
         "vaeviewer.backend.run_folder",
+        "vaeviewer.backend.run_saving",
         "vaeviewer.backend.snapshot",
         "vaeviewer.commands",
         "vaeviewer.app",

@@ -1,3 +1,5 @@
+"""Run folders: what is saved (run_saving.py) is read again (run_folder.py), and what is damaged is refused."""
+
 from __future__ import annotations
 
 import errno
@@ -31,8 +33,8 @@ from vaeviewer.backend.run_folder import (
     Run,
     load_run,
     prepare_folder,
-    save_run,
 )
+from vaeviewer.backend.run_saving import save_run
 from vaeviewer.backend.snapshot import Checkpoint, Snapshot, TrainingState
 from vaeviewer.errors import RunFolderError
 from vaeviewer.limits import MAX_MANIFEST_BYTES
@@ -212,7 +214,7 @@ def test_a_checkpoint_keeps_only_what_had_happened_by_then(tmp_path: Path) -> No
 
 
 def test_saving_and_loading_need_no_torch_and_no_qt() -> None:
-    code = "import sys, vaeviewer.backend.run_folder; sys.exit(bool({'torch', 'PySide6'} & set(sys.modules)))"
+    code = "import sys, vaeviewer.backend.run_saving; sys.exit(bool({'torch', 'PySide6'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
@@ -399,7 +401,7 @@ from pathlib import Path
 from saboteur import SEAM
 from test_run_folder import make_run
 from vaeviewer.backend import atomic_files
-from vaeviewer.backend.run_folder import save_run
+from vaeviewer.backend.run_saving import save_run
 
 inside, seen, outside = [False], set(), set()
 

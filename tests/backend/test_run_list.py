@@ -13,11 +13,11 @@ from vaeviewer.backend import restore, run_list
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.run_copy import copy_of_run
-from vaeviewer.backend.run_folder import mark_in_training, save_run
 from vaeviewer.backend.run_list import list_runs, summary_of
 from vaeviewer.backend.run_lock import RunLock
 from vaeviewer.backend.run_log import RunLog
 from vaeviewer.backend.run_manifest import Manifest
+from vaeviewer.backend.run_saving import mark_in_training, save_run
 from vaeviewer.backend.trainer import Trainer
 from vaeviewer.errors import RunFolderError
 

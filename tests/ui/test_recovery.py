@@ -19,8 +19,8 @@ from vaeviewer import paths
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.run_copy import copy_of_run
-from vaeviewer.backend.run_folder import save_run
 from vaeviewer.backend.run_list import RunSummary, summary_of
+from vaeviewer.backend.run_saving import save_run
 from vaeviewer.backend.trainer import Trainer
 from vaeviewer.session.states import State
 from vaeviewer.ui.main_window import MainWindow

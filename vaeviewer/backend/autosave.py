@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from vaeviewer.backend import atomic_files
 from vaeviewer.backend.affinity import any_core
 from vaeviewer.backend.run_copy import copy_of_run
-from vaeviewer.backend.run_folder import Change, HeldOut, Run, mark_in_training, read_manifest, save_run
+from vaeviewer.backend.run_folder import Change, HeldOut, Run, read_manifest
 from vaeviewer.backend.run_lock import RunLock
 from vaeviewer.backend.run_log import RunLog
+from vaeviewer.backend.run_saving import mark_in_training, save_run
 from vaeviewer.errors import RunFolderError
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from vaeviewer.backend.datasets import load_source
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.history import History
 from vaeviewer.backend.run_copy import copy_of_run
-from vaeviewer.backend.run_folder import Run, load_run, save_run
+from vaeviewer.backend.run_folder import Run, load_run
+from vaeviewer.backend.run_saving import save_run
 from vaeviewer.backend.snapshot import Checkpoint, TrainingState
 from vaeviewer.backend.trainer import NonFiniteError, Trainer
 from vaeviewer.errors import DataError, RunFolderError, SettingsError
