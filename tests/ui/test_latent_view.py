@@ -381,10 +381,10 @@ def test_a_sample_of_each_posterior_is_the_same_every_time(view: LatentView) -> 
     state = ViewState(points="sample")
     loc = ring(12)
     view.update_frame(make_snapshot(loc, 0.3), state)
-    first = view._points.copy()
+    first = view._points.positions.copy()
     np.testing.assert_allclose(first, loc + np.float32(0.3) * posterior_noise(12, 2))
     view.update_frame(make_snapshot(ring(12), 0.3), state)
-    np.testing.assert_array_equal(view._points, first)
+    np.testing.assert_array_equal(view._points.positions, first)
 
 
 def pixel(image: QImage, at: QPointF, view: LatentView) -> str:
@@ -421,7 +421,7 @@ def test_the_selected_image_shows_its_posterior(view: LatentView) -> None:
     mark = view._marks_item._selected
     assert mark.loc == pytest.approx(tuple(ring(12)[3]))
     assert mark.scale == pytest.approx((0.25, 0.25))
-    assert mark.point == pytest.approx(tuple(view._points[3]))
+    assert mark.point == pytest.approx(tuple(view._points.positions[3]))
     view.grab()
     view.update_frame(make_snapshot(ring(12), 0.25), ViewState())
     assert view._marks_item._selected is None

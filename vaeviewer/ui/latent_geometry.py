@@ -78,6 +78,23 @@ class Box:
         return self.x0, self.x1, self.y0, self.y1
 
 
+@dataclass(frozen=True)
+class ClassMark:
+    """A class's name, written at its points' median ``(z1, z2)``."""
+
+    name: str
+    z: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class PosteriorMark:
+    """q(z|x) of the selected image: its mean, its standard deviations, and where its point is drawn."""
+
+    loc: tuple[float, float]
+    scale: tuple[float, float]
+    point: tuple[float, float]
+
+
 PRIOR_BOX = Box(-LEAST_EXTENT, LEAST_EXTENT, -LEAST_EXTENT, LEAST_EXTENT)
 
 

@@ -7,14 +7,13 @@ their size.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
-from vaeviewer.ui.latent_geometry import PlaneMap
+from vaeviewer.ui.latent_geometry import ClassMark, PlaneMap, PosteriorMark
 from vaeviewer.ui.theme import LIGHT, Theme
 
 UNDERLAY_OPACITY = 0.45
@@ -90,23 +89,6 @@ class PointsItem(_PlaneItem):
             self._drawn_for = (width, height, ratio)
         if self._image is not None:
             painter.drawImage(QPointF(0, 0), self._image)
-
-
-@dataclass(frozen=True)
-class ClassMark:
-    """A class's name, written at its points' median ``(z1, z2)``."""
-
-    name: str
-    z: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class PosteriorMark:
-    """q(z|x) of the selected image: its mean, its standard deviations, and where its point is drawn."""
-
-    loc: tuple[float, float]
-    scale: tuple[float, float]
-    point: tuple[float, float]
 
 
 class MarksItem(_PlaneItem):

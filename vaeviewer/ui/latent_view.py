@@ -11,19 +11,14 @@ from PySide6.QtGui import QFocusEvent, QImage, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
-from vaeviewer.session.view_state import ViewState, posterior_noise
+from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.latent_canvas import LatentCanvas
-from vaeviewer.ui.latent_geometry import (
-    PRIOR_BOX,
-    PlaneMap,
-    cloud_box,
-    grid_centres,
-    points_near,
-)
+from vaeviewer.ui.latent_geometry import PRIOR_BOX, PlaneMap, grid_centres
 from vaeviewer.ui.latent_hover import HoverCard, grey_image
-from vaeviewer.ui.latent_items import ClassMark, HandleItem, MarksItem, PointsItem, PosteriorMark
+from vaeviewer.ui.latent_items import HandleItem, MarksItem, PointsItem
 from vaeviewer.ui.latent_legend import Legend
+from vaeviewer.ui.latent_points import PlanePoints
 from vaeviewer.ui.latent_range import RangeFollower
 from vaeviewer.ui.point_raster import PointRaster
 from vaeviewer.ui.theme import class_colors, theme_of
@@ -52,8 +47,6 @@ _ARROWS: dict[int, tuple[float, float]] = {
 }
 _FIT_KEYS = (Qt.Key.Key_F, Qt.Key.Key_Home)
 _OTHER_KEYS = (*_FIT_KEYS, Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus)
-_MOST_NAMES = 40  # classes whose names are written into the plane
-_ROWS_PER_NAME = 500  # points from which the place of a name is taken
 
 
 class LatentView(QWidget):
@@ -82,11 +75,7 @@ class LatentView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(240, 200)
         self._dataset: ImageDataset | None = None
-        self._class_rows: list[NDArray[np.intp]] = []
-        self._visible = np.zeros(0, bool)  # per class
-        self._posterior: PosteriorTable | None = None
-        self._points: NDArray[np.float32] | None = None  # as drawn, (n, 2)
-        self._noise: NDArray[np.float32] | None = None
+        self._points = PlanePoints()
         self._view = ViewState()
         self._z = (0.0, 0.0)
         self._hint = ""
@@ -136,7 +125,7 @@ class LatentView(QWidget):
         """Show another data set, or ``None``; its points come with the next frame."""
         self._hover(None)
         self._dataset = dataset
-        self._posterior = self._points = self._noise = None
+        self._points.set_dataset(dataset)
         if self.following:
             self._range.fit()
         names = dataset.class_names if dataset else ()
@@ -144,11 +133,6 @@ class LatentView(QWidget):
         colors = class_colors(len(names))
         self._raster.set_classes(labels, colors)
         self._legend.set_classes(names, colors, labels)
-        self._class_rows = []
-        if len(names) <= _MOST_NAMES:
-            rows = (np.flatnonzero(labels == number) for number in range(len(names)))
-            self._class_rows = [r[:: max(1, len(r) // _ROWS_PER_NAME)] for r in rows]
-        self._visible = np.ones(len(names), bool)
         self._hide_classes(self._view.hidden_classes)
         self._set_marks()
 
@@ -158,10 +142,10 @@ class LatentView(QWidget):
         A posterior table is shown when it has a row per training image and at least two latent variables; of
         more than two the first two are shown.
         """
-        posterior = self._usable(snapshot)
+        posterior = self._points.usable(snapshot)
         before, self._view = self._view, view
         marked_anew = (
-            posterior is not self._posterior
+            posterior is not self._points.posterior
             or (view.selected, view.points, view.hidden_classes)
             != (before.selected, before.points, before.hidden_classes)
             or (snapshot is not None and self._moved_in_vain)
@@ -170,9 +154,8 @@ class LatentView(QWidget):
             self._moved_in_vain = False
         if view.hidden_classes != before.hidden_classes:
             self._hide_classes(view.hidden_classes)
-        if posterior is not self._posterior or view.points != before.points:
-            self._posterior = posterior
-            self._points = self._positions()
+        if posterior is not self._points.posterior or view.points != before.points:
+            self._points.show(posterior, view.points)
             self._points_item.invalidate()
             self._range.keep_pace()
             self._lay_out_soon()
@@ -287,87 +270,46 @@ class LatentView(QWidget):
         self._layout_pending = not self.isVisible()
         if self._layout_pending:
             return
-        self._range.follow(None if self._points is None else cloud_box(self._points))
-        self._marks_item.show_classes(self._class_marks())
+        self._range.follow(self._points.box())
+        self._marks_item.show_classes(self._points.class_marks() if self._class_labels else ())
 
     # Points
 
-    def _usable(self, snapshot: Snapshot | None) -> PosteriorTable | None:
-        posterior = snapshot.posterior if snapshot is not None else None
-        if posterior is None or self._dataset is None:
-            return None
-        rows, latent_dim = posterior.loc.shape
-        return posterior if rows == len(self._dataset.train_labels) and latent_dim >= 2 else None
-
-    def _positions(self) -> NDArray[np.float32] | None:
-        if self._posterior is None:
-            return None
-        loc, scale = self._posterior.loc, self._posterior.scale
-        if self._view.points == "mean":
-            return loc[:, :2]
-        if self._noise is None or self._noise.shape != loc.shape:
-            self._noise = posterior_noise(*loc.shape)
-        return loc[:, :2] + scale[:, :2] * self._noise[:, :2]
-
     def _draw_points(self, width: int, height: int, ratio: float) -> QImage | None:
         plane = self._canvas.plane()
-        if self._points is None or plane is None:
+        if self._points.positions is None or plane is None:
             return None
         # The image has whole pixels: where the plane ends within one, the image reaches further.
         x_range = (plane.x_range[0], plane.x_range[0] + width / ratio / plane.x_scale)
         y_range = (plane.y_range[1] - height / ratio / plane.y_scale, plane.y_range[1])
         # The image borrows this memory, which is therefore kept; it is drawn anew before it is painted again.
-        self._pixels = self._raster.render(self._points, x_range, y_range, (width, height), ratio)
+        positions = self._points.positions
+        self._pixels = self._raster.render(positions, x_range, y_range, (width, height), ratio)
         image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
         image.setDevicePixelRatio(ratio)
         return image
 
     def _hide_classes(self, hidden: frozenset[int]) -> None:
-        self._visible[:] = True
-        self._visible[[number for number in hidden if 0 <= number < len(self._visible)]] = False
+        self._points.hide(hidden)
         self._raster.set_hidden(hidden)
         self._legend.set_hidden(hidden)
         self._points_item.invalidate()
         self._lay_out()
 
-    def _class_marks(self) -> tuple[ClassMark, ...]:
-        if self._points is None or self._dataset is None or not self._class_labels:
-            return ()
-        marks = []
-        for number, rows in enumerate(self._class_rows):
-            points = self._points[rows]
-            points = points[np.isfinite(points).all(axis=1)]
-            if self._visible[number] and len(points):
-                z1, z2 = np.median(points, axis=0).tolist()
-                marks.append(ClassMark(self._dataset.class_names[number], (z1, z2)))
-        return tuple(marks)
-
     def _point_at(self, pixel: QPointF) -> int | None:
         """Row of the nearest visible point within reach of the mouse."""
         plane = self._canvas.plane()
-        if self._points is None or self._dataset is None or plane is None:
-            return None
-        rows = points_near(self._points, plane, (pixel.x(), pixel.y()), POINT_DISTANCE)
-        rows = rows[self._visible[self._dataset.train_labels[rows]]]
-        return int(rows[0]) if len(rows) else None
+        return None if plane is None else self._points.nearest(plane, (pixel.x(), pixel.y()), POINT_DISTANCE)
 
     # Marks and underlay
 
     def _set_marks(self) -> None:
         self._marks_item.show_marks(
-            self._canvas.plane(), self._posterior_mark(), self._hint, self._z if self._moved_in_vain else None
+            self._canvas.plane(),
+            self._points.posterior_mark(self._view.selected),
+            self._hint,
+            self._z if self._moved_in_vain else None,
         )
-
-    def _posterior_mark(self) -> PosteriorMark | None:
-        row = self._view.selected
-        if row is None or self._posterior is None or self._points is None or not 0 <= row < len(self._points):
-            return None
-        loc, scale, point = (
-            a[row, :2].tolist() for a in (self._posterior.loc, self._posterior.scale, self._points)
-        )
-        if not np.isfinite([loc, scale, point]).all():
-            return None
-        return PosteriorMark(tuple(loc), tuple(scale), tuple(point))
 
     def _draw_underlay(self) -> None:
         self._underlay = None if self._mosaic is None else grey_image(self._mosaic)
@@ -397,7 +339,7 @@ class LatentView(QWidget):
     def _move_handle(self, z1: float, z2: float) -> None:
         """The user moved it: show that at once, whatever else has to wait, and tell."""
         self._set_handle((z1, z2))
-        if self._posterior is None and self._hint:
+        if self._points.posterior is None and self._hint:
             self._moved_in_vain = True
             self._set_marks()
         self.handle_moved.emit(z1, z2)
@@ -409,8 +351,8 @@ class LatentView(QWidget):
 
     def _select_at(self, pixel: QPointF) -> None:
         row = self._point_at(pixel)
-        if row is not None and self._posterior is not None:
-            z1, z2 = self._posterior.loc[row, :2].tolist()
+        if row is not None and self._points.posterior is not None:
+            z1, z2 = self._points.posterior.loc[row, :2].tolist()
             self.image_selected.emit(row)
             self._move_handle(z1, z2)
 
