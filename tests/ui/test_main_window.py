@@ -64,7 +64,7 @@ def spiral(window: MainWindow, count: int) -> list[QPointF]:
 def test_dragging_while_it_trains(
     qtbot: QtBot, make: MakeWindow, small: Settings, digits: ImageDataset, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Hundreds of moves during training: images change along the way, and the weights are those of an undisturbed run."""
+    """Hundreds of moves while it trains: images change on the way, and the weights are those of an undisturbed run."""
     settings = updated(small, epochs=60)
     window = make(settings)
     session = window.session
