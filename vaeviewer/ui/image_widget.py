@@ -75,11 +75,7 @@ class ImageWidget(QWidget):
 
     def image_rect(self) -> QRectF:
         """Where the image lies in the widget, in the widget's coordinates; empty without an image."""
-        if self._image is None:
-            return QRectF()
-        ratio = self.devicePixelRatioF()
-        target = self._target(self._image)
-        return QRectF(target.x() / ratio, target.y() / ratio, target.width() / ratio, target.height() / ratio)
+        return QRectF() if self._image is None else self._logical(self._target(self._image))
 
     def shown_image(self) -> QImage | None:
         """The image as large as it is painted, to copy or save; ``None`` without one."""
@@ -102,10 +98,11 @@ class ImageWidget(QWidget):
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(self.rect().adjusted(12, 4, -12, -4), flags, self._placeholder)
             return
-        place = self.image_rect()
+        target = self._target(self._painted)
+        place = self._logical(target)
         border = self._border() / self.devicePixelRatioF()
         painter.fillRect(place.adjusted(-border, -border, border, border), QColor(theme.border))
-        painter.drawImage(place, self._at_size(self._painted, self._target(self._painted).size()))
+        painter.drawImage(place, self._at_size(self._painted, target.size()))
 
     def _at_size(self, image: QImage, size: QSize) -> QImage:
         """``image`` as it can be drawn sharply into ``size`` device pixels: itself where the factor is whole."""
@@ -117,6 +114,11 @@ class ImageWidget(QWidget):
 
     def _border(self) -> int:
         return max(1, round(self.devicePixelRatioF()))
+
+    def _logical(self, target: QRect) -> QRectF:
+        """Device pixels in the widget's coordinates."""
+        ratio = self.devicePixelRatioF()
+        return QRectF(target.x() / ratio, target.y() / ratio, target.width() / ratio, target.height() / ratio)
 
     def _target(self, image: QImage) -> QRect:
         """The image's place in device pixels."""

@@ -147,6 +147,7 @@ class _ManifoldPicture(ImageWidget):
     def __init__(self) -> None:
         super().__init__(fill=True)
         self._z: tuple[float, float] | None = None
+        self._painted_at: QPointF | None = None
         self._z1, self._z2 = grid(SIZES[0], "equal")
         self._dragging = False
         self.setCursor(Qt.CursorShape.CrossCursor)
@@ -157,8 +158,8 @@ class _ManifoldPicture(ImageWidget):
 
     def set_handle(self, z: tuple[float, float]) -> None:
         if z != self._z:
-            before, self._z = self.marker(), z
-            for place in (before, self.marker()):
+            self._z = z
+            for place in (self._painted_at, self.marker()):
                 if place is not None:  # the mark alone: the rest of the picture is as it was
                     reach = QPointF(_MARK_REACH, _MARK_REACH)
                     self.update(QRectF(place - reach, place + reach).toAlignedRect())
@@ -175,7 +176,7 @@ class _ManifoldPicture(ImageWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        place = self.marker()
+        self._painted_at = place = self.marker()
         if place is None:
             return
         painter = QPainter(self)
