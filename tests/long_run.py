@@ -3,7 +3,8 @@
     python tests/long_run.py --minutes 30
 
 A line per sample on standard error, then one JSON object on standard output. The slope of the memory is a line's
-through the samples after the first five minutes (of a shorter run, after its first third). Needs Linux.
+through the samples after the first five minutes (of a shorter run, after its first third). Ends with 1 if training did
+not go on to the end. Needs Linux.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QTimer
@@ -25,24 +28,39 @@ from shiboken6 import isValid
 from vaeviewer.bench import memory, stage
 from vaeviewer.bench.drag import Drag
 from vaeviewer.bench.training import FOREVER
+from vaeviewer.session.states import State
 
 MOVES_PER_S = 125
 SAMPLE_S = 10.0
 SETTLE_S = 300.0
 
 
+timers: weakref.WeakSet[QTimer] = weakref.WeakSet()
+
+
+def note_timers() -> None:
+    """Note every timer from now on. To ask the garbage collector for them would break the tuples that other threads
+    are building at that moment: Python gives those away unfinished, and then raises SystemError in the other thread."""
+    begin = QTimer.__init__
+
+    def begin_noted(timer: QTimer, *arguments: Any, **options: Any) -> None:
+        begin(timer, *arguments, **options)
+        timers.add(timer)
+
+    QTimer.__init__ = begin_noted  # type: ignore[method-assign]
+
+
 def sample() -> dict[str, float]:
     """What the process holds now."""
     gc.collect()
-    timers = [o for o in gc.get_objects() if issubclass(type(o), QTimer) and isValid(o)]
+    living = [timer for timer in timers if isValid(timer)]
     return {
         "memory_mib": (memory.resident_mb() or 0.0) * memory.MB / 2**20,
         "handles": len(list(Path("/proc/self/fd").iterdir())),
         "threads": len(list(Path("/proc/self/task").iterdir())),
         "python_threads": threading.active_count(),
-        "timers": len(timers),
-        "active_timers": sum(timer.isActive() for timer in timers),
-        "objects": len(gc.get_objects()),
+        "timers": len(living),
+        "active_timers": sum(timer.isActive() for timer in living),
     }
 
 
@@ -52,6 +70,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_000)
     options = parser.parse_args()
     seconds = 60 * options.minutes
+    note_timers()
     with tempfile.TemporaryDirectory() as home:
         os.environ["VAEVIEWER_HOME"] = home
         window = stage.open_window(options.images, epochs=FOREVER)
@@ -68,7 +87,9 @@ def main() -> None:
             times.append(time.perf_counter() - begin)
             samples.append(sample())
             print(f"{times[-1]:6.0f} s  {samples[-1]}", file=sys.stderr, flush=True)
-        steps = stage.steps_taken(window)
+            if window.session.state is not State.RUNNING:
+                break
+        steps, running = stage.steps_taken(window), window.session.state is State.RUNNING
         window.close()
         saved = sorted(path.name for path in Path(home).rglob("step-*"))
     settled = np.array(times) >= min(SETTLE_S, seconds / 3)
@@ -77,7 +98,8 @@ def main() -> None:
     )[0]
     first = samples[int(np.argmax(settled))]
     report = {
-        "minutes": options.minutes,
+        "minutes": round(times[-1] / 60, 2),
+        "trained_to_the_end": running,
         "steps": steps,
         "moves": moves,
         "memory_slope_mib_per_min": round(float(slope), 3),
@@ -87,7 +109,7 @@ def main() -> None:
     }
     print(json.dumps(report, indent=1))
     sys.stdout.flush()
-    os._exit(0)  # as the program itself leaves
+    os._exit(0 if running else 1)  # at once, as the program itself leaves
 
 
 if __name__ == "__main__":
