@@ -190,7 +190,13 @@ def test_other_load_is_a_number_of_cores() -> None:
 def test_ctrl_c_ends_it_with_its_parts() -> None:
     # In a session of its own: the signal goes to the one process, and what becomes of its parts is its affair.
     process = subprocess.Popen(
-        COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        COMMAND,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell's background job is deaf to Ctrl-C, and so is all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert process.stderr is not None
     process.stderr.readline()
