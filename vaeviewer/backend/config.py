@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 from pydantic.config import JsonDict
 from pydantic_core import ErrorDetails
 
@@ -35,7 +35,7 @@ class ModelConfig(_Settings):
         title="Latent dimension",
         description="Number of latent variables z. The plane shows models with two.",
     )
-    hidden: tuple[HiddenWidth, ...] = Field(
+    hidden: Annotated[tuple[HiddenWidth, ...], FailFast()] = Field(
         (512, 256, 128),
         min_length=1,
         max_length=8,
