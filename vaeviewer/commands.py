@@ -27,6 +27,8 @@ OTHER_PRESETS = ", ".join(name for name in PRESETS if name != "default")
 BESIDE_RESUME = ("epochs", "device")
 """Settings that may be given another value when a run is resumed."""
 FIELDS = {**ModelConfig.model_fields, **TrainConfig.model_fields}
+"""Settings that have a flag, by name."""
+del FIELDS["repeatable"]  # on always: a command is typed again to get the same again
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +54,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     preset = options.preset or "default"
     if preset not in PRESETS:
         raise SettingsError(f"--preset must be one of {', '.join(PRESETS)}, but is {preset!r}.")
-    settings = PRESETS[preset]
+    settings = updated(PRESETS[preset], repeatable="on")
     for name in FIELDS:
         text: str | None = getattr(options, f"set_{name}")
         if text is None:
@@ -116,6 +118,7 @@ def train(options: argparse.Namespace) -> int:
         "images": len(trainer.dataset.train_images),
         "device": trainer.device.type,
         "threads": trainer.threads,
+        "mode": trainer.mode,
         "epochs": round(trainer.epoch, 4),
         "planned_epochs": trainer.planned_epochs,
         "steps": trainer.step_count,

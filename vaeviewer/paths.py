@@ -40,6 +40,16 @@ def runs_dir() -> Path:
     return _user_folder("runs")
 
 
+def cache_dir() -> Path:
+    """Folder of what can be made again at any time: machine code compiled for this processor."""
+    home = _home()
+    if home is not None:
+        return home / "cache"
+    import platformdirs
+
+    return platformdirs.user_cache_path(_APP, appauthor=False)
+
+
 def new_run_folder() -> Path:
     """A folder of its own for a run, named by the time, in the user's runs folder; not made yet."""
     name = time.strftime("%Y-%m-%d %H.%M.%S")

@@ -146,6 +146,12 @@ class TrainConfig(_Settings):
         description="On CUDA with Adam: replay each step as one captured graph, which spares a small network the "
         "launching of its kernels.",
     )
+    repeatable: Literal["off", "on"] = Field(
+        "off",
+        title="Repeatable",
+        description="Whether the same settings and seed give the same weights again, bit for bit: the fused step then "
+        "takes over at a fixed step, not as soon as it is compiled.",
+    )
     threads: int = Field(
         0,
         ge=0,

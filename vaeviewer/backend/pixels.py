@@ -6,18 +6,30 @@ import torch
 from torch import Tensor
 
 
-def pixels(images: Tensor, protocol: str, generator: torch.Generator | None = None) -> Tensor:
-    """float32 pixels in 0 … 1, of the images' shape.
+def seen_levels(images: Tensor, protocol: str, generator: torch.Generator | None = None) -> Tensor:
+    """Grey levels that a model sees, uint8 of the images' shape.
 
     Args:
         images: uint8 grey levels, any shape.
-        protocol: ``grey`` divides by 255, ``threshold`` is 1 above one half, and ``dynamic`` draws 1 with
-            probability grey/255.
+        protocol: ``grey`` keeps them, ``threshold`` makes those above one half white and all others black, and
+            ``dynamic`` makes each white with probability grey/255.
         generator: Draws for ``dynamic``; without it ``dynamic`` thresholds, which uses up no random numbers.
     """
     if protocol == "grey":
-        return images.to(torch.float32).mul_(1 / 255)
+        return images
     if protocol == "dynamic" and generator is not None:
         draws = torch.rand(images.shape, generator=generator, device=images.device)
-        return (draws * 255.0 < images).to(torch.float32)
-    return (images > 127).to(torch.float32)
+        white = draws * 255.0 < images
+    else:
+        white = images > 127
+    return white.to(torch.uint8).mul_(255)
+
+
+def to_unit(levels: Tensor) -> Tensor:
+    """Grey levels 0 … 255 as float32 pixels 0 … 1."""
+    return levels.to(torch.float32).mul_(1 / 255)
+
+
+def pixels(images: Tensor, protocol: str, generator: torch.Generator | None = None) -> Tensor:
+    """float32 pixels in 0 … 1, of the images' shape; arguments as for :func:`seen_levels`."""
+    return to_unit(seen_levels(images, protocol, generator))

@@ -21,7 +21,7 @@ from vaeviewer.backend.device import resolve_device, use_threads
 from vaeviewer.backend.evaluation import HeldOutImages
 from vaeviewer.backend.history import History
 from vaeviewer.backend.models.vae import VAE
-from vaeviewer.backend.pixels import pixels
+from vaeviewer.backend.pixels import pixels, seen_levels
 from vaeviewer.backend.randomness import epoch_order, named_generator, named_seed
 from vaeviewer.backend.run_folder import Change, HeldOut
 from vaeviewer.backend.saved_state import OPTIMIZER, PLANNED_EPOCHS
@@ -157,11 +157,15 @@ class Trainer:
 
     # Training
 
+    def prepare(self) -> None:
+        """Wait for what makes steps fast. Training needs not: it begins at once and becomes fast when it can."""
+        self._stepper.prepare()
+
     def step(self) -> None:
         """Take one gradient step on the next batch; its terms wait in the block for :meth:`finish_block`."""
         config = self.settings.train
         rows = self._next_rows()
-        x = pixels(self._images.index_select(0, rows), config.protocol, self._binarisation)
+        levels = seen_levels(self._images.index_select(0, rows), config.protocol, self._binarisation)
         noise = torch.randn(
             config.samples,
             len(rows),
@@ -169,7 +173,7 @@ class Trainer:
             generator=self._noise,
             device=self.device,
         )
-        terms = self._stepper.step(x, noise, config.beta, self.learning_rate())
+        terms = self._stepper.step(self._position.step, levels, noise, config.beta, self.learning_rate())
         self._loc.index_copy_(0, rows, terms.loc)
         self._log_variance.index_copy_(0, rows, terms.log_variance)
         self._row_steps.index_fill_(0, rows, self._position.step)

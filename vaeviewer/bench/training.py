@@ -18,6 +18,7 @@ from vaeviewer.backend.datasets import load_dataset
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.loop import BLOCK_SECONDS
 from vaeviewer.backend.models.shapes import layer_widths
+from vaeviewer.backend.stepper import COMPILE_FROM
 from vaeviewer.backend.trainer import Trainer
 from vaeviewer.bench import machine
 from vaeviewer.bench.common import MNIST_IMAGES, median, say, tiled
@@ -74,6 +75,11 @@ def _compare(dataset: ImageDataset, settings: Settings, quick: bool) -> dict[str
         "fp32": lambda seconds: trainer_speed(fp32, seconds),
         "limit": _products_alone(settings.model, dataset.image_shape, batch_size, ours.device),
     }
+    for trainer in (ours, fp32):
+        trainer.prepare()
+        while trainer.step_count <= COMPILE_FROM:
+            trainer.step()
+            trainer.finish_block()
     for contender in contenders.values():
         contender(0.15)  # allocations, thread pools and caches before anything counts
     speeds: dict[str, list[float]] = {name: [] for name in contenders}

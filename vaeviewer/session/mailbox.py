@@ -19,6 +19,7 @@ class Progress:
         epochs: Planned epochs.
         images_per_s: Training speed over the last seconds, or ``None`` before it is known.
         seconds_left: Until the planned epochs are done, or ``None``.
+        mode: How steps are computed now, in words.
         history: The run's metrics; every step's are kept there.
     """
 
@@ -27,6 +28,7 @@ class Progress:
     epochs: int
     images_per_s: float | None
     seconds_left: float | None
+    mode: str
     history: History
 
 

@@ -85,6 +85,7 @@ class Publisher:
                 epochs=trainer.planned_epochs,
                 images_per_s=rate * trainer.batch_size if rate else None,
                 seconds_left=max(0.0, left) / rate if rate else None,
+                mode=trainer.mode,
                 history=trainer.history,
             ),
         )

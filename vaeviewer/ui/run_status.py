@@ -19,7 +19,7 @@ from vaeviewer.ui.message_bar import MessageBar
 from vaeviewer.ui.theme import theme_of
 
 TIPS = {
-    "device": "Where training computes, and with how many processor threads.",
+    "device": "Where training computes, with how many processor threads, and in which way.",
     "data": "The images: those trained on and those held out.",
     "step": "Gradient steps taken.",
     "speed": "Training images per second.",
@@ -50,7 +50,7 @@ class RunStatus(QObject):
         self._window = window
         self._session = session
         self._message = message
-        self._threads = 1
+        self._device, self._threads, self._mode = "", 1, ""
         self._saved_at: float | None = None
         self._read_only = False
         self._said = ""
@@ -72,6 +72,9 @@ class RunStatus(QObject):
         step = session.snapshot.step if session.snapshot is not None and not running else progress.step
         self._labels["step"].setText(f"step {step:,}")
         rate = progress.images_per_s
+        if progress.mode != self._mode:
+            self._mode = progress.mode
+            self._show_device()
         self._labels["speed"].setText(f"{rate:,.0f} images/s" if rate and running else "")
         done = min(1.0, progress.epoch / progress.epochs)
         self._labels["left"].setText(f"{done:.0%} of {progress.epochs} epochs")
@@ -93,9 +96,9 @@ class RunStatus(QObject):
 
     def _on_opened(self, opened: Opened) -> None:
         dataset = opened.dataset
-        self._threads = opened.threads
+        self._device, self._threads, self._mode = opened.device, opened.threads, ""
         self._saved_at = None
-        self._show_device(opened.device)
+        self._show_device()
         self._labels["data"].setText(
             f"{dataset.name}: {len(dataset.train_images):,} train, {len(dataset.held_out_images):,} held out"
         )
@@ -111,7 +114,8 @@ class RunStatus(QObject):
 
     def _on_changed(self, field: str) -> None:
         if field == "device":
-            self._show_device(self._session.settings.train.device)
+            self._device = self._session.settings.train.device
+            self._show_device()
 
     def _on_saved(self, saved: Saved) -> None:
         self._saved_at = time.monotonic()
@@ -134,9 +138,13 @@ class RunStatus(QObject):
 
     # What is shown
 
-    def _show_device(self, device: str) -> None:
-        threads = f", {self._threads} thread{'s' if self._threads > 1 else ''}" if device == "cpu" else ""
-        self._labels["device"].setText(f"{device.upper()}{threads}")
+    def _show_device(self) -> None:
+        on_cpu = self._device == "cpu"
+        threads = f", {self._threads} thread{'s' if self._threads > 1 else ''}" if on_cpu else ""
+        # The number format is for those who ask: "bfloat16 products, fused".
+        ways = "".join(f", {way}" for way in self._mode.split(", ")[1:])
+        self._labels["device"].setText(f"{self._device.upper()}{threads}{ways}")
+        self._labels["device"].setToolTip("\n".join(filter(None, (TIPS["device"], self._mode))))
 
     def _saved_text(self, step: int) -> str:
         session = self._session

@@ -45,6 +45,10 @@ class ElboGradient:
 
     Attributes:
         parameters: The model's parameters in one tensor, and their gradient.
+        rounded: Those of the large layers in ``dtype``, at the start of ``parameters`` where they lie in its own.
+        rounded_grad: Their gradient in ``dtype``.
+        weights: By name what the products use: ``rounded`` for the large layers, ``parameters`` for the others.
+        grads: By name where the gradient of each is written.
     """
 
     def __init__(self, model: ModelConfig, vae: VAE, dtype: torch.dtype) -> None:
@@ -58,10 +62,10 @@ class ElboGradient:
         self._large_grad = flat.grad[: flat.length(large)]
         self._own_dtype = dtype == flat.values.dtype
         # Cast to and from the products' precision all at once.
-        self._low = self._large if self._own_dtype else self._large.to(dtype)
-        self._low_grad = self._large_grad if self._own_dtype else torch.zeros_like(self._low)
-        weights = {**flat.views(flat.values.detach()), **flat.views(self._low)}
-        self._grads = grads = {**flat.views(flat.grad), **flat.views(self._low_grad)}
+        self.rounded = self._large if self._own_dtype else self._large.to(dtype)
+        self.rounded_grad = self._large_grad if self._own_dtype else torch.zeros_like(self.rounded)
+        self.weights = weights = {**flat.views(flat.values.detach()), **flat.views(self.rounded)}
+        self.grads = grads = {**flat.views(flat.grad), **flat.views(self.rounded_grad)}
         self._buffers = (torch.empty(0), torch.empty(0))
         self._encoder, self._decoder = (
             Network(
@@ -80,8 +84,7 @@ class ElboGradient:
             beta: Weight of the KL term.
         """
         samples, n, dim = noise.shape
-        if not self._own_dtype:
-            self._low.copy_(self._large)
+        self.round_weights()
 
         head = self._encoder.forward(x)
         loc, raw = head[:, :dim], head[:, dim:]
@@ -107,8 +110,13 @@ class ElboGradient:
         d_raw = aten.hardtanh_backward(d_log_variance, raw, -MAX_LOG_VARIANCE, MAX_LOG_VARIANCE)
         self._encoder.backward(torch.cat([d_loc, d_raw], dim=1))
         if not self._own_dtype:
-            self._large_grad.copy_(self._low_grad)
+            self._large_grad.copy_(self.rounded_grad)
         return StepTerms(reconstruction, kl, loc, log_variance)
+
+    def round_weights(self) -> None:
+        """Bring ``rounded`` up to date."""
+        if not self._own_dtype:
+            self.rounded.copy_(self._large)
 
     def _spare(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Two tensors like ``like`` to write over, the same ones at every step."""
@@ -125,9 +133,9 @@ class ElboGradient:
         residual = mean - x
         squares = residual.square().sum() * precision / rows
         constant = pixels * (log_variance + math.log(2 * math.pi))
-        if "likelihood.log_variance" in self._grads:
+        if "likelihood.log_variance" in self.grads:
             bounded = likelihood.log_variance.detach() >= MIN_GAUSSIAN_LOG_VARIANCE
-            self._grads["likelihood.log_variance"].copy_(0.5 * (pixels - squares) * bounded)
+            self.grads["likelihood.log_variance"].copy_(0.5 * (pixels - squares) * bounded)
         grad = residual * mean * (1.0 - mean) * (precision / rows)
         return (-0.5 * (squares + constant)).squeeze(0), grad
 

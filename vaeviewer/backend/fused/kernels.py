@@ -1,0 +1,274 @@
+"""The passes of a training step beside its matrix products, to be compiled.
+
+A kernel is called by every thread of a team with the address of the same ``WORDS`` whole numbers of 64 bits: a
+counter that starts at 0, then counts and addresses, which its first line names. The threads take chunks of the work by
+the counter until none is left; no chunk reads what another one writes, so the result does not depend on who did what.
+Matrices lie row by row without gaps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from vaeviewer.backend.fused import WORDS
+from vaeviewer.backend.fused.vector_math import (
+    ACTIVATIONS,
+    BFLOAT16,
+    FLOAT32,
+    Activation,
+    Format,
+    bytes_at,
+    claim,
+    exp,
+    floats,
+    sigmoid,
+)
+
+Kernel = Callable[[Any], None]
+
+NUMBERS, ROWS, COLUMNS = 16_384, 8, 128
+"""Sizes of a chunk: of a flat array, of a matrix by rows, and by columns."""
+
+FACTORS = 96
+"""How many probabilities of at least one half are multiplied before the logarithm is taken: 2⁻⁹⁶ is a normal number."""
+
+_f32 = np.float32
+_ZERO, _HALF, _ONE, _TWELVE = _f32(0.0), _f32(0.5), _f32(1.0), _f32(12.0)
+_LEVEL = _f32(1 / 255)
+
+
+def kernels(bfloat16: bool, activation: str) -> dict[str, Kernel]:
+    """All kernels of a step by name.
+
+    Args:
+        bfloat16: Whether the large products are in bfloat16, ``low`` below; everything at z is in float32.
+        activation: A name in ``ACTIVATIONS``.
+    """
+    low = BFLOAT16 if bfloat16 else FLOAT32
+    kind = ACTIVATIONS[activation]
+    return {
+        "levels": _levels(low),
+        "activate": _activate(low, low, kind),
+        "activate_to_z": _activate(low, FLOAT32, kind),
+        "activate_from_z": _activate(FLOAT32, low, kind),
+        "back": _back(low, low, low, low, kind),
+        "back_to_z": _back(low, FLOAT32, FLOAT32, FLOAT32, kind),
+        "back_from_z": _back(FLOAT32, low, low, low, kind),
+        "sample": _sample,
+        "back_sample": _back_sample,
+        "bernoulli": _bernoulli(low),
+        "adam": _adam(FLOAT32, None),
+        "adam_low": _adam(low, low),
+    }
+
+
+def _levels(low: Format) -> Kernel:
+    at, write = low.at, low.write
+
+    def levels(call: Any) -> None:
+        """Count, grey levels 0 … 255, pixels 0 … 1."""
+        a = carray(call, (WORDS,), np.int64)
+        total = a[1]
+        while True:
+            start = claim(call) * NUMBERS
+            if start >= total:
+                break
+            count = min(total - start, NUMBERS)
+            grey, pixel = bytes_at(a[2], start, count), at(a[3], start, count)
+            for i in range(count):
+                pixel[i] = write(_f32(grey[i]) * _LEVEL)
+
+    return levels
+
+
+def _activate(source: Format, target: Format, activation: Activation) -> Kernel:
+    source_at, read, target_at, write = source.at, source.read, target.at, target.write
+    value = activation.value
+
+    def activate(call: Any) -> None:
+        """Rows, columns, products x·Wᵀ, bias, activations."""
+        a = carray(call, (WORDS,), np.int64)
+        rows, columns = a[1], a[2]
+        bias = floats(a[4], 0, columns)
+        while True:
+            first = claim(call) * ROWS
+            if first >= rows:
+                break
+            for row in range(first, min(rows, first + ROWS)):
+                product, out = (
+                    source_at(a[3], row * columns, columns),
+                    target_at(a[5], row * columns, columns),
+                )
+                for j in range(columns):
+                    out[j] = write(value(read(product[j]) + bias[j]))
+
+    return activate
+
+
+def _back(above: Format, source: Format, target: Format, grads: Format, activation: Activation) -> Kernel:
+    above_at, read_above, source_at, read = above.at, above.read, source.at, source.read
+    target_at, write, grads_at, write_grad = target.at, target.write, grads.at, grads.write
+    slope = activation.slope
+
+    def back(call: Any) -> None:
+        """Rows, columns, gradient at activations, products, bias, gradient at sums, at bias, a float per column."""
+        a = carray(call, (WORDS,), np.int64)
+        rows, columns = a[1], a[2]
+        while True:
+            first = claim(call) * COLUMNS
+            if first >= columns:
+                break
+            width = min(columns - first, COLUMNS)
+            bias, total = floats(a[5], first, width), floats(a[8], first, width)
+            for j in range(width):
+                total[j] = _ZERO
+            for row in range(rows):
+                start = row * columns + first
+                product, grad = source_at(a[4], start, width), above_at(a[3], start, width)
+                out = target_at(a[6], start, width)
+                for j in range(width):
+                    d = read_above(grad[j]) * slope(read(product[j]) + bias[j])
+                    out[j] = write(d)
+                    total[j] += d
+            bias_grad = grads_at(a[7], first, width)
+            for j in range(width):
+                bias_grad[j] = write_grad(total[j])
+
+    return back
+
+
+def _sample(call: Any) -> None:
+    """Rows, latent dimension, products at the head, bias, noise, raw log-variance, μ, log σ², σ·ε, z, KL/n by row."""
+    a = carray(call, (WORDS,), np.int64)
+    rows, dim = a[1], a[2]
+    bias, share = floats(a[4], 0, 2 * dim), _ONE / _f32(rows)
+    while True:
+        first = claim(call) * ROWS
+        if first >= rows:
+            break
+        for row in range(first, min(rows, first + ROWS)):
+            head, noise = floats(a[3], row * 2 * dim, 2 * dim), floats(a[5], row * dim, dim)
+            raw, mean, log_variance = (
+                floats(a[6], row * dim, dim),
+                floats(a[7], row * dim, dim),
+                floats(a[8], row * dim, dim),
+            )
+            spread, z, kl = floats(a[9], row * dim, dim), floats(a[10], row * dim, dim), floats(a[11], row, 1)
+            total = _ZERO
+            for j in range(dim):
+                mu, r = head[j] + bias[j], head[dim + j] + bias[dim + j]
+                bounded = min(max(r, -_TWELVE), _TWELVE) if r == r else r
+                deviation = exp(_HALF * bounded)
+                raw[j], mean[j], log_variance[j] = r, mu, bounded
+                spread[j] = deviation * noise[j]
+                z[j] = mu + spread[j]
+                total += deviation * deviation - _ONE + mu * mu - bounded
+            kl[0] = _HALF * share * total
+
+
+def _back_sample(call: Any) -> None:
+    """Rows, latent dimension, β/n, gradient at z, raw log-variance, μ, log σ², σ·ε, gradient at the head."""
+    a = carray(call, (WORDS,), np.int64)
+    rows, dim = a[1], a[2]
+    share = floats(a[3], 0, 1)[0]
+    while True:
+        first = claim(call) * ROWS
+        if first >= rows:
+            break
+        for row in range(first, min(rows, first + ROWS)):
+            dz, raw = floats(a[4], row * dim, dim), floats(a[5], row * dim, dim)
+            mean, log_variance = floats(a[6], row * dim, dim), floats(a[7], row * dim, dim)
+            spread, head = floats(a[8], row * dim, dim), floats(a[9], row * 2 * dim, 2 * dim)
+            for j in range(dim):
+                head[j] = dz[j] + share * mean[j]
+                inside = -_TWELVE < raw[j] < _TWELVE
+                d = _HALF * (dz[j] * spread[j] + share * (exp(log_variance[j]) - _ONE))
+                head[dim + j] = d if inside else _ZERO
+
+
+def _bernoulli(low: Format) -> Kernel:
+    at, read, write = low.at, low.read, low.write
+
+    def bernoulli(call: Any) -> None:
+        """Rows, columns, products, bias, grey levels, gradient at the logits, at the bias, and three floats per column.
+
+        The first of those is the column's share of log p(x|z), averaged over the rows. The gradients are those of its
+        negative. Of the logarithm of σ(|l|) see ``backend.models.gradient``.
+        """
+        a = carray(call, (WORDS,), np.int64)
+        rows, columns = a[1], a[2]
+        share = _ONE / _f32(rows)
+        while True:
+            first = claim(call) * COLUMNS
+            if first >= columns:
+                break
+            width = min(columns - first, COLUMNS)
+            bias = floats(a[4], first, width)
+            log_p, likelier, total = (
+                floats(a[8], first, width),
+                floats(a[9], first, width),
+                floats(a[10], first, width),
+            )
+            for j in range(width):
+                log_p[j], likelier[j], total[j] = _ZERO, _ONE, _ZERO
+            for block in range(0, rows, FACTORS):
+                for row in range(block, min(rows, block + FACTORS)):
+                    start = row * columns + first
+                    product, grey, out = (
+                        at(a[3], start, width),
+                        bytes_at(a[5], start, width),
+                        at(a[6], start, width),
+                    )
+                    for j in range(width):
+                        logit, x = read(product[j]) + bias[j], _f32(grey[j]) * _LEVEL
+                        p = sigmoid(logit)
+                        log_p[j] += x * logit - max(logit, _ZERO)
+                        likelier[j] *= max(p, _ONE - p)
+                        d = (p - x) * share
+                        out[j] = write(d)
+                        total[j] += d
+                for j in range(width):
+                    log_p[j] += _f32(math.log(likelier[j]))
+                    likelier[j] = _ONE
+            bias_grad = at(a[7], first, width)
+            for j in range(width):
+                log_p[j] *= share
+                bias_grad[j] = write(total[j])
+
+    return bernoulli
+
+
+def _adam(grads: Format, copy: Format | None) -> Kernel:
+    grads_at, read = grads.at, grads.read
+    copies = copy is not None
+    copy_at, write = (copy or grads).at, (copy or grads).write
+
+    def adam(call: Any) -> None:
+        """Count, parameters, mean, square, gradient, the parameters' copy in low precision, six constants."""
+        a = carray(call, (WORDS,), np.int64)
+        total, constants = a[1], floats(a[7], 0, 6)
+        fresh, keep, fresh_square = constants[0], constants[1], constants[2]
+        size, correction, epsilon = constants[3], constants[4], constants[5]
+        while True:
+            start = claim(call) * NUMBERS
+            if start >= total:
+                break
+            count = min(total - start, NUMBERS)
+            parameter, grad = floats(a[2], start, count), grads_at(a[5], start, count)
+            mean, square = floats(a[3], start, count), floats(a[4], start, count)
+            rounded = copy_at(a[6], start, count)
+            for i in range(count):
+                g = read(grad[i])
+                m = mean[i] + fresh * (g - mean[i])
+                v = keep * square[i] + fresh_square * g * g
+                new = parameter[i] - size * m / (np.sqrt(v) * correction + epsilon)
+                mean[i], square[i], parameter[i] = m, v, new
+                if copies:
+                    rounded[i] = write(new)
+
+    return adam

@@ -1,0 +1,159 @@
+"""Machine code of the kernels: kept in the user's cache once compiled, and loaded from there."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import hashlib
+import importlib.metadata
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vaeviewer import paths
+
+log = logging.getLogger(__name__)
+
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+@cache
+def kernel_code(bfloat16: bool, activation: str) -> KernelCode:
+    """The one of this process for a precision of the large products and an activation."""
+    return KernelCode(bfloat16, activation)
+
+
+def available() -> bool:
+    """Whether a compiler is installed. It is on Linux; elsewhere torch's threads cannot be handed other work."""
+    return all(importlib.util.find_spec(package) is not None for package in ("numba", "llvmlite"))
+
+
+class KernelCode:
+    """The kernels of one kind as addresses of functions, once they are there.
+
+    Args:
+        bfloat16: Whether the large products are in bfloat16.
+        activation: Of the networks.
+
+    Attributes:
+        addresses: Of the kernels by name, or ``None`` before they are loaded.
+        failed: Whether they never will be.
+    """
+
+    def __init__(self, bfloat16: bool, activation: str) -> None:
+        self.addresses: Mapping[str, int] | None = None
+        self.failed = False
+        self._precision, self._activation = "bfloat16" if bfloat16 else "float32", activation
+        self._path: Path | None = None
+        self._compiler: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Load the kernels, or start to compile them if that was never done with these versions on this processor."""
+        if self._path is not None or self.failed:
+            return
+        if not available():
+            self.failed = True
+            return
+        self._path = paths.cache_dir() / "kernels" / f"{self._activation}-{self._precision}-{_key()}.o"
+        if self._load(self._path):
+            return
+        words = ["-m", "vaeviewer.backend.fused.compiler", self._precision, self._activation, str(self._path)]
+        try:
+            self._compiler = subprocess.Popen(
+                [sys.executable, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError:
+            log.warning("the compiler of the fused step did not start", exc_info=True)
+            self.failed = True
+            return
+        atexit.register(self._compiler.kill)
+
+    def poll(self) -> None:
+        """Load the kernels if a compilation under way is done by now."""
+        if self._compiler is not None and self._compiler.poll() is not None:
+            self._finish(self._compiler)
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until a compilation under way is done, or give it up after so long."""
+        if self._compiler is not None:
+            try:
+                self._compiler.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                self._compiler.kill()
+            self._finish(self._compiler)
+
+    def _finish(self, compiler: subprocess.Popen[bytes]) -> None:
+        atexit.unregister(compiler.kill)
+        self._compiler = None
+        assert self._path is not None, "prepared"
+        if not self._load(self._path):
+            log.warning("the fused step could not be compiled (exit code %s)", compiler.returncode)
+            self.failed = True
+
+    def _load(self, path: Path) -> bool:
+        code = stored(path)
+        if code is not None:
+            self.addresses = _linked(code)
+        return code is not None
+
+
+def store(path: Path, code: bytes) -> None:
+    """Keep object code in a file of its own, all of it or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part.write_bytes(hashlib.sha256(code).digest() + code)
+    part.replace(path)
+
+
+def stored(path: Path) -> bytes | None:
+    """The object code in a file that :func:`store` wrote, or ``None`` where there is none or it is damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    digest, code = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    return code if hashlib.sha256(code).digest() == digest else None
+
+
+def _key() -> str:
+    """Differs where the machine code would: our source, the compiler's versions and the processor."""
+    import llvmlite.binding as llvm
+
+    hashed = hashlib.sha256()
+    for name in ("__init__.py", "vector_math.py", "kernels.py", "compiler.py"):
+        hashed.update(Path(__file__).with_name(name).read_bytes())
+    versions = [importlib.metadata.version(package) for package in ("numba", "llvmlite")]
+    for text in (*versions, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()):
+        hashed.update(text.encode())
+    return hashed.hexdigest()[:16]
+
+
+_engines: list[Any] = []  # code lies in their memory as long as the process lives
+
+
+def _linked(code: bytes) -> Mapping[str, int]:
+    import llvmlite.binding as llvm
+
+    from vaeviewer.backend.fused import KERNELS
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    # What only an exception of a kernel would call; they raise none.
+    abort = ctypes.cast(ctypes.CDLL(None).abort, ctypes.c_void_p).value
+    for name in ("numba_gil_ensure", "numba_gil_release"):
+        llvm.add_symbol(name, abort)
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _engines.append(engine)
+    return {name: engine.get_function_address(name) for name in KERNELS}

@@ -1,0 +1,229 @@
+"""A whole training step as a list of matrix products and kernels, made once and gone through at every step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vaeviewer.backend import openmp
+from vaeviewer.backend.config import Settings
+from vaeviewer.backend.fused.team import Call, Team
+from vaeviewer.backend.models.gradient import ElboGradient, StepTerms
+from vaeviewer.backend.optimizers import Adam, Optimizer
+
+
+def can_fuse(settings: Settings, device: torch.device) -> bool:
+    """Whether a run's steps are of the kind written here: the default one, on a processor."""
+    return (
+        device.type == "cpu"
+        and settings.model.likelihood == "bernoulli"
+        and settings.train.optimizer == "adam"
+        and settings.train.samples == 1
+        and openmp.torch_runtime() is not None
+    )
+
+
+class FusedStep:
+    """Steps the weights that a gradient and an optimizer hold, and leaves their state as they would.
+
+    It keeps ``gradient.rounded`` up to date itself; whoever else changes the weights rounds them.
+
+    Args:
+        gradient: Whose weights, in both precisions, and whose memory for their gradients are used.
+        optimizer: Adam of the same weights.
+        kernels: Addresses of machine code by name.
+        hidden_layers: In each network.
+    """
+
+    def __init__(
+        self, gradient: ElboGradient, optimizer: Optimizer, kernels: Mapping[str, int], hidden_layers: int
+    ) -> None:
+        runtime = openmp.torch_runtime()
+        assert runtime is not None, "asked before"
+        self._gradient, self._state, self._kernels = gradient, optimizer.state, kernels
+        self._last = hidden_layers
+        self._team = Team(runtime, torch.get_num_threads())
+        self._rows = -1
+        self._share = np.zeros(1, np.float32)  # β/n
+        first, second = Adam.BETAS
+        self._constants = np.array([1 - first, second, 1 - second, 0, 0, Adam.EPSILON], np.float32)
+        self._terms = torch.zeros(2)
+
+    @torch.no_grad()
+    def __call__(self, levels: Tensor, noise: Tensor, beta: float, learning_rate: float) -> StepTerms:
+        """Take one step; the terms are written over by the next one.
+
+        Args:
+            levels: uint8 grey levels, ``(n, pixels)``.
+            noise: Standard normal, ``(1, n, latent_dim)``.
+            beta: Weight of the KL term.
+            learning_rate: Of this step.
+        """
+        if self._rows != len(levels):
+            self._plan(len(levels), noise.shape[2])
+        self._levels.put(1, levels)
+        self._likelihood.put(4, levels)
+        self._sample.put(4, noise)
+        self._share[0] = beta / self._rows
+        step = self._state["step"].add_(1.0).item()
+        first, second = Adam.BETAS
+        self._constants[3] = learning_rate / (1 - first**step)
+        self._constants[4] = 1 / math.sqrt(1 - second**step)
+        for operation in self._operations:
+            operation()
+        return StepTerms(self._terms[0], self._terms[1], self._loc, self._log_variance)
+
+    def _plan(self, rows: int, dim: int) -> None:
+        """Allocate for so many rows and write down what a step does."""
+        self._rows = rows
+        self._operations: list[Callable[[], object]] = []
+        flat = self._gradient.parameters
+        exact = flat.views(flat.values.detach())
+        pixels = exact["encoder.0.weight"].shape[1]
+        low = self._gradient.rounded.new_empty
+        new = exact["encoder.0.weight"].new_empty
+
+        x = low(rows, pixels)
+        self._levels = self._call("levels", rows * pixels, x, x)
+        inputs, products = {}, {}  # of each layer, by its name
+
+        # The inference network.
+        last = self._last
+        h = x
+        for i in range(last):
+            name = f"encoder.{i}"
+            width = len(exact[f"{name}.weight"])
+            inputs[name], products[name] = h, low(rows, width)
+            h = new(rows, width) if i == last - 1 else low(rows, width)
+            self._forward(name, inputs[name], products[name])
+            kernel = "activate_to_z" if i == last - 1 else "activate"
+            self._call(kernel, rows, width, products[name], exact[f"{name}.bias"], h)
+
+        # The sample z = μ + σ·ε.
+        head = f"encoder.{last}"
+        inputs[head], sums = h, new(rows, 2 * dim)
+        self._forward(head, h, sums)
+        raw, loc, log_variance, spread, z = (new(rows, dim) for _ in range(5))
+        kl = new(rows)
+        self._loc, self._log_variance = loc, log_variance
+        self._sample = self._call(
+            "sample", rows, dim, sums, exact[f"{head}.bias"], raw, raw, loc, log_variance, spread, z, kl
+        )
+
+        # The generative network.
+        h = z
+        for i in range(last):
+            name = f"decoder.{i}"
+            width = len(exact[f"{name}.weight"])
+            inputs[name], products[name] = h, (new if i == 0 else low)(rows, width)
+            h = low(rows, width)
+            self._forward(name, inputs[name], products[name])
+            kernel = "activate_from_z" if i == 0 else "activate"
+            self._call(kernel, rows, width, products[name], exact[f"{name}.bias"], h)
+        name = f"decoder.{last}"
+        inputs[name], logits, grad = h, low(rows, pixels), low(rows, pixels)
+        self._forward(name, h, logits)
+        log_p = new(pixels)
+        self._likelihood = self._call(
+            "bernoulli",
+            rows,
+            pixels,
+            logits,
+            exact[f"{name}.bias"],
+            x,
+            grad,
+            self._gradient.grads[f"{name}.bias"],
+            log_p,
+            new(pixels),
+            new(pixels),
+        )
+
+        # And back.
+        for i in range(last - 1, -1, -1):
+            above, name = f"decoder.{i + 1}", f"decoder.{i}"
+            self._weight_grad(above, grad, inputs[above])
+            above_grad = torch.empty_like(inputs[above])
+            self._input_grad(above, grad, above_grad)
+            grad = torch.empty_like(products[name])
+            self._back("back_to_z" if i == 0 else "back", name, above_grad, products[name], grad)
+        dz = new(rows, dim)
+        self._weight_grad("decoder.0", grad, z)
+        self._input_grad("decoder.0", grad, dz)
+        grad = new(rows, 2 * dim)
+        self._call("back_sample", rows, dim, self._share, dz, raw, loc, log_variance, spread, grad)
+        self._operations.append(partial(torch.sum, grad, 0, out=self._gradient.grads[f"{head}.bias"]))
+        for i in range(last - 1, -1, -1):
+            above, name = f"encoder.{i + 1}", f"encoder.{i}"
+            self._weight_grad(above, grad, inputs[above])
+            above_grad = torch.empty_like(inputs[above])
+            self._input_grad(above, grad, above_grad)
+            grad = torch.empty_like(products[name])
+            self._back("back_from_z" if i == last - 1 else "back", name, above_grad, products[name], grad)
+        self._weight_grad("encoder.0", grad, x)
+
+        self._operations.append(partial(torch.sum, log_p, 0, out=self._terms[0]))
+        self._operations.append(partial(torch.sum, kl, 0, out=self._terms[1]))
+        self._adam()
+
+    def _adam(self) -> None:
+        flat, rounded = self._gradient.parameters, self._gradient.rounded
+        state = self._state
+        rest = 0
+        if rounded.dtype != flat.values.dtype:
+            rest = len(rounded)
+            self._call(
+                "adam_low",
+                rest,
+                flat.values.detach(),
+                state["exp_avg"],
+                state["exp_avg_sq"],
+                self._gradient.rounded_grad,
+                rounded,
+                self._constants,
+            )
+        self._call(
+            "adam",
+            len(flat.values) - rest,
+            flat.values.detach()[rest:],
+            state["exp_avg"][rest:],
+            state["exp_avg_sq"][rest:],
+            flat.grad[rest:],
+            flat.grad[rest:],
+            self._constants,
+        )
+
+    def _call(self, kernel: str, *arguments: int | Tensor | np.ndarray) -> Call:
+        call = Call(self._team, self._kernels[kernel], *arguments)
+        self._operations.append(call)
+        return call
+
+    def _forward(self, layer: str, x: Tensor, out: Tensor) -> None:
+        weight = self._gradient.weights[f"{layer}.weight"]
+        self._operations.append(partial(torch.mm, x, weight.t(), out=out))
+
+    def _weight_grad(self, layer: str, grad: Tensor, x: Tensor) -> None:
+        out = self._gradient.grads[f"{layer}.weight"]
+        self._operations.append(partial(torch.mm, grad.t(), x, out=out))
+
+    def _input_grad(self, layer: str, grad: Tensor, out: Tensor) -> None:
+        weight = self._gradient.weights[f"{layer}.weight"]
+        self._operations.append(partial(torch.mm, grad, weight, out=out))
+
+    def _back(self, kernel: str, layer: str, above: Tensor, products: Tensor, grad: Tensor) -> None:
+        bias = f"{layer}.bias"
+        flat = self._gradient.parameters
+        self._call(
+            kernel,
+            *products.shape,
+            above,
+            products,
+            flat.views(flat.values.detach())[bias],
+            grad,
+            self._gradient.grads[bias],
+            flat.values.new_empty(products.shape[1]).detach(),
+        )

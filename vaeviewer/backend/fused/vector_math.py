@@ -1,0 +1,188 @@
+"""Arithmetic of float32 and bfloat16 that a compiler turns into vector instructions. For the kernels alone.
+
+Calls of the C library would keep their loops from being vectorised, so the exponential is written out here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, extending, njit, types
+from numba.core import cgutils
+
+EXACT_ENOUGH = {"contract", "nsz"}
+"""What the compiler may do to sums and products: fuse them, ignore the sign of zero. Never assume finite numbers."""
+
+intrinsic: Callable[[Any], Any] = extending.intrinsic
+inlined: Callable[[Any], Any] = njit(inline="always", fastmath=EXACT_ENOUGH, error_model="numpy")
+
+_f32 = np.float32
+_ZERO, _HALF, _ONE, _TWO = _f32(0.0), _f32(0.5), _f32(1.0), _f32(2.0)
+
+
+# Memory
+
+
+@intrinsic
+def _pointer(_context: Any, _address: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), generate
+
+
+@intrinsic
+def claim(_context: Any, _counter: Any) -> Any:
+    """The whole number at a pointer, which is one more from then on, whichever threads ask at the same time."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        pointer = builder.bitcast(arguments[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", pointer, ir.Constant(ir.IntType(64), 1), "monotonic")
+
+    return types.int64(types.voidptr), generate
+
+
+@inlined
+def floats(address: int, start: int, count: int) -> Any:
+    """``count`` float32 numbers from the ``start``-th one at an address.
+
+    Loops over arrays that begin where the loop begins are vectorised; those over a part of an array are not, as
+    Python's negative indices count from the end.
+    """
+    return carray(_pointer(address + 4 * start), (count,), np.float32)
+
+
+@inlined
+def halves(address: int, start: int, count: int) -> Any:
+    """``count`` bfloat16 numbers as their bits."""
+    return carray(_pointer(address + 2 * start), (count,), np.uint16)
+
+
+@inlined
+def bytes_at(address: int, start: int, count: int) -> Any:
+    """``count`` bytes."""
+    return carray(_pointer(address + start), (count,), np.uint8)
+
+
+# Number formats
+
+
+@intrinsic
+def _bits(_context: Any, _value: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(32))
+
+    return types.uint32(types.float32), generate
+
+
+@intrinsic
+def _float(_context: Any, _value: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.FloatType())
+
+    return types.float32(types.uint32), generate
+
+
+@inlined
+def _widen(half: Any) -> Any:
+    return _float(np.uint32(np.uint32(half) << np.uint32(16)))
+
+
+@inlined
+def _narrow(x: Any) -> Any:
+    bits = _bits(x)
+    # To the nearest, ties to even. The processor's own NaNs stay NaNs.
+    return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
+
+
+@inlined
+def _same(x: Any) -> Any:
+    return x
+
+
+class Format(NamedTuple):
+    """How numbers lie in memory: ``at(address, start, count)``, read as float32 and written from float32."""
+
+    at: Callable[[Any, Any, Any], Any]
+    read: Callable[[Any], Any]
+    write: Callable[[Any], Any]
+
+
+FLOAT32 = Format(floats, _same, _same)
+BFLOAT16 = Format(halves, _widen, _narrow)
+
+
+# Functions
+
+_LOG2_E = _f32(1.44269504088896341)
+_LN2_HIGH, _LN2_LOW = _f32(0.693359375), _f32(-2.12194440e-4)
+# eʳ = 1 + r + r²·p(r) for |r| ≤ ln 2 / 2: the minimax coefficients of the Cephes library's expf, highest power first.
+_P0, _P1, _P2 = _f32(1.9875691500e-4), _f32(1.3981999507e-3), _f32(8.3334519073e-3)
+_P3, _P4, _P5 = _f32(4.1665795894e-2), _f32(1.6666665459e-1), _f32(5.0000001201e-1)
+_LEAST, _MOST = _f32(-87.0), _f32(88.0)
+
+
+@inlined
+def exp(x: Any) -> Any:
+    """eˣ within 2 units in the last place, for x cut off at −87 and 88; NaN for NaN."""
+    bounded = min(max(x, _LEAST), _MOST)
+    power = np.floor(bounded * _LOG2_E + _HALF)
+    r = bounded - power * _LN2_HIGH - power * _LN2_LOW  # ln 2 in two parts: the first product is exact
+    p = ((((_P0 * r + _P1) * r + _P2) * r + _P3) * r + _P4) * r + _P5
+    scale = _float(np.uint32((np.int32(power) + np.int32(127)) << np.int32(23)))
+    return (p * (r * r) + r + _ONE) * scale if x == x else x
+
+
+@inlined
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + e⁻ˣ)."""
+    return _ONE / (_ONE + exp(-x))
+
+
+@inlined
+def _silu(x: Any) -> Any:
+    return x * sigmoid(x)
+
+
+@inlined
+def _silu_slope(x: Any) -> Any:
+    s = sigmoid(x)
+    return s * (_ONE + x * (_ONE - s))
+
+
+@inlined
+def _tanh(x: Any) -> Any:
+    return _TWO * sigmoid(_TWO * x) - _ONE
+
+
+@inlined
+def _tanh_slope(x: Any) -> Any:
+    t = _tanh(x)
+    return _ONE - t * t
+
+
+@inlined
+def _relu(x: Any) -> Any:
+    return x if x > _ZERO or x != x else _ZERO
+
+
+@inlined
+def _relu_slope(x: Any) -> Any:
+    return _ONE if x > _ZERO else _ZERO
+
+
+class Activation(NamedTuple):
+    """A nonlinearity and its derivative, both of the sum that goes in."""
+
+    value: Callable[[Any], Any]
+    slope: Callable[[Any], Any]
+
+
+ACTIVATIONS = {
+    "silu": Activation(_silu, _silu_slope),
+    "tanh": Activation(_tanh, _tanh_slope),
+    "relu": Activation(_relu, _relu_slope),
+}
