@@ -1,13 +1,113 @@
-"""A captured step changes the weights as the plain one does. Needs CUDA."""
+"""Which way steps are taken, and that every way leads to the same weights."""
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 
+from vaeviewer.backend import restore, stepper
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.fused import object_code
+from vaeviewer.backend.fused.object_code import KernelCode
+from vaeviewer.backend.run_folder import load_run
 from vaeviewer.backend.trainer import Trainer
+
+needs_compiler = pytest.mark.skipif(not object_code.available(), reason="no compiler is installed")
+
+
+def advance(trainer: Trainer, steps: int) -> Trainer:
+    for _ in range(steps):
+        trainer.step()
+    trainer.finish_block()
+    return trainer
+
+
+def weights(trainer: Trainer) -> np.ndarray[Any, Any]:
+    return np.concatenate([array.reshape(-1) for array in trainer.snapshot().weights.values()])
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling begins at step 2, and repeatable runs take fused steps from step 5 on."""
+    monkeypatch.setattr(stepper, "COMPILE_FROM", 2)
+    monkeypatch.setattr(stepper, "POLL_EVERY", 1)
+    monkeypatch.setattr(stepper, "FUSED_FROM", 5)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_repeatable_run_switches_at_a_fixed_step(
+    precision: str, digits: ImageDataset, small: Settings, tmp_path: Any
+) -> None:
+    settings = updated(small, repeatable="on", precision=precision)
+    whole = advance(Trainer(digits, settings), 5)
+    assert "fused" not in whole.mode
+    advance(whole, 1)
+    assert whole.mode.endswith(", fused")
+    advance(whole, 6)
+
+    for stop in (3, 5, 9):  # before, at and after the switch
+        part = advance(Trainer(digits, settings), stop)
+        restore.save(part, tmp_path / str(stop))
+        resumed = restore.trainer_of(load_run(tmp_path / str(stop)), digits)
+        advance(resumed, 12 - stop)
+        np.testing.assert_array_equal(weights(resumed), weights(whole))
+
+
+@needs_compiler
+@pytest.mark.usefixtures("soon")
+def test_going_back_before_the_switch_takes_plain_steps_again(digits: ImageDataset, small: Settings) -> None:
+    trainer = advance(Trainer(digits, updated(small, repeatable="on")), 3)
+    trainer.keep_good_state()
+    first = weights(advance(trainer, 6))
+    assert trainer.restore_good_state() == 3
+    np.testing.assert_array_equal(weights(advance(trainer, 6)), first)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("soon")
+def test_a_run_switches_as_soon_as_it_can(digits: ImageDataset, small: Settings) -> None:
+    settings = updated(small, precision="float32", epochs=50)
+    plain = Trainer(digits, updated(settings, threads=1))
+    plain._stepper._code = None
+    trainer = Trainer(digits, settings)
+    assert trainer.mode == "float32"
+    trainer.prepare()
+    advance(trainer, 2)
+    assert trainer.mode == "float32"  # the first steps never wait
+    advance(trainer, 28)
+    assert trainer.mode == "float32, fused"
+    advance(plain, 30)
+    assert plain.mode == "float32"
+    np.testing.assert_allclose(weights(trainer), weights(plain), atol=2e-3)
+    assert abs(trainer.evaluate().elbo - plain.evaluate().elbo) < 0.05
+
+
+@pytest.mark.usefixtures("soon")
+def test_without_a_compiler_it_stays_plain(
+    digits: ImageDataset, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_code, "available", lambda: False)
+    for repeatable in ("off", "on"):
+        monkeypatch.setattr(stepper, "kernel_code", lambda *_: KernelCode(False, "silu"))
+        trainer = Trainer(digits, updated(small, repeatable=repeatable))
+        assert "fused" not in advance(trainer, 12).mode
+
+
+@pytest.mark.usefixtures("soon")
+def test_other_kinds_of_steps_ask_for_no_compiler(
+    digits: ImageDataset, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    monkeypatch.setattr(stepper, "kernel_code", lambda *_: pytest.fail("was asked for"))
+    for changes in ({"likelihood": "gaussian"}, {"samples": 2}, {"optimizer": "sgd", "learning_rate": 1e-5}):
+        assert "fused" not in advance(Trainer(digits, updated(small, **changes)), 12).mode
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA")
@@ -15,9 +115,7 @@ def test_captured_steps_are_plain_steps(digits: ImageDataset, small: Settings) -
     settings = updated(small, device="cuda", precision="float32", epochs=100)
     trainers = [Trainer(digits, updated(settings, cuda_graph=graph)) for graph in ("off", "on")]
     for trainer in trainers:
-        for _ in range(200):
-            trainer.step()
-        trainer.finish_block()
+        advance(trainer, 200)
     plain, captured = (trainer.snapshot().weights for trainer in trainers)
     for name, array in plain.items():
         torch.testing.assert_close(

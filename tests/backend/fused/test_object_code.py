@@ -1,0 +1,102 @@
+"""Machine code is kept, found again, and never run where it is damaged."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vaeviewer import paths
+from vaeviewer.backend.fused import KERNELS, object_code
+from vaeviewer.backend.fused.object_code import KernelCode, store, stored
+
+needs_compiler = pytest.mark.skipif(not object_code.available(), reason="no compiler is installed")
+
+
+def test_what_is_stored_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "cache" / "kernels" / "some.o"
+    assert stored(path) is None
+    store(path, b"code")
+    assert stored(path) == b"code"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@given(data=st.data())
+def test_damage_is_seen(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("code") / "some.o"
+    store(path, bytes(range(200)))
+    whole = path.read_bytes()
+    end = data.draw(st.integers(0, len(whole) - 1))
+    damaged = bytearray(whole)
+    damaged[end] ^= data.draw(st.integers(1, 255))
+    for content in (whole[:end], bytes(damaged), whole + b"more"):
+        path.write_bytes(content)
+        assert stored(path) is None
+
+
+@needs_compiler
+def test_it_is_compiled_once_and_anew_where_damaged() -> None:
+    first = KernelCode(False, "relu")
+    first.prepare()
+    assert first.addresses is None
+    first.wait(100)
+    assert first.addresses is not None
+    assert set(first.addresses) == set(KERNELS)
+    assert all(first.addresses.values())
+    (path,) = (paths.cache_dir() / "kernels").iterdir()
+
+    again = KernelCode(False, "relu")
+    again.prepare()
+    assert again.addresses is not None
+
+    path.write_bytes(path.read_bytes()[:-1])
+    anew = KernelCode(False, "relu")
+    anew.prepare()
+    assert anew.addresses is None
+    while anew.addresses is None and not anew.failed:
+        anew.poll()
+    assert anew.addresses is not None
+    assert stored(path) is not None
+
+
+def test_a_compiler_that_fails_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(object_code, "available", lambda: True)
+    monkeypatch.setattr(object_code, "_key", lambda: "some-processor")
+    monkeypatch.setattr(sys, "executable", "/usr/bin/false")
+    code = KernelCode(True, "silu")
+    with caplog.at_level(logging.WARNING):
+        code.prepare()
+        code.wait(10)
+    assert code.failed
+    assert code.addresses is None
+    assert "could not be" in caplog.text or "did not start" in caplog.text
+
+
+def test_a_compiler_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sleeper = tmp_path / "sleeper"
+    sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeper.chmod(0o755)
+    monkeypatch.setattr(object_code, "available", lambda: True)
+    monkeypatch.setattr(object_code, "_key", lambda: "some-processor")
+    monkeypatch.setattr(sys, "executable", str(sleeper))
+    code = KernelCode(True, "silu")
+    code.prepare()
+    code.poll()
+    assert not code.failed
+    code.wait(0.1)
+    assert code.failed
+
+
+def test_without_a_compiler_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_code, "available", lambda: False)
+    code = KernelCode(True, "silu")
+    code.prepare()
+    code.poll()
+    code.wait(1)
+    assert code.failed

@@ -1,0 +1,180 @@
+"""Fused steps change weights, optimizer and terms as plain ones do. Real machine code, compiled here."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.fused.object_code import available, kernel_code
+from vaeviewer.backend.fused.step import FusedStep, can_fuse
+from vaeviewer.backend.models.gradient import ElboGradient, StepTerms
+from vaeviewer.backend.models.vae import VAE
+from vaeviewer.backend.optimizers import Adam
+from vaeviewer.backend.pixels import to_unit
+from vaeviewer.backend.randomness import named_generator
+
+PIXELS = 200  # no multiple of what a kernel takes at once
+
+pytestmark = pytest.mark.skipif(not available(), reason="no compiler is installed")
+
+
+class Model:
+    """A model with biases, so that a mistake there shows, and its optimizer."""
+
+    def __init__(self, settings: Settings, dtype: torch.dtype) -> None:
+        self.settings, self.dtype = settings, dtype
+        vae = VAE(settings.model, PIXELS)
+        vae.initialize(named_generator(4, "weights"))
+        with torch.no_grad():
+            for parameter in vae.parameters():
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=named_generator(4, "more")))
+        self.gradient = ElboGradient(settings.model, vae, dtype)
+        self.weights = self.gradient.parameters.values.detach()
+        self.optimizer = Adam(self.weights, self.gradient.parameters.grad)
+        self._fused: FusedStep | None = None
+
+    def plain(self, levels: Tensor, noise: Tensor, beta: float, rate: float) -> StepTerms:
+        terms = self.gradient(to_unit(levels), noise, beta)
+        self.optimizer.step(rate)
+        return terms
+
+    def fused(self, levels: Tensor, noise: Tensor, beta: float, rate: float) -> StepTerms:
+        if self._fused is None:
+            code = kernel_code(self.dtype == torch.bfloat16, self.settings.model.activation)
+            code.prepare()
+            code.wait(100)
+            assert code.addresses is not None
+            layers = len(self.settings.model.hidden)
+            self.gradient.round_weights()
+            self._fused = FusedStep(self.gradient, self.optimizer, code.addresses, layers)
+        return self._fused(levels, noise, beta, rate)
+
+
+def batch(rows: int, dim: int, seed: int = 1) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    levels = torch.randint(0, 256, (rows, PIXELS), generator=generator, dtype=torch.uint8)
+    levels[:, ::3] = 0
+    return levels, torch.randn(1, rows, dim, generator=generator)
+
+
+def pair(dtype: torch.dtype = torch.float32, **changes: Any) -> tuple[Model, Model]:
+    settings = updated(Settings(), **changes)
+    return Model(settings, dtype), Model(settings, dtype)
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("activation", "hidden", "dim"),
+    [
+        *itertools.product(["silu"], [(40,), (150, 33), (40, 24, 7)], [2, 5]),
+        ("tanh", (150, 33), 2),
+        ("relu", (150, 33), 2),
+    ],
+)
+def test_a_step_is_the_plain_one(activation: str, hidden: tuple[int, ...], dim: int, threads: int) -> None:
+    plain, fused = pair(activation=activation, hidden=hidden, latent_dim=dim)
+    levels, noise = batch(130, dim)  # more rows than factors of one logarithm
+    expected = plain.plain(levels, noise, 1.5, 1e-3)
+    found = fused.fused(levels, noise, 1.5, 1e-3)
+    for name, value in expected._asdict().items():
+        torch.testing.assert_close(getattr(found, name), value, rtol=2e-5, atol=2e-6, msg=name)
+    # After one step the mean holds a tenth of the gradient, and the square a thousandth of its square.
+    names = plain.gradient.parameters.views
+    means = (names(plain.optimizer.state["exp_avg"]), names(fused.optimizer.state["exp_avg"]))
+    squares = (names(plain.optimizer.state["exp_avg_sq"]), names(fused.optimizer.state["exp_avg_sq"]))
+    for name, value in means[0].items():
+        scale = float(value.abs().max())
+        torch.testing.assert_close(means[1][name], value, rtol=1e-4, atol=1e-5 * scale, msg=name)
+        torch.testing.assert_close(squares[1][name], squares[0][name], rtol=1e-3, atol=1e-6 * scale**2)
+    # Where a gradient is all but zero its sign decides about a whole step of Adam.
+    large = plain.optimizer.state["exp_avg"].abs() > 1e-4 * plain.optimizer.state["exp_avg"].abs().max()
+    torch.testing.assert_close(fused.weights[large], plain.weights[large], rtol=1e-5, atol=1e-6)
+
+
+def test_many_steps_stay_together_while_rate_beta_and_batch_change() -> None:
+    plain, fused = pair(hidden=(64, 32))
+    for number in range(30):
+        levels, noise = batch(60 if number < 20 else 31, 2, seed=number)
+        beta, rate = 1.0 + number / 10, 1e-3 / (1 + number)
+        expected = plain.plain(levels, noise, beta, rate)
+        found = fused.fused(levels, noise, beta, rate)
+        torch.testing.assert_close(found.reconstruction, expected.reconstruction, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(found.kl, expected.kl, rtol=1e-3, atol=1e-3)
+    assert float(fused.optimizer.state["step"]) == 30
+    assert (fused.weights - plain.weights).abs().mean() < 1e-6
+
+
+def test_bfloat16_products_are_as_far_from_float32_as_the_plain_ones() -> None:
+    exact, plain = pair(hidden=(96, 48))[0], pair(torch.bfloat16, hidden=(96, 48))[0]
+    fused = pair(torch.bfloat16, hidden=(96, 48))[1]
+    levels, noise = batch(128, 2)
+    terms = [exact.plain(levels, noise, 1.0, 1e-3), plain.plain(levels, noise, 1.0, 1e-3)]
+    terms.append(fused.fused(levels, noise, 1.0, 1e-3))
+    means = [model.optimizer.state["exp_avg"] for model in (exact, plain, fused)]
+    far = [float((mean - means[0]).norm() / means[0].norm()) for mean in means]
+    assert far[1] < 0.02
+    assert far[2] < 1.2 * far[1]
+    torch.testing.assert_close(terms[2].reconstruction, terms[0].reconstruction, rtol=1e-3, atol=0.1)
+    torch.testing.assert_close(terms[2].loc, terms[0].loc, rtol=0.02, atol=0.02)
+    count = len(fused.gradient.rounded)
+    assert torch.equal(fused.gradient.rounded, fused.weights[:count].bfloat16())
+
+
+def test_it_is_the_same_again_bit_for_bit() -> None:
+    torch.set_num_threads(2)
+    models = pair(torch.bfloat16, hidden=(150, 70))
+    for number in range(10):
+        for model in models:
+            model.fused(*batch(100, 2, seed=number), 1.0, 1e-3)
+    assert torch.equal(models[0].weights, models[1].weights)
+
+
+@pytest.mark.parametrize("activation", ["silu", "tanh", "relu"])
+@pytest.mark.parametrize(
+    "place", ["encoder.0.bias", "encoder.2.weight", "decoder.0.weight", "decoder.2.bias"]
+)
+def test_what_is_not_finite_is_never_hidden(activation: str, place: str) -> None:
+    model = pair(activation=activation, hidden=(64, 32))[0]
+    model.gradient.parameters.views(model.weights)[place].view(-1)[3] = float("nan")
+    terms = model.fused(*batch(20, 2), 1.0, 1e-3)
+    assert not torch.isfinite(terms.reconstruction)
+
+
+def test_log_variances_are_cut_off_and_pass_no_gradient_there() -> None:
+    plain, fused = pair(hidden=(16,))
+    for model in (plain, fused):
+        bias = model.gradient.parameters.views(model.weights)["encoder.1.bias"]
+        bias[2:] = torch.tensor([50.0, -50.0])
+    levels, noise = batch(20, 2)
+    expected, found = (plain.plain(levels, noise, 1.0, 1e-3), fused.fused(levels, noise, 1.0, 1e-3))
+    assert set(found.log_variance.view(-1).tolist()) == {12.0, -12.0}
+    torch.testing.assert_close(found.kl, expected.kl)
+    views = fused.gradient.parameters.views(fused.optimizer.state["exp_avg"])
+    assert (views["encoder.1.bias"][2:] == 0).all()
+    assert (views["encoder.1.bias"][:2] != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "fuses"),
+    [
+        ({}, True),
+        ({"optimizer": "adagrad"}, False),
+        ({"samples": 2}, False),
+        ({"likelihood": "gaussian"}, False),
+    ],
+)
+def test_which_runs_can_be_fused(changes: dict[str, Any], fuses: bool) -> None:
+    assert can_fuse(updated(Settings(), **changes), torch.device("cpu")) == fuses
+    assert not can_fuse(updated(Settings(), **changes), torch.device("cuda"))
