@@ -9,6 +9,9 @@ another kind, training stays on the plain path of ``backend.models.gradient``: t
 WORDS = 16
 """Whole numbers of 64 bits that a kernel is called with."""
 
+CHUNK_ROWS = 16
+"""Rows of a matrix that one thread takes at a time."""
+
 KERNELS = (
     "levels",
     "activate",
@@ -17,9 +20,12 @@ KERNELS = (
     "back",
     "back_to_z",
     "back_from_z",
+    "fold",
+    "fold_low",
     "sample",
     "back_sample",
     "bernoulli",
+    "log_likelihood",
     "adam",
     "adam_low",
 )

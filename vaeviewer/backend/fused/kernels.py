@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
+from vaeviewer.backend.fused import CHUNK_ROWS as ROWS
 from vaeviewer.backend.fused import WORDS
 from vaeviewer.backend.fused.vector_math import (
     ACTIVATIONS,
@@ -31,11 +32,12 @@ from vaeviewer.backend.fused.vector_math import (
 
 Kernel = Callable[[Any], None]
 
-NUMBERS, ROWS, COLUMNS = 16_384, 8, 128
-"""Sizes of a chunk: of a flat array, of a matrix by rows, and by columns."""
+NUMBERS, COLUMNS = 16_384, 128
+"""Sizes of a chunk of a flat array, and of a matrix by columns; by rows it is ``CHUNK_ROWS``."""
 
-FACTORS = 96
-"""How many probabilities of at least one half are multiplied before the logarithm is taken: 2⁻⁹⁶ is a normal number."""
+CHUNKS_OF_FACTORS = 100 // ROWS
+"""Chunks whose probabilities are multiplied before the logarithm is taken. Each is at least one half, and 2⁻¹⁰⁰ is a
+normal number."""
 
 _f32 = np.float32
 _ZERO, _HALF, _ONE, _TWELVE = _f32(0.0), _f32(0.5), _f32(1.0), _f32(12.0)
@@ -56,12 +58,15 @@ def kernels(bfloat16: bool, activation: str) -> dict[str, Kernel]:
         "activate": _activate(low, low, kind),
         "activate_to_z": _activate(low, FLOAT32, kind),
         "activate_from_z": _activate(FLOAT32, low, kind),
-        "back": _back(low, low, low, low, kind),
-        "back_to_z": _back(low, FLOAT32, FLOAT32, FLOAT32, kind),
-        "back_from_z": _back(FLOAT32, low, low, low, kind),
+        "back": _back(low, low, low, kind),
+        "back_to_z": _back(low, FLOAT32, FLOAT32, kind),
+        "back_from_z": _back(FLOAT32, low, low, kind),
+        "fold": _fold(FLOAT32),
+        "fold_low": _fold(low),
         "sample": _sample,
         "back_sample": _back_sample,
         "bernoulli": _bernoulli(low),
+        "log_likelihood": _log_likelihood,
         "adam": _adam(FLOAT32, None),
         "adam_low": _adam(low, low),
     }
@@ -110,13 +115,41 @@ def _activate(source: Format, target: Format, activation: Activation) -> Kernel:
     return activate
 
 
-def _back(above: Format, source: Format, target: Format, grads: Format, activation: Activation) -> Kernel:
+def _back(above: Format, source: Format, target: Format, activation: Activation) -> Kernel:
     above_at, read_above, source_at, read = above.at, above.read, source.at, source.read
-    target_at, write, grads_at, write_grad = target.at, target.write, grads.at, grads.write
+    target_at, write = target.at, target.write
     slope = activation.slope
 
     def back(call: Any) -> None:
-        """Rows, columns, gradient at activations, products, bias, gradient at sums, at bias, a float per column."""
+        """Rows, columns, gradient at the activations, products, bias, gradient at the sums, its totals over chunks."""
+        a = carray(call, (WORDS,), np.int64)
+        rows, columns = a[1], a[2]
+        bias = floats(a[5], 0, columns)
+        while True:
+            chunk = claim(call)
+            first = chunk * ROWS
+            if first >= rows:
+                break
+            total = floats(a[7], chunk * columns, columns)
+            for j in range(columns):
+                total[j] = _ZERO
+            for row in range(first, min(rows, first + ROWS)):
+                start = row * columns
+                product, grad = source_at(a[4], start, columns), above_at(a[3], start, columns)
+                out = target_at(a[6], start, columns)
+                for j in range(columns):
+                    d = read_above(grad[j]) * slope(read(product[j]) + bias[j])
+                    out[j] = write(d)
+                    total[j] += d
+
+    return back
+
+
+def _fold(target: Format) -> Kernel:
+    at, write = target.at, target.write
+
+    def fold(call: Any) -> None:
+        """Rows, columns, what to add up, its total over the rows, a float per column."""
         a = carray(call, (WORDS,), np.int64)
         rows, columns = a[1], a[2]
         while True:
@@ -124,22 +157,17 @@ def _back(above: Format, source: Format, target: Format, grads: Format, activati
             if first >= columns:
                 break
             width = min(columns - first, COLUMNS)
-            bias, total = floats(a[5], first, width), floats(a[8], first, width)
+            out, total = at(a[4], first, width), floats(a[5], first, width)
             for j in range(width):
                 total[j] = _ZERO
             for row in range(rows):
-                start = row * columns + first
-                product, grad = source_at(a[4], start, width), above_at(a[3], start, width)
-                out = target_at(a[6], start, width)
+                part = floats(a[3], row * columns + first, width)
                 for j in range(width):
-                    d = read_above(grad[j]) * slope(read(product[j]) + bias[j])
-                    out[j] = write(d)
-                    total[j] += d
-            bias_grad = grads_at(a[7], first, width)
+                    total[j] += part[j]
             for j in range(width):
-                bias_grad[j] = write_grad(total[j])
+                out[j] = write(total[j])
 
-    return back
+    return fold
 
 
 def _sample(call: Any) -> None:
@@ -195,52 +223,78 @@ def _bernoulli(low: Format) -> Kernel:
     at, read, write = low.at, low.read, low.write
 
     def bernoulli(call: Any) -> None:
-        """Rows, columns, products, bias, grey levels, gradient at the logits, at the bias, and three floats per column.
+        """Rows, columns, products, bias, grey levels, gradient at the logits, and three totals over each chunk.
 
-        The first of those is the column's share of log p(x|z), averaged over the rows. The gradients are those of its
-        negative. Of the logarithm of σ(|l|) see ``backend.models.gradient``.
+        These are of x·l − max(l, 0), of that gradient, and the product of σ(|l|). The gradient is that of −log p(x|z)
+        averaged over the rows. Of the logarithm of σ(|l|) see ``backend.models.gradient``.
         """
         a = carray(call, (WORDS,), np.int64)
         rows, columns = a[1], a[2]
         share = _ONE / _f32(rows)
+        bias = floats(a[4], 0, columns)
         while True:
-            first = claim(call) * COLUMNS
-            if first >= columns:
+            chunk = claim(call)
+            first = chunk * ROWS
+            if first >= rows:
                 break
-            width = min(columns - first, COLUMNS)
-            bias = floats(a[4], first, width)
-            log_p, likelier, total = (
-                floats(a[8], first, width),
-                floats(a[9], first, width),
-                floats(a[10], first, width),
+            place = chunk * columns
+            log_p, total, likelier = (
+                floats(a[7], place, columns),
+                floats(a[8], place, columns),
+                floats(a[9], place, columns),
             )
-            for j in range(width):
-                log_p[j], likelier[j], total[j] = _ZERO, _ONE, _ZERO
-            for block in range(0, rows, FACTORS):
-                for row in range(block, min(rows, block + FACTORS)):
-                    start = row * columns + first
-                    product, grey, out = (
-                        at(a[3], start, width),
-                        bytes_at(a[5], start, width),
-                        at(a[6], start, width),
-                    )
-                    for j in range(width):
-                        logit, x = read(product[j]) + bias[j], _f32(grey[j]) * _LEVEL
-                        p = sigmoid(logit)
-                        log_p[j] += x * logit - max(logit, _ZERO)
-                        likelier[j] *= max(p, _ONE - p)
-                        d = (p - x) * share
-                        out[j] = write(d)
-                        total[j] += d
-                for j in range(width):
-                    log_p[j] += _f32(math.log(likelier[j]))
-                    likelier[j] = _ONE
-            bias_grad = at(a[7], first, width)
-            for j in range(width):
-                log_p[j] *= share
-                bias_grad[j] = write(total[j])
+            for j in range(columns):
+                log_p[j], total[j], likelier[j] = _ZERO, _ZERO, _ONE
+            for row in range(first, min(rows, first + ROWS)):
+                start = row * columns
+                product, out = at(a[3], start, columns), at(a[6], start, columns)
+                grey = bytes_at(a[5], start, columns)
+                for j in range(columns):
+                    logit, x = read(product[j]) + bias[j], _f32(grey[j]) * _LEVEL
+                    p = sigmoid(logit)
+                    log_p[j] += x * logit - max(logit, _ZERO)
+                    likelier[j] *= max(p, _ONE - p)
+                    d = (p - x) * share
+                    out[j] = write(d)
+                    total[j] += d
 
     return bernoulli
+
+
+def _log_likelihood(call: Any) -> None:
+    """Chunks, columns, images, totals and products over the chunks, each column's share of log p(x|z), two floats each.
+
+    The share is averaged over the images.
+    """
+    a = carray(call, (WORDS,), np.int64)
+    chunks, columns = a[1], a[2]
+    share = _ONE / _f32(a[3])
+    while True:
+        first = claim(call) * COLUMNS
+        if first >= columns:
+            break
+        width = min(columns - first, COLUMNS)
+        out, total, product = (
+            floats(a[6], first, width),
+            floats(a[7], first, width),
+            floats(a[8], first, width),
+        )
+        for j in range(width):
+            total[j], product[j] = _ZERO, _ONE
+        for chunk in range(chunks):
+            log_p, likelier = (
+                floats(a[4], chunk * columns + first, width),
+                floats(a[5], chunk * columns + first, width),
+            )
+            for j in range(width):
+                total[j] += log_p[j]
+                product[j] *= likelier[j]
+            if chunk % CHUNKS_OF_FACTORS == CHUNKS_OF_FACTORS - 1 or chunk == chunks - 1:
+                for j in range(width):
+                    total[j] += _f32(math.log(product[j]))
+                    product[j] = _ONE
+        for j in range(width):
+            out[j] = share * total[j]
 
 
 def _adam(grads: Format, copy: Format | None) -> Kernel:
