@@ -20,7 +20,7 @@ intrinsic: Callable[[Any], Any] = extending.intrinsic
 inlined: Callable[[Any], Any] = njit(inline="always", fastmath=EXACT_ENOUGH, error_model="numpy")
 
 _f32 = np.float32
-_ZERO, _HALF, _ONE, _TWO = _f32(0.0), _f32(0.5), _f32(1.0), _f32(2.0)
+_ZERO, _ONE, _TWO = _f32(0.0), _f32(1.0), _f32(2.0)
 
 
 # Memory
@@ -123,16 +123,19 @@ _LN2_HIGH, _LN2_LOW = _f32(0.693359375), _f32(-2.12194440e-4)
 _P0, _P1, _P2 = _f32(1.9875691500e-4), _f32(1.3981999507e-3), _f32(8.3334519073e-3)
 _P3, _P4, _P5 = _f32(4.1665795894e-2), _f32(1.6666665459e-1), _f32(5.0000001201e-1)
 _LEAST, _MOST = _f32(-87.0), _f32(88.0)
+# Added to a small number, it leaves that number's nearest integer in the last bits of the sum.
+_TO_INTEGER = _f32(1.5 * 2**23)
 
 
 @inlined
 def exp(x: Any) -> Any:
     """eˣ within 2 units in the last place, for x cut off at −87 and 88; NaN for NaN."""
     bounded = min(max(x, _LEAST), _MOST)
-    power = np.floor(bounded * _LOG2_E + _HALF)
+    shifted = bounded * _LOG2_E + _TO_INTEGER
+    power = shifted - _TO_INTEGER
     r = bounded - power * _LN2_HIGH - power * _LN2_LOW  # ln 2 in two parts: the first product is exact
     p = ((((_P0 * r + _P1) * r + _P2) * r + _P3) * r + _P4) * r + _P5
-    scale = _float(np.uint32((np.int32(power) + np.int32(127)) << np.int32(23)))
+    scale = _float(np.uint32((_bits(shifted) + np.uint32(127)) << np.uint32(23)))
     return (p * (r * r) + r + _ONE) * scale if x == x else x
 
 
