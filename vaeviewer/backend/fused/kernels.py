@@ -119,9 +119,13 @@ def _back(above: Format, source: Format, target: Format, activation: Activation)
     above_at, read_above, source_at, read = above.at, above.read, source.at, source.read
     target_at, write = target.at, target.write
     slope = activation.slope
+    in_place = above is target
 
     def back(call: Any) -> None:
-        """Rows, columns, gradient at the activations, products, bias, gradient at the sums, its totals over chunks."""
+        """Rows, columns, gradient at the activations, products, bias, gradient at the sums, its totals over chunks.
+
+        The gradients are in the same memory where they are of the same format.
+        """
         a = carray(call, (WORDS,), np.int64)
         rows, columns = a[1], a[2]
         bias = floats(a[5], 0, columns)
@@ -136,7 +140,8 @@ def _back(above: Format, source: Format, target: Format, activation: Activation)
             for row in range(first, min(rows, first + ROWS)):
                 start = row * columns
                 product, grad = source_at(a[4], start, columns), above_at(a[3], start, columns)
-                out = target_at(a[6], start, columns)
+                # Only of the very same array does the compiler know that it overlaps nothing.
+                out = grad if in_place else target_at(a[6], start, columns)
                 for j in range(columns):
                     d = read_above(grad[j]) * slope(read(product[j]) + bias[j])
                     out[j] = write(d)
@@ -223,10 +228,10 @@ def _bernoulli(low: Format) -> Kernel:
     at, read, write = low.at, low.read, low.write
 
     def bernoulli(call: Any) -> None:
-        """Rows, columns, products, bias, grey levels, gradient at the logits, and three totals over each chunk.
+        """Rows, columns, products, bias, grey levels, and three totals over each chunk.
 
-        These are of x·l − max(l, 0), of that gradient, and the product of σ(|l|). The gradient is that of −log p(x|z)
-        averaged over the rows. Of the logarithm of σ(|l|) see ``backend.models.gradient``.
+        The gradient at the logits takes the products' place: that of −log p(x|z) averaged over the rows. The totals
+        are of x·l − max(l, 0), of that gradient, and the product of σ(|l|): see ``backend.models.gradient``.
         """
         a = carray(call, (WORDS,), np.int64)
         rows, columns = a[1], a[2]
@@ -239,23 +244,22 @@ def _bernoulli(low: Format) -> Kernel:
                 break
             place = chunk * columns
             log_p, total, likelier = (
+                floats(a[6], place, columns),
                 floats(a[7], place, columns),
                 floats(a[8], place, columns),
-                floats(a[9], place, columns),
             )
             for j in range(columns):
                 log_p[j], total[j], likelier[j] = _ZERO, _ZERO, _ONE
             for row in range(first, min(rows, first + ROWS)):
                 start = row * columns
-                product, out = at(a[3], start, columns), at(a[6], start, columns)
-                grey = bytes_at(a[5], start, columns)
+                product, grey = at(a[3], start, columns), bytes_at(a[5], start, columns)
                 for j in range(columns):
                     logit, x = read(product[j]) + bias[j], _f32(grey[j]) * _LEVEL
                     p = sigmoid(logit)
                     log_p[j] += x * logit - max(logit, _ZERO)
                     likelier[j] *= max(p, _ONE - p)
                     d = (p - x) * share
-                    out[j] = write(d)
+                    product[j] = write(d)
                     total[j] += d
 
     return bernoulli

@@ -133,12 +133,12 @@ class FusedStep:
             kernel = "activate_from_z" if i == 0 else "activate"
             self._call(kernel, rows, width, products[name], exact[f"{name}.bias"], h)
         name = f"decoder.{last}"
-        inputs[name], logits, grad = h, low(rows, pixels), low(rows, pixels)
-        self._forward(name, h, logits)
+        inputs[name], grad = h, low(rows, pixels)
+        self._forward(name, h, grad)
         chunks = -(-rows // CHUNK_ROWS)
         totals = [new(chunks, pixels) for _ in range(3)]
         bias, log_p = exact[f"{name}.bias"], new(pixels)
-        self._likelihood = self._call("bernoulli", rows, pixels, logits, bias, x, grad, *totals)
+        self._likelihood = self._call("bernoulli", rows, pixels, grad, bias, x, *totals)
         self._call(
             "log_likelihood", chunks, pixels, rows, totals[0], totals[2], log_p, new(pixels), new(pixels)
         )
@@ -150,8 +150,7 @@ class FusedStep:
             self._weight_grad(above, grad, inputs[above])
             above_grad = torch.empty_like(inputs[above])
             self._input_grad(above, grad, above_grad)
-            grad = torch.empty_like(products[name])
-            self._back("back_to_z" if i == 0 else "back", name, above_grad, products[name], grad)
+            grad = self._back("back_to_z" if i == 0 else "back", name, above_grad, products[name])
         dz = new(rows, dim)
         from_z_grad = torch.empty_like(from_z)
         self._operations.append(partial(torch.mm, z.t(), grad, out=from_z_grad))
@@ -165,8 +164,7 @@ class FusedStep:
             self._weight_grad(above, grad, inputs[above])
             above_grad = torch.empty_like(inputs[above])
             self._input_grad(above, grad, above_grad)
-            grad = torch.empty_like(products[name])
-            self._back("back_from_z" if i == last - 1 else "back", name, above_grad, products[name], grad)
+            grad = self._back("back_from_z" if i == last - 1 else "back", name, above_grad, products[name])
         self._weight_grad("encoder.0", grad, x)
 
         self._fold(log_p.unsqueeze(1), self._terms[:1])
@@ -217,13 +215,16 @@ class FusedStep:
         weight = self._gradient.weights[f"{layer}.weight"]
         self._operations.append(partial(torch.mm, grad, weight, out=out))
 
-    def _back(self, kernel: str, layer: str, above: Tensor, products: Tensor, grad: Tensor) -> None:
+    def _back(self, kernel: str, layer: str, above: Tensor, products: Tensor) -> Tensor:
+        """From the gradient at a layer's activations that at its sums."""
+        grad = above if above.dtype == products.dtype else torch.empty_like(products)
         rows, width = products.shape
         flat = self._gradient.parameters
         bias = flat.views(flat.values.detach())[f"{layer}.bias"]
         totals = bias.new_empty(-(-rows // CHUNK_ROWS), width)
         self._call(kernel, rows, width, above, products, bias, grad, totals)
         self._fold(totals, self._gradient.grads[f"{layer}.bias"])
+        return grad
 
     def _fold(self, rows: Tensor, out: Tensor) -> None:
         """The sum of all rows."""
