@@ -78,7 +78,7 @@ def test_a_run_switches_as_soon_as_it_can(digits: ImageDataset, small: Settings)
     plain._stepper._code = None
     trainer = Trainer(digits, settings)
     assert trainer.mode == "float32"
-    trainer.prepare()
+    trainer.prepare(wait=True)
     advance(trainer, 2)
     assert trainer.mode == "float32"  # the first steps never wait
     advance(trainer, 28)

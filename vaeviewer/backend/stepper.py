@@ -99,11 +99,12 @@ class Stepper:
             self._captured = self._capture(x, noise, torch.tensor(beta, device=x.device))
         return self._captured(x, noise, beta)
 
-    def prepare(self) -> None:
-        """Wait for what makes steps fast, so that none is slow for want of it."""
+    def prepare(self, *, wait: bool) -> None:
+        """Have ready what makes steps fast, or wait until it is, so that none is slow for want of it."""
         if self._code is not None:
             self._code.prepare()
-            self._code.wait(COMPILE_SECONDS)
+            if wait:
+                self._code.wait(COMPILE_SECONDS)
 
     def state(self) -> Mapping[str, Tensor]:
         """The optimizer's tensors by name; live, so copy them."""

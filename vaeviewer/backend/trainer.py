@@ -157,9 +157,12 @@ class Trainer:
 
     # Training
 
-    def prepare(self) -> None:
-        """Wait for what makes steps fast. Training needs not: it begins at once and becomes fast when it can."""
-        self._stepper.prepare()
+    def prepare(self, *, wait: bool) -> None:
+        """Begin to compile what makes steps fast, unless that was done, and perhaps wait for it.
+
+        Training needs neither: it begins at once and becomes fast when it can.
+        """
+        self._stepper.prepare(wait=wait)
 
     def step(self) -> None:
         """Take one gradient step on the next batch; its terms wait in the block for :meth:`finish_block`."""

@@ -76,7 +76,7 @@ def _compare(dataset: ImageDataset, settings: Settings, quick: bool) -> dict[str
         "limit": _products_alone(settings.model, dataset.image_shape, batch_size, ours.device),
     }
     for trainer in (ours, fp32):
-        trainer.prepare()
+        trainer.prepare(wait=True)
         while trainer.step_count <= COMPILE_FROM:
             trainer.step()
             trainer.finish_block()

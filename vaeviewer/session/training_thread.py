@@ -316,6 +316,8 @@ class TrainingThread:
         self._publisher.end(trainer)
         (save or self.run_keeper.rest)(trainer)
         self._enter(state)
+        if not self._leave.is_set():
+            trainer.prepare(wait=False)  # while the processor has nothing else to do
 
     # When something goes wrong
 

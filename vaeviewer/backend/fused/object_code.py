@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import hashlib
 import importlib.metadata
@@ -75,7 +74,6 @@ class KernelCode:
             log.warning("the compiler of the fused step did not start", exc_info=True)
             self.failed = True
             return
-        atexit.register(self._compiler.kill)
 
     def poll(self) -> None:
         """Load the kernels if a compilation under way is done by now."""
@@ -92,7 +90,6 @@ class KernelCode:
             self._finish(self._compiler)
 
     def _finish(self, compiler: subprocess.Popen[bytes]) -> None:
-        atexit.unregister(compiler.kill)
         self._compiler = None
         assert self._path is not None, "prepared"
         if not self._load(self._path):
