@@ -142,7 +142,8 @@ def train(options: argparse.Namespace) -> int:
     else:
         print(
             f"{trainer.epoch:g} epochs, {trainer.step_count:,} steps in {seconds:.1f} s "
-            f"({report['images_per_s']:,.0f} images/s on {trainer.device.type}, {trainer.threads} threads)"
+            f"({report['images_per_s']:,.0f} images/s on {trainer.device.type}, {trainer.threads} threads, "
+            f"{trainer.mode})"
         )
         print(_terms_line(held_out, settings))
         print(f"saved in {out}")

@@ -191,6 +191,15 @@ def test_the_gaussian_fields_wait_for_their_likelihood(form: ConfigForm) -> None
     assert form.editor("gaussian_scale").isEnabled()
 
 
+def test_presets_say_nothing_about_repeating_a_run(form: ConfigForm) -> None:
+    form.set_settings(updated(PRESETS["paper"], repeatable="on"))
+    box = preset_box(form)
+    assert box.currentData() == "paper"
+    box.activated.emit(box.findData("default"))
+    assert form.settings() == updated(PRESETS["default"], repeatable="on")
+    assert box.currentData() == "default"
+
+
 def test_presets_are_offered_and_an_edit_makes_them_custom(form: ConfigForm) -> None:
     said = heard(form)
     box = preset_box(form)

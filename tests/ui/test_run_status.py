@@ -18,8 +18,9 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
-from vaeviewer.backend import atomic_files
+from vaeviewer.backend import atomic_files, stepper
 from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.fused import object_code
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.labels import LiveLabel
 from vaeviewer.ui.main_window import MainWindow
@@ -80,6 +81,22 @@ def test_the_words_follow_the_run(qtbot: QtBot, make_window: MakeWindow, small: 
     qtbot.waitUntil(lambda: label.text() == "")
     assert window.windowTitle() == "600 digits[*] · vaeviewer"
     assert (before / "manifest.json").exists()
+
+
+@pytest.mark.skipif(not object_code.available(), reason="no compiler is installed")
+def test_it_says_when_steps_are_fused(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stepper, "COMPILE_FROM", 2)
+    window = make_window(updated(small, epochs=100_000, precision="float32"))
+    label = window.findChild(QLabel, "deviceStatus")
+    assert label is not None
+    assert label.text() == "CPU, 1 thread"
+    assert "float32" in label.toolTip()
+    window.session.request(Action.TRAIN)
+    qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread, fused", timeout=60_000)
+    window.session.request(Action.RESET)
+    qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread", timeout=30_000)
 
 
 def test_without_a_folder_it_is_not_saved_yet(qtbot: QtBot, make_window: MakeWindow, small: Settings) -> None:

@@ -8,7 +8,7 @@ import sys
 import threading
 from contextlib import suppress
 
-from threadpoolctl import threadpool_info
+from vaeviewer.backend.openmp import torch_runtime
 
 _CALLED_BY_EACH = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -35,10 +35,10 @@ def one_thread_per_core(threads: int) -> bool:
     def note(_: int | None) -> None:
         ids.append(threading.get_native_id())
 
-    library = next((pool["filepath"] for pool in threadpool_info() if pool["user_api"] == "openmp"), None)
+    library = torch_runtime()
     if library is None:
         return False
-    with suppress(OSError, AttributeError):  # another runtime, or no say in the matter
+    with suppress(OSError):  # no say in the matter
         # Each thread of the team calls note once.
         ctypes.CDLL(library).GOMP_parallel(_CALLED_BY_EACH(note), None, threads, 0)
         for thread, core in zip(ids, sorted(_cores()), strict=False):

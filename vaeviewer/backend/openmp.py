@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from functools import cache
 
@@ -16,8 +17,8 @@ def torch_runtime() -> str | None:
         return None
     import torch
 
-    root = str(next(iter(torch.__path__)))
+    root = os.path.realpath(next(iter(torch.__path__)))
     pools = [pool["filepath"] for pool in threadpool_info() if pool["user_api"] == "openmp"]
     # Another package may have brought another runtime.
-    pools.sort(key=lambda path: not path.startswith(root))
+    pools.sort(key=lambda path: not os.path.realpath(path).startswith(root))
     return next((path for path in pools if hasattr(ctypes.CDLL(path), "GOMP_parallel")), None)

@@ -197,10 +197,14 @@ class ConfigForm(QScrollArea):
             self.settings_changed.emit(settings)
 
     def _preset_chosen(self, index: int) -> None:
-        settings = PRESETS[self._preset.itemData(index)]
+        settings = self._preset_here(PRESETS[self._preset.itemData(index)])
         if settings != self._settings:
             self.set_settings(settings)
             self.settings_changed.emit(settings)
+
+    def _preset_here(self, preset: Settings) -> Settings:
+        """A preset as it is chosen here: it says nothing about repeating a run."""
+        return updated(preset, repeatable=self._settings.train.repeatable)
 
     def _refresh(self) -> None:
         """Enable what may be edited now, say why for the rest, and name the preset that fits."""
@@ -211,7 +215,7 @@ class ConfigForm(QScrollArea):
             text = f"{row.help} {reason}" if reason else row.help
             row.editor.widget.setToolTip(text)
             row.label.setToolTip(text)
-        names = [name for name, preset in PRESETS.items() if preset == self._settings]
+        names = [name for name, preset in PRESETS.items() if self._preset_here(preset) == self._settings]
         self._preset.setCurrentIndex(self._preset.findData(names[0]) if names else -1)
         self._preset.setEnabled(self._run_reason is None)
         self._preset.setToolTip(self._run_reason or "All settings at once, to start from.")

@@ -27,6 +27,7 @@ from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.config_form import ConfigForm
 from vaeviewer.ui.decoded_image_view import DecodedImageView
+from vaeviewer.ui.first_size import first_size
 from vaeviewer.ui.latent_view import LatentView
 from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.manifold_panel import ManifoldPanel
@@ -456,7 +457,7 @@ class MainWindow(QMainWindow):
         self.closed.emit()
 
     def _restore_layout(self) -> None:
-        self.resize(self.sizeHint())
+        self.resize(first_size(self.sizeHint(), self.minimumSizeHint(), self.screen().availableSize()))
         geometry, state = self._store.value("window/geometry"), self._store.value("window/state")
         if isinstance(geometry, QByteArray):
             self.restoreGeometry(geometry)
