@@ -95,6 +95,9 @@ def test_it_says_when_steps_are_fused(
     assert "float32" in label.toolTip()
     window.session.request(Action.TRAIN)
     qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread, fused", timeout=60_000)
+    window.session.request(Action.PAUSE)
+    qtbot.waitUntil(lambda: window.session.state is State.PAUSED, timeout=30_000)
+    assert label.text() == "CPU, 1 thread, fused"
     window.session.request(Action.RESET)
     qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread", timeout=30_000)
 
