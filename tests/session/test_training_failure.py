@@ -276,11 +276,11 @@ def test_a_step_without_memory_is_taken_with_a_smaller_batch(make: Make, small: 
 def lose(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Callable[[Trainer], None]:
     """The trainer's device, called CUDA, stops answering: whatever is asked of its tensors raises."""
     lost = watched.trainer
-    lost.device = torch.device("cuda")
     copied = trainer_module._copied
     theirs = {t.data_ptr() for t in (lost._loc, lost._row_steps, lost._stepper.parameters)}
 
     def fault(_trainer: Trainer) -> None:
+        lost.device = torch.device("cuda")
         error = getattr(torch, "AcceleratorError", RuntimeError)
 
         def dead(*_arguments: object) -> None:

@@ -75,6 +75,8 @@ def _compare(dataset: ImageDataset, settings: Settings, quick: bool) -> dict[str
         "fp32": lambda seconds: trainer_speed(fp32, seconds),
         "limit": _products_alone(settings.model, dataset.image_shape, batch_size, ours.device),
     }
+    ours.prepare(wait=False)
+    fp32.prepare(wait=False)
     for trainer in (ours, fp32):
         trainer.prepare(wait=True)
         while trainer.step_count <= COMPILE_FROM:

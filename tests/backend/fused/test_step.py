@@ -79,8 +79,7 @@ def threads(request: pytest.FixtureRequest) -> Any:
     ("activation", "hidden", "dim"),
     [
         *itertools.product(["silu"], [(40,), (150, 33), (40, 24, 7)], [2, 5]),
-        ("tanh", (150, 33), 2),
-        ("relu", (150, 33), 2),
+        ("tanh", (150, 33), 2),  # compiling takes seconds, and relu has its own tests beside the vector math
     ],
 )
 def test_a_step_is_the_plain_one(activation: str, hidden: tuple[int, ...], dim: int, threads: int) -> None:
@@ -141,7 +140,7 @@ def test_it_is_the_same_again_bit_for_bit() -> None:
     assert torch.equal(models[0].weights, models[1].weights)
 
 
-@pytest.mark.parametrize("activation", ["silu", "tanh", "relu"])
+@pytest.mark.parametrize("activation", ["silu", "tanh"])
 @pytest.mark.parametrize(
     "place", ["encoder.0.bias", "encoder.2.weight", "decoder.0.weight", "decoder.2.bias"]
 )

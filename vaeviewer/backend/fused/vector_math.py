@@ -17,7 +17,7 @@ EXACT_ENOUGH = {"contract", "nsz"}
 """What the compiler may do to sums and products: fuse them, ignore the sign of zero. Never assume finite numbers."""
 
 intrinsic: Callable[[Any], Any] = extending.intrinsic
-inlined: Callable[[Any], Any] = njit(inline="always", fastmath=EXACT_ENOUGH, error_model="numpy")
+compiled: Callable[[Any], Any] = njit(fastmath=EXACT_ENOUGH, error_model="numpy")
 
 _f32 = np.float32
 _ZERO, _ONE, _TWO = _f32(0.0), _f32(1.0), _f32(2.0)
@@ -45,7 +45,7 @@ def claim(_context: Any, _counter: Any) -> Any:
     return types.int64(types.voidptr), generate
 
 
-@inlined
+@compiled
 def floats(address: int, start: int, count: int) -> Any:
     """``count`` float32 numbers from the ``start``-th one at an address.
 
@@ -55,13 +55,13 @@ def floats(address: int, start: int, count: int) -> Any:
     return carray(_pointer(address + 4 * start), (count,), np.float32)
 
 
-@inlined
+@compiled
 def halves(address: int, start: int, count: int) -> Any:
     """``count`` bfloat16 numbers as their bits."""
     return carray(_pointer(address + 2 * start), (count,), np.uint16)
 
 
-@inlined
+@compiled
 def bytes_at(address: int, start: int, count: int) -> Any:
     """``count`` bytes."""
     return carray(_pointer(address + start), (count,), np.uint8)
@@ -86,19 +86,19 @@ def _float(_context: Any, _value: Any) -> Any:
     return types.float32(types.uint32), generate
 
 
-@inlined
+@compiled
 def _widen(half: Any) -> Any:
     return _float(np.uint32(np.uint32(half) << np.uint32(16)))
 
 
-@inlined
+@compiled
 def _narrow(x: Any) -> Any:
     bits = _bits(x)
     # To the nearest, ties to even. The processor's own NaNs stay NaNs.
     return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
 
 
-@inlined
+@compiled
 def _same(x: Any) -> Any:
     return x
 
@@ -127,7 +127,7 @@ _LEAST, _MOST = _f32(-87.0), _f32(88.0)
 _TO_INTEGER = _f32(1.5 * 2**23)
 
 
-@inlined
+@compiled
 def exp(x: Any) -> Any:
     """eˣ within 2 units in the last place, for x cut off at −87 and 88; NaN for NaN."""
     bounded = min(max(x, _LEAST), _MOST)
@@ -139,40 +139,40 @@ def exp(x: Any) -> Any:
     return (p * (r * r) + r + _ONE) * scale if x == x else x
 
 
-@inlined
+@compiled
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e⁻ˣ)."""
     return _ONE / (_ONE + exp(-x))
 
 
-@inlined
+@compiled
 def _silu(x: Any) -> Any:
     return x * sigmoid(x)
 
 
-@inlined
+@compiled
 def _silu_slope(x: Any) -> Any:
     s = sigmoid(x)
     return s * (_ONE + x * (_ONE - s))
 
 
-@inlined
+@compiled
 def _tanh(x: Any) -> Any:
     return _TWO * sigmoid(_TWO * x) - _ONE
 
 
-@inlined
+@compiled
 def _tanh_slope(x: Any) -> Any:
     t = _tanh(x)
     return _ONE - t * t
 
 
-@inlined
+@compiled
 def _relu(x: Any) -> Any:
     return x if x > _ZERO or x != x else _ZERO
 
 
-@inlined
+@compiled
 def _relu_slope(x: Any) -> Any:
     return _ONE if x > _ZERO else _ZERO
 
