@@ -69,6 +69,13 @@ def own_home(
     monkeypatch.setenv("VAEVIEWER_HOME", str(home))
 
 
+@pytest.fixture(autouse=True, scope="module")
+def only_what_is_new_is_searched() -> None:
+    """Keep the libraries that tests before have loaded out of each test's search for what it left."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails a test that leaves a Python thread, a QThread, a running QTimer or a top-level widget behind."""

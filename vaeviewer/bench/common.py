@@ -25,6 +25,11 @@ def median(values: Sequence[float]) -> float:
     return float(np.median(values))
 
 
+def paired(values: Sequence[float], others: Sequence[float]) -> float:
+    """The middle of the rounds' ratios: a machine whose speed changes every minute changes both sides of a round."""
+    return median([value / other for value, other in zip(values, others, strict=True)])
+
+
 def percentile(values: Sequence[float], share: float) -> float | None:
     """The value that ``share`` percent of the measurements do not exceed, or ``None`` without any."""
     return float(np.percentile(values, share)) if len(values) else None
