@@ -76,6 +76,11 @@ def only_what_is_new_is_searched() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Let Python tidy up at its end as if nothing had been kept out."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails a test that leaves a Python thread, a QThread, a running QTimer or a top-level widget behind."""
