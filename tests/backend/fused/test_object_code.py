@@ -77,8 +77,9 @@ def test_it_is_compiled_once_and_anew_where_damaged() -> None:
 def test_the_compiler_ends_with_its_parent(empty_cache: Path) -> None:
     script = (
         "from vaeviewer.backend.fused.object_code import KernelCode; import os, time; "
-        "code = KernelCode(False, 'relu'); code.prepare(); time.sleep(1); "
-        "print(code._compiler.pid, flush=True); os._exit(0)"
+        "code = KernelCode(False, 'relu'); code.prepare(); pid = code._compiler.pid\n"
+        "while os.getpriority(os.PRIO_PROCESS, pid) < 19: time.sleep(0.01)\n"  # it is under way
+        "print(pid, flush=True); os._exit(0)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     compiler = Path("/proc") / done.stdout.strip()
@@ -102,6 +103,20 @@ def test_a_compiler_that_fails_is_given_up(
     assert code.failed
     assert code.addresses is None
     assert "could not be" in caplog.text or "did not start" in caplog.text
+
+
+@needs_compiler
+@pytest.mark.parametrize("place", ["_key", "_linked"])
+def test_whatever_goes_wrong_steps_stay_plain(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> str:
+        raise RuntimeError("not on this machine")
+
+    monkeypatch.setattr(object_code, place, fail)
+    code = KernelCode(False, "silu")
+    code.prepare()
+    code.wait(100)
+    assert code.failed
+    assert code.addresses is None
 
 
 def test_a_compiler_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

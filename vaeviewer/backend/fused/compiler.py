@@ -39,9 +39,9 @@ def compiled(bfloat16: bool, activation: str) -> bytes:
 
 def _stay_behind() -> None:
     """Go last, and no further than the parent (Linux)."""
-    os.nice(19)
     set_signal_at_parents_death = 1
     ctypes.CDLL(None).prctl(set_signal_at_parents_death, signal.SIGKILL)
+    os.nice(19)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from vaeviewer.backend.fused.vector_math import (
     floats,
     sigmoid,
 )
+from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE
 
 Kernel = Callable[[Any], None]
 
@@ -40,7 +41,8 @@ CHUNKS_OF_FACTORS = 100 // ROWS
 normal number."""
 
 _f32 = np.float32
-_ZERO, _HALF, _ONE, _TWELVE = _f32(0.0), _f32(0.5), _f32(1.0), _f32(12.0)
+_ZERO, _HALF, _ONE = _f32(0.0), _f32(0.5), _f32(1.0)
+_LIMIT = _f32(MAX_LOG_VARIANCE)
 _LEVEL = _f32(1 / 255)
 
 
@@ -195,7 +197,7 @@ def _sample(call: Any) -> None:
             total = _ZERO
             for j in range(dim):
                 mu, r = head[j] + bias[j], head[dim + j] + bias[dim + j]
-                bounded = min(max(r, -_TWELVE), _TWELVE) if r == r else r
+                bounded = min(max(r, -_LIMIT), _LIMIT) if r == r else r
                 deviation = exp(_HALF * bounded)
                 raw[j], mean[j], log_variance[j] = r, mu, bounded
                 spread[j] = deviation * noise[j]
@@ -219,7 +221,7 @@ def _back_sample(call: Any) -> None:
             spread, head = floats(a[8], row * dim, dim), floats(a[9], row * 2 * dim, 2 * dim)
             for j in range(dim):
                 head[j] = dz[j] + share * mean[j]
-                inside = -_TWELVE < raw[j] < _TWELVE
+                inside = -_LIMIT < raw[j] < _LIMIT
                 d = _HALF * (dz[j] * spread[j] + share * (exp(log_variance[j]) - _ONE))
                 head[dim + j] = d if inside else _ZERO
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vaeviewer import paths
+from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE
 
 log = logging.getLogger(__name__)
 
@@ -59,21 +60,11 @@ class KernelCode:
         if not available():
             self.failed = True
             return
-        self._path = paths.cache_dir() / "kernels" / f"{self._activation}-{self._precision}-{_key()}.o"
-        if self._load(self._path):
-            return
-        words = ["-m", "vaeviewer.backend.fused.compiler", self._precision, self._activation, str(self._path)]
         try:
-            self._compiler = subprocess.Popen(
-                [sys.executable, *words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        except OSError:
+            self._begin()
+        except Exception:  # no reason to lose a run, which goes on without
             log.warning("the compiler of the fused step did not start", exc_info=True)
             self.failed = True
-            return
 
     def poll(self) -> None:
         """Load the kernels if a compilation under way is done by now."""
@@ -89,12 +80,29 @@ class KernelCode:
                 self._compiler.kill()
             self._finish(self._compiler)
 
+    def _begin(self) -> None:
+        self._path = paths.cache_dir() / "kernels" / f"{self._activation}-{self._precision}-{_key()}.o"
+        if self._load(self._path):
+            return
+        words = ["-m", "vaeviewer.backend.fused.compiler", self._precision, self._activation, str(self._path)]
+        self._compiler = subprocess.Popen(
+            [sys.executable, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
     def _finish(self, compiler: subprocess.Popen[bytes]) -> None:
         self._compiler = None
         assert self._path is not None, "prepared"
-        if not self._load(self._path):
-            log.warning("the fused step could not be compiled (exit code %s)", compiler.returncode)
+        try:
+            self.failed = not self._load(self._path)
+        except Exception:
+            log.warning("the fused step could not be loaded", exc_info=True)
             self.failed = True
+        else:
+            if self.failed:
+                log.warning("the fused step could not be compiled (exit code %s)", compiler.returncode)
 
     def _load(self, path: Path) -> bool:
         code = stored(path)
@@ -129,7 +137,8 @@ def _key() -> str:
     for name in ("__init__.py", "vector_math.py", "kernels.py", "compiler.py"):
         hashed.update(Path(__file__).with_name(name).read_bytes())
     versions = [importlib.metadata.version(package) for package in ("numba", "llvmlite")]
-    for text in (*versions, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()):
+    numbers = str(MAX_LOG_VARIANCE)
+    for text in (*versions, numbers, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()):
         hashed.update(text.encode())
     return hashed.hexdigest()[:16]
 
