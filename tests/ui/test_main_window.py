@@ -76,7 +76,8 @@ def test_dragging_while_it_trains(
     def look() -> None:
         QApplication.processEvents()
         steps.add(session.progress.step if session.progress else 0)
-        seen.add(window.decoded.grab().toImage().bits().tobytes())
+        picture = window.decoded.grab().toImage()  # by name: its bits are gone with it
+        seen.add(picture.constBits().tobytes())
 
     with caplog.at_level(logging.WARNING):
         qtbot.mouseClick(button(window, "trainButton"), Qt.MouseButton.LeftButton)
