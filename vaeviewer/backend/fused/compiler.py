@@ -19,7 +19,7 @@ def compiled(bfloat16: bool, activation: str) -> bytes:
     from numba import cfunc
 
     from vaeviewer.backend.fused.kernels import kernels
-    from vaeviewer.backend.fused.vector_math import EXACT_ENOUGH
+    from vaeviewer.backend.fused.memory import EXACT_ENOUGH
 
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(),

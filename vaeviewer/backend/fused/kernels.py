@@ -16,17 +16,15 @@ import numpy as np
 from numba import carray
 
 from vaeviewer.backend.fused import CHUNK_ROWS as ROWS
-from vaeviewer.backend.fused import WORDS
+from vaeviewer.backend.fused import OPERATION_WORDS, WORDS
+from vaeviewer.backend.fused.memory import bytes_at, call, claim, floats, words_at
 from vaeviewer.backend.fused.vector_math import (
     ACTIVATIONS,
     BFLOAT16,
     FLOAT32,
     Activation,
     Format,
-    bytes_at,
-    claim,
     exp,
-    floats,
     sigmoid,
 )
 from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE
@@ -56,6 +54,7 @@ def kernels(bfloat16: bool, activation: str) -> dict[str, Kernel]:
     low = BFLOAT16 if bfloat16 else FLOAT32
     kind = ACTIVATIONS[activation]
     return {
+        "run": _run,
         "levels": _levels(low),
         "activate": _activate(low, low, kind),
         "activate_to_z": _activate(low, FLOAT32, kind),
@@ -74,15 +73,34 @@ def kernels(bfloat16: bool, activation: str) -> dict[str, Kernel]:
     }
 
 
+def _run(program: Any) -> None:
+    """Operations, their address, GOMP_parallel, threads, errors: for the calling thread alone, see ``program``."""
+    a = carray(program, (WORDS,), np.int64)
+    operations = words_at(a[2], 0, a[1] * OPERATION_WORDS)
+    for i in range(a[1]):
+        at = i * OPERATION_WORDS
+        function, first, second, third = (
+            operations[at],
+            operations[at + 1],
+            operations[at + 2],
+            operations[at + 3],
+        )
+        if function == a[3]:  # a kernel and its words
+            words_at(second, 0, 1)[0] = 0
+            call(function, first, second, a[4], 0)
+        elif call(function, first, second, third, 0) != 0:
+            a[5] += 1
+
+
 def _levels(low: Format) -> Kernel:
     at, write = low.at, low.write
 
-    def levels(call: Any) -> None:
+    def levels(words: Any) -> None:
         """Count, grey levels 0 … 255, pixels 0 … 1."""
-        a = carray(call, (WORDS,), np.int64)
+        a = carray(words, (WORDS,), np.int64)
         total = a[1]
         while True:
-            start = claim(call) * NUMBERS
+            start = claim(words) * NUMBERS
             if start >= total:
                 break
             count = min(total - start, NUMBERS)
@@ -97,13 +115,13 @@ def _activate(source: Format, target: Format, activation: Activation) -> Kernel:
     source_at, read, target_at, write = source.at, source.read, target.at, target.write
     value = activation.value
 
-    def activate(call: Any) -> None:
+    def activate(words: Any) -> None:
         """Rows, columns, products x·Wᵀ, bias, activations."""
-        a = carray(call, (WORDS,), np.int64)
+        a = carray(words, (WORDS,), np.int64)
         rows, columns = a[1], a[2]
         bias = floats(a[4], 0, columns)
         while True:
-            first = claim(call) * ROWS
+            first = claim(words) * ROWS
             if first >= rows:
                 break
             for row in range(first, min(rows, first + ROWS)):
@@ -123,16 +141,16 @@ def _back(above: Format, source: Format, target: Format, activation: Activation)
     slope = activation.slope
     in_place = above is target
 
-    def back(call: Any) -> None:
+    def back(words: Any) -> None:
         """Rows, columns, gradient at the activations, products, bias, gradient at the sums, its totals over chunks.
 
         The gradients are in the same memory where they are of the same format.
         """
-        a = carray(call, (WORDS,), np.int64)
+        a = carray(words, (WORDS,), np.int64)
         rows, columns = a[1], a[2]
         bias = floats(a[5], 0, columns)
         while True:
-            chunk = claim(call)
+            chunk = claim(words)
             first = chunk * ROWS
             if first >= rows:
                 break
@@ -155,12 +173,12 @@ def _back(above: Format, source: Format, target: Format, activation: Activation)
 def _fold(target: Format) -> Kernel:
     at, write = target.at, target.write
 
-    def fold(call: Any) -> None:
+    def fold(words: Any) -> None:
         """Rows, columns, what to add up, its total over the rows, a float per column."""
-        a = carray(call, (WORDS,), np.int64)
+        a = carray(words, (WORDS,), np.int64)
         rows, columns = a[1], a[2]
         while True:
-            first = claim(call) * COLUMNS
+            first = claim(words) * COLUMNS
             if first >= columns:
                 break
             width = min(columns - first, COLUMNS)
@@ -177,13 +195,13 @@ def _fold(target: Format) -> Kernel:
     return fold
 
 
-def _sample(call: Any) -> None:
+def _sample(words: Any) -> None:
     """Rows, latent dimension, products at the head, bias, noise, raw log-variance, μ, log σ², σ·ε, z, KL/n by row."""
-    a = carray(call, (WORDS,), np.int64)
+    a = carray(words, (WORDS,), np.int64)
     rows, dim = a[1], a[2]
     bias, share = floats(a[4], 0, 2 * dim), _ONE / _f32(rows)
     while True:
-        first = claim(call) * ROWS
+        first = claim(words) * ROWS
         if first >= rows:
             break
         for row in range(first, min(rows, first + ROWS)):
@@ -206,13 +224,13 @@ def _sample(call: Any) -> None:
             kl[0] = _HALF * share * total
 
 
-def _back_sample(call: Any) -> None:
+def _back_sample(words: Any) -> None:
     """Rows, latent dimension, β/n, gradient at z, raw log-variance, μ, log σ², σ·ε, gradient at the head."""
-    a = carray(call, (WORDS,), np.int64)
+    a = carray(words, (WORDS,), np.int64)
     rows, dim = a[1], a[2]
     share = floats(a[3], 0, 1)[0]
     while True:
-        first = claim(call) * ROWS
+        first = claim(words) * ROWS
         if first >= rows:
             break
         for row in range(first, min(rows, first + ROWS)):
@@ -229,18 +247,18 @@ def _back_sample(call: Any) -> None:
 def _bernoulli(low: Format) -> Kernel:
     at, read, write = low.at, low.read, low.write
 
-    def bernoulli(call: Any) -> None:
+    def bernoulli(words: Any) -> None:
         """Rows, columns, products, bias, grey levels, and three totals over each chunk.
 
         The gradient at the logits takes the products' place: that of −log p(x|z) averaged over the rows. The totals
         are of x·l − max(l, 0), of that gradient, and the product of σ(|l|): see ``backend.models.gradient``.
         """
-        a = carray(call, (WORDS,), np.int64)
+        a = carray(words, (WORDS,), np.int64)
         rows, columns = a[1], a[2]
         share = _ONE / _f32(rows)
         bias = floats(a[4], 0, columns)
         while True:
-            chunk = claim(call)
+            chunk = claim(words)
             first = chunk * ROWS
             if first >= rows:
                 break
@@ -267,16 +285,16 @@ def _bernoulli(low: Format) -> Kernel:
     return bernoulli
 
 
-def _log_likelihood(call: Any) -> None:
+def _log_likelihood(words: Any) -> None:
     """Chunks, columns, images, totals and products over the chunks, each column's share of log p(x|z), two floats each.
 
     The share is averaged over the images.
     """
-    a = carray(call, (WORDS,), np.int64)
+    a = carray(words, (WORDS,), np.int64)
     chunks, columns = a[1], a[2]
     share = _ONE / _f32(a[3])
     while True:
-        first = claim(call) * COLUMNS
+        first = claim(words) * COLUMNS
         if first >= columns:
             break
         width = min(columns - first, COLUMNS)
@@ -308,14 +326,14 @@ def _adam(grads: Format, copy: Format | None) -> Kernel:
     copies = copy is not None
     copy_at, write = (copy or grads).at, (copy or grads).write
 
-    def adam(call: Any) -> None:
+    def adam(words: Any) -> None:
         """Count, parameters, mean, square, gradient, the parameters' copy in low precision, six constants."""
-        a = carray(call, (WORDS,), np.int64)
+        a = carray(words, (WORDS,), np.int64)
         total, constants = a[1], floats(a[7], 0, 6)
         fresh, keep, fresh_square = constants[0], constants[1], constants[2]
         size, correction, epsilon = constants[3], constants[4], constants[5]
         while True:
-            start = claim(call) * NUMBERS
+            start = claim(words) * NUMBERS
             if start >= total:
                 break
             count = min(total - start, NUMBERS)

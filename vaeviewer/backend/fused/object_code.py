@@ -134,7 +134,7 @@ def _key() -> str:
     import llvmlite.binding as llvm
 
     hashed = hashlib.sha256()
-    for name in ("__init__.py", "vector_math.py", "kernels.py", "compiler.py"):
+    for name in ("__init__.py", "memory.py", "vector_math.py", "kernels.py", "compiler.py"):
         hashed.update(Path(__file__).with_name(name).read_bytes())
     versions = [importlib.metadata.version(package) for package in ("numba", "llvmlite")]
     numbers = str(MAX_LOG_VARIANCE)

@@ -1,10 +1,9 @@
-"""A whole training step as a list of matrix products and kernels, made once and gone through at every step."""
+"""A whole training step as a program of matrix products and kernels, written once and run at every step."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -12,8 +11,8 @@ from torch import Tensor
 
 from vaeviewer.backend import openmp
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.fused import CHUNK_ROWS
-from vaeviewer.backend.fused.team import Call, Team
+from vaeviewer.backend.fused import CHUNK_ROWS, torch_functions
+from vaeviewer.backend.fused.program import Call, Program
 from vaeviewer.backend.models.gradient import ElboGradient, StepTerms
 from vaeviewer.backend.optimizers import Adam, Optimizer
 
@@ -26,6 +25,7 @@ def can_fuse(settings: Settings, device: torch.device) -> bool:
         and settings.train.optimizer == "adam"
         and settings.train.samples == 1
         and openmp.torch_runtime() is not None
+        and torch_functions.available()
     )
 
 
@@ -44,11 +44,8 @@ class FusedStep:
     def __init__(
         self, gradient: ElboGradient, optimizer: Optimizer, kernels: Mapping[str, int], hidden_layers: int
     ) -> None:
-        runtime = openmp.torch_runtime()
-        assert runtime is not None, "asked before"
         self._gradient, self._state, self._kernels = gradient, optimizer.state, kernels
         self._last = hidden_layers
-        self._team = Team(runtime, torch.get_num_threads())
         self._rows = -1
         self._share = np.zeros(1, np.float32)  # β/n
         first, second = Adam.BETAS
@@ -75,14 +72,15 @@ class FusedStep:
         first, second = Adam.BETAS
         self._constants[3] = learning_rate / (1 - first**step)
         self._constants[4] = 1 / math.sqrt(1 - second**step)
-        for operation in self._operations:
-            operation()
+        self._program()
         return StepTerms(self._terms[0], self._terms[1], self._loc, self._log_variance)
 
     def _plan(self, rows: int, dim: int) -> None:
         """Allocate for so many rows and write down what a step does."""
         self._rows = rows
-        self._operations: list[Callable[[], object]] = []
+        runtime = openmp.torch_runtime()
+        assert runtime is not None, "asked before"
+        self._program = Program(self._kernels["run"], runtime, torch.get_num_threads())
         flat = self._gradient.parameters
         exact = flat.views(flat.values.detach())
         pixels = exact["encoder.0.weight"].shape[1]
@@ -125,8 +123,8 @@ class FusedStep:
             if i == 0:
                 # Products with so thin a matrix are several times faster where it lies on its side.
                 from_z = new(dim, width)
-                self._operations.append(partial(from_z.copy_, self._gradient.weights[f"{name}.weight"].t()))
-                self._operations.append(partial(torch.mm, z, from_z, out=products[name]))
+                self._program.copy(self._gradient.weights[f"{name}.weight"].t(), from_z)
+                self._program.multiply(z, from_z, products[name])
             else:
                 self._forward(name, h, products[name])
             h = low(rows, width)
@@ -153,9 +151,9 @@ class FusedStep:
             grad = self._back("back_to_z" if i == 0 else "back", name, above_grad, products[name])
         dz = new(rows, dim)
         from_z_grad = torch.empty_like(from_z)
-        self._operations.append(partial(torch.mm, z.t(), grad, out=from_z_grad))
-        self._operations.append(partial(self._gradient.grads["decoder.0.weight"].copy_, from_z_grad.t()))
-        self._operations.append(partial(torch.mm, grad, from_z.t(), out=dz))
+        self._program.multiply(z.t(), grad, from_z_grad)
+        self._program.copy(from_z_grad.t(), self._gradient.grads["decoder.0.weight"])
+        self._program.multiply(grad, from_z.t(), dz)
         grad = new(rows, 2 * dim)
         self._call("back_sample", rows, dim, self._share, dz, raw, loc, log_variance, spread, grad)
         self._fold(grad, self._gradient.grads[f"{head}.bias"])
@@ -199,21 +197,19 @@ class FusedStep:
         )
 
     def _call(self, kernel: str, *arguments: int | Tensor | np.ndarray) -> Call:
-        call = Call(self._team, self._kernels[kernel], *arguments)
-        self._operations.append(call)
-        return call
+        return self._program.kernel(self._kernels[kernel], *arguments)
 
     def _forward(self, layer: str, x: Tensor, out: Tensor) -> None:
         weight = self._gradient.weights[f"{layer}.weight"]
-        self._operations.append(partial(torch.mm, x, weight.t(), out=out))
+        self._program.multiply(x, weight.t(), out)
 
     def _weight_grad(self, layer: str, grad: Tensor, x: Tensor) -> None:
         out = self._gradient.grads[f"{layer}.weight"]
-        self._operations.append(partial(torch.mm, grad.t(), x, out=out))
+        self._program.multiply(grad.t(), x, out)
 
     def _input_grad(self, layer: str, grad: Tensor, out: Tensor) -> None:
         weight = self._gradient.weights[f"{layer}.weight"]
-        self._operations.append(partial(torch.mm, grad, weight, out=out))
+        self._program.multiply(grad, weight, out)
 
     def _back(self, kernel: str, layer: str, above: Tensor, products: Tensor) -> Tensor:
         """From the gradient at a layer's activations that at its sums."""

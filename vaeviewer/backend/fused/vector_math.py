@@ -10,61 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, extending, njit, types
-from numba.core import cgutils
+from numba import types
 
-EXACT_ENOUGH = {"contract", "nsz"}
-"""What the compiler may do to sums and products: fuse them, ignore the sign of zero. Never assume finite numbers."""
-
-intrinsic: Callable[[Any], Any] = extending.intrinsic
-compiled: Callable[[Any], Any] = njit(fastmath=EXACT_ENOUGH, error_model="numpy")
+from vaeviewer.backend.fused.memory import compiled, floats, halves, intrinsic
 
 _f32 = np.float32
 _ZERO, _ONE, _TWO = _f32(0.0), _f32(1.0), _f32(2.0)
-
-
-# Memory
-
-
-@intrinsic
-def _pointer(_context: Any, _address: Any) -> Any:
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), generate
-
-
-@intrinsic
-def claim(_context: Any, _counter: Any) -> Any:
-    """The whole number at a pointer, which is one more from then on, whichever threads ask at the same time."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        pointer = builder.bitcast(arguments[0], ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", pointer, ir.Constant(ir.IntType(64), 1), "monotonic")
-
-    return types.int64(types.voidptr), generate
-
-
-@compiled
-def floats(address: int, start: int, count: int) -> Any:
-    """``count`` float32 numbers from the ``start``-th one at an address.
-
-    Loops over arrays that begin where the loop begins are vectorised; those over a part of an array are not, as
-    Python's negative indices count from the end.
-    """
-    return carray(_pointer(address + 4 * start), (count,), np.float32)
-
-
-@compiled
-def halves(address: int, start: int, count: int) -> Any:
-    """``count`` bfloat16 numbers as their bits."""
-    return carray(_pointer(address + 2 * start), (count,), np.uint16)
-
-
-@compiled
-def bytes_at(address: int, start: int, count: int) -> Any:
-    """``count`` bytes."""
-    return carray(_pointer(address + start), (count,), np.uint8)
 
 
 # Number formats

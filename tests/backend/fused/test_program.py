@@ -1,0 +1,102 @@
+"""Programs of torch's own functions and of compiled kernels, checked against torch."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+
+import pytest
+import torch
+
+from vaeviewer.backend import openmp
+from vaeviewer.backend.fused import torch_functions
+from vaeviewer.backend.fused.object_code import available, kernel_code
+from vaeviewer.backend.fused.program import Program
+
+pytestmark = pytest.mark.skipif(
+    not (available() and torch_functions.available()), reason="no compiler is installed"
+)
+
+
+@pytest.fixture
+def program() -> Program:
+    code = kernel_code(False, "silu")
+    code.prepare()
+    code.wait(100)
+    assert code.addresses is not None
+    runtime = openmp.torch_runtime()
+    assert runtime is not None
+    return Program(code.addresses["run"], runtime, 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_products_and_copies_are_those_of_torch(program: Program, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(shape, generator=generator).to(dtype) for shape in ((30, 40), (50, 40)))
+    product, turned, again = a.new_empty(30, 50), a.new_empty(50, 30), a.new_empty(50, 50)
+    program.multiply(a, b.t(), product)
+    program.copy(product.t(), turned)
+    program.multiply(turned, product, again)  # of what the operations before have left
+    for _ in range(2):
+        a.mul_(2)
+        program()
+        assert torch.equal(product, a @ b.t())
+        assert torch.equal(turned, product.t())
+        assert torch.equal(again, turned @ product)
+
+
+def test_kernels_take_part_and_their_arguments_may_change(program: Program) -> None:
+    code = kernel_code(False, "silu").addresses
+    assert code is not None
+    first, second = (torch.full((20, 10), number, dtype=torch.uint8) for number in (51, 255))
+    x, total = torch.empty(20, 10), torch.empty(10, 10)
+    levels = program.kernel(code["levels"], first.numel(), first, x)
+    program.multiply(x.t(), x, total)
+    program()
+    torch.testing.assert_close(total, torch.full((10, 10), 20 * 0.04))
+    levels.put(1, second)
+    program()
+    torch.testing.assert_close(total, torch.full((10, 10), 20.0))
+
+
+def test_memory_is_kept_for_as_long_as_it_is_used(program: Program) -> None:
+    out = torch.empty(300, 300)
+    program.multiply(torch.full((300, 300), 2.0), torch.full((300, 300), 3.0), out)
+    gc.collect()
+    others = [torch.full((300, 300), 7.0) for _ in range(20)]  # would take the place of what was let go
+    program()
+    assert torch.equal(out, torch.full((300, 300), 1800.0))
+    assert len(others) == 20
+
+
+def test_what_torch_refuses_is_an_error_once(program: Program) -> None:
+    a, out = torch.ones(2, 3), torch.empty(2, 2)
+    program.multiply(a, a, out)
+    program.multiply(a, a.t(), out)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="matrix product"):
+            program()
+        assert torch.equal(out, torch.full((2, 2), 3.0))
+
+
+def test_other_threads_go_on_meanwhile(program: Program) -> None:
+    a, out = torch.ones(600, 600), torch.empty(600, 600)
+    for _ in range(200):
+        program.multiply(a, a, out)
+    begun, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        program()
+        done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    begun.wait(10)
+    turns = 0
+    while not done.is_set():
+        time.sleep(0)
+        turns += 1
+    thread.join()
+    assert turns > 20

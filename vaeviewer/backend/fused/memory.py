@@ -1,0 +1,79 @@
+"""Memory at an address and functions at an address, for the kernels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, extending, njit, types
+from numba.core import cgutils
+
+EXACT_ENOUGH = {"contract", "nsz"}
+"""What the compiler may do to sums and products: fuse them, ignore the sign of zero. Never assume finite numbers."""
+
+intrinsic: Callable[[Any], Any] = extending.intrinsic
+compiled: Callable[[Any], Any] = njit(fastmath=EXACT_ENOUGH, error_model="numpy")
+
+
+@intrinsic
+def _pointer(_context: Any, _address: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), generate
+
+
+@intrinsic
+def claim(_context: Any, _counter: Any) -> Any:
+    """The whole number at a pointer, which is one more from then on, whichever threads ask at the same time."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        pointer = builder.bitcast(arguments[0], ir.IntType(64).as_pointer())
+        return builder.atomic_rmw("add", pointer, ir.Constant(ir.IntType(64), 1), "monotonic")
+
+    return types.int64(types.voidptr), generate
+
+
+@compiled
+def floats(address: int, start: int, count: int) -> Any:
+    """``count`` float32 numbers from the ``start``-th one at an address.
+
+    Loops over arrays that begin where the loop begins are vectorised; those over a part of an array are not, as
+    Python's negative indices count from the end.
+    """
+    return carray(_pointer(address + 4 * start), (count,), np.float32)
+
+
+@compiled
+def halves(address: int, start: int, count: int) -> Any:
+    """``count`` bfloat16 numbers as their bits."""
+    return carray(_pointer(address + 2 * start), (count,), np.uint16)
+
+
+@compiled
+def bytes_at(address: int, start: int, count: int) -> Any:
+    """``count`` bytes."""
+    return carray(_pointer(address + start), (count,), np.uint8)
+
+
+@compiled
+def words_at(address: int, start: int, count: int) -> Any:
+    """``count`` whole numbers of 64 bits."""
+    return carray(_pointer(address + 8 * start), (count,), np.int64)
+
+
+@intrinsic
+def call(_context: Any, _function: Any, _a: Any, _b: Any, _c: Any, _d: Any) -> Any:
+    """What a C function answers to four words, an ``int``; one that takes fewer ignores the last ones.
+
+    So it is where arguments travel in registers, on x86-64 and ARM64. What a ``void`` function leaves is no answer.
+    """
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(64)
+        function = ir.FunctionType(ir.IntType(32), [word] * 4)
+        return builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
+
+    return types.int32(*[types.int64] * 5), generate
