@@ -12,10 +12,10 @@ import torch
 from vaeviewer.backend import restore, stepper
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.fused import object_code
-from vaeviewer.backend.fused.object_code import KernelCode
 from vaeviewer.backend.run_folder import load_run
 from vaeviewer.backend.trainer import Trainer
+from vaeviewer.native import object_code
+from vaeviewer.native.object_code import MachineCode
 
 needs_compiler = pytest.mark.skipif(not object_code.available(), reason="no compiler is installed")
 
@@ -95,7 +95,7 @@ def test_without_a_compiler_it_stays_plain(
 ) -> None:
     monkeypatch.setattr(object_code, "available", lambda: False)
     for repeatable in ("off", "on"):
-        monkeypatch.setattr(stepper, "kernel_code", lambda *_: KernelCode(False, "silu"))
+        monkeypatch.setattr(stepper, "step_code", lambda *_: MachineCode("fresh", ()))
         trainer = Trainer(digits, updated(small, repeatable=repeatable))
         assert "fused" not in advance(trainer, 12).mode
 
@@ -105,7 +105,7 @@ def test_other_kinds_of_steps_ask_for_no_compiler(
     digits: ImageDataset, small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent")
-    monkeypatch.setattr(stepper, "kernel_code", lambda *_: pytest.fail("was asked for"))
+    monkeypatch.setattr(stepper, "step_code", lambda *_: pytest.fail("was asked for"))
     for changes in ({"likelihood": "gaussian"}, {"samples": 2}, {"optimizer": "sgd", "learning_rate": 1e-5}):
         assert "fused" not in advance(Trainer(digits, updated(small, **changes)), 12).mode
 

@@ -20,7 +20,7 @@ from pytestqt.qtbot import QtBot
 from vaeviewer import paths
 from vaeviewer.backend import atomic_files, stepper
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.fused import object_code
+from vaeviewer.native import object_code
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.labels import LiveLabel
 from vaeviewer.ui.main_window import MainWindow

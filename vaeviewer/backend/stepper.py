@@ -10,12 +10,12 @@ from torch import Tensor
 from vaeviewer.backend.captured import CapturedStep, warm_up
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.device import product_dtype
-from vaeviewer.backend.fused.object_code import KernelCode, kernel_code
-from vaeviewer.backend.fused.step import FusedStep, can_fuse
+from vaeviewer.backend.fused.step import FusedStep, can_fuse, step_code
 from vaeviewer.backend.models.gradient import ElboGradient, StepTerms
 from vaeviewer.backend.models.vae import VAE
 from vaeviewer.backend.optimizers import build_optimizer
 from vaeviewer.backend.pixels import to_unit
+from vaeviewer.native.object_code import MachineCode
 
 COMPILE_FROM = 100
 """The step at which the fused step's machine code is asked for: a run of fewer does without."""
@@ -57,9 +57,9 @@ class Stepper:
 
         self._repeatable = config.repeatable == "on"
         self._hidden_layers = len(settings.model.hidden)
-        self._code: KernelCode | None = None
+        self._code: MachineCode | None = None
         if can_fuse(settings, device):
-            self._code = kernel_code(dtype == torch.bfloat16, settings.model.activation)
+            self._code = step_code(dtype, settings.model.activation)
         self._fused: FusedStep | None = None
         self._asked_at: int | None = None
         self._rounded_is_current = False

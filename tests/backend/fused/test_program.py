@@ -11,8 +11,9 @@ import torch
 
 from vaeviewer.backend import openmp
 from vaeviewer.backend.fused import torch_functions
-from vaeviewer.backend.fused.object_code import available, kernel_code
 from vaeviewer.backend.fused.program import Program
+from vaeviewer.backend.fused.step import step_code
+from vaeviewer.native.object_code import available
 
 pytestmark = pytest.mark.skipif(
     not (available() and torch_functions.available()), reason="no compiler is installed"
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def program() -> Program:
-    code = kernel_code(False, "silu")
+    code = step_code(torch.float32, "silu")
     code.prepare()
     code.wait(100)
     assert code.addresses is not None
@@ -47,7 +48,7 @@ def test_products_and_copies_are_those_of_torch(program: Program, dtype: torch.d
 
 
 def test_kernels_take_part_and_their_arguments_may_change(program: Program) -> None:
-    code = kernel_code(False, "silu").addresses
+    code = step_code(torch.float32, "silu").addresses
     assert code is not None
     first, second = (torch.full((20, 10), number, dtype=torch.uint8) for number in (51, 255))
     x, total = torch.empty(20, 10), torch.empty(10, 10)

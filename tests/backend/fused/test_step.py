@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.fused.object_code import available, kernel_code
-from vaeviewer.backend.fused.step import FusedStep, can_fuse
+from vaeviewer.backend.fused.step import FusedStep, can_fuse, step_code
 from vaeviewer.backend.models.gradient import ElboGradient, StepTerms
 from vaeviewer.backend.models.vae import VAE
 from vaeviewer.backend.optimizers import Adam
 from vaeviewer.backend.pixels import to_unit
 from vaeviewer.backend.randomness import named_generator
+from vaeviewer.native.object_code import available
 
 PIXELS = 200  # no multiple of what a kernel takes at once
 
@@ -45,7 +45,7 @@ class Model:
 
     def fused(self, levels: Tensor, noise: Tensor, beta: float, rate: float) -> StepTerms:
         if self._fused is None:
-            code = kernel_code(self.dtype == torch.bfloat16, self.settings.model.activation)
+            code = step_code(self.dtype, self.settings.model.activation)
             code.prepare()
             code.wait(100)
             assert code.addresses is not None

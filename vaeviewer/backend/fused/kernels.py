@@ -16,8 +16,7 @@ import numpy as np
 from numba import carray
 
 from vaeviewer.backend.fused import CHUNK_ROWS as ROWS
-from vaeviewer.backend.fused import OPERATION_WORDS, WORDS
-from vaeviewer.backend.fused.memory import bytes_at, call, claim, floats, words_at
+from vaeviewer.backend.fused import OPERATION_WORDS
 from vaeviewer.backend.fused.vector_math import (
     ACTIVATIONS,
     BFLOAT16,
@@ -27,7 +26,8 @@ from vaeviewer.backend.fused.vector_math import (
     exp,
     sigmoid,
 )
-from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE
+from vaeviewer.native import WORDS
+from vaeviewer.native.memory import bytes_at, call, claim, floats, words_at
 
 Kernel = Callable[[Any], None]
 
@@ -40,18 +40,19 @@ normal number."""
 
 _f32 = np.float32
 _ZERO, _HALF, _ONE = _f32(0.0), _f32(0.5), _f32(1.0)
-_LIMIT = _f32(MAX_LOG_VARIANCE)
 _LEVEL = _f32(1 / 255)
 
 
-def kernels(bfloat16: bool, activation: str) -> dict[str, Kernel]:
+def kernels(precision: str, activation: str, most_log_variance: str) -> dict[str, Kernel]:
     """All kernels of a step by name.
 
     Args:
-        bfloat16: Whether the large products are in bfloat16, ``low`` below; everything at z is in float32.
+        precision: Of the large products, ``bfloat16`` or ``float32``, ``low`` below; everything at z is in float32.
         activation: A name in ``ACTIVATIONS``.
+        most_log_variance: Where log σ² is cut off, to both sides.
     """
-    low = BFLOAT16 if bfloat16 else FLOAT32
+    low = BFLOAT16 if precision == "bfloat16" else FLOAT32
+    limit = _f32(most_log_variance)
     kind = ACTIVATIONS[activation]
     return {
         "run": _run,
@@ -64,8 +65,8 @@ def kernels(bfloat16: bool, activation: str) -> dict[str, Kernel]:
         "back_from_z": _back(FLOAT32, low, low, kind),
         "fold": _fold(FLOAT32),
         "fold_low": _fold(low),
-        "sample": _sample,
-        "back_sample": _back_sample,
+        "sample": _sample(limit),
+        "back_sample": _back_sample(limit),
         "bernoulli": _bernoulli(low),
         "log_likelihood": _log_likelihood,
         "adam": _adam(FLOAT32, None),
@@ -195,53 +196,63 @@ def _fold(target: Format) -> Kernel:
     return fold
 
 
-def _sample(words: Any) -> None:
-    """Rows, latent dimension, products at the head, bias, noise, raw log-variance, μ, log σ², σ·ε, z, KL/n by row."""
-    a = carray(words, (WORDS,), np.int64)
-    rows, dim = a[1], a[2]
-    bias, share = floats(a[4], 0, 2 * dim), _ONE / _f32(rows)
-    while True:
-        first = claim(words) * ROWS
-        if first >= rows:
-            break
-        for row in range(first, min(rows, first + ROWS)):
-            head, noise = floats(a[3], row * 2 * dim, 2 * dim), floats(a[5], row * dim, dim)
-            raw, mean, log_variance = (
-                floats(a[6], row * dim, dim),
-                floats(a[7], row * dim, dim),
-                floats(a[8], row * dim, dim),
-            )
-            spread, z, kl = floats(a[9], row * dim, dim), floats(a[10], row * dim, dim), floats(a[11], row, 1)
-            total = _ZERO
-            for j in range(dim):
-                mu, r = head[j] + bias[j], head[dim + j] + bias[dim + j]
-                bounded = min(max(r, -_LIMIT), _LIMIT) if r == r else r
-                deviation = exp(_HALF * bounded)
-                raw[j], mean[j], log_variance[j] = r, mu, bounded
-                spread[j] = deviation * noise[j]
-                z[j] = mu + spread[j]
-                total += deviation * deviation - _ONE + mu * mu - bounded
-            kl[0] = _HALF * share * total
+def _sample(limit: np.float32) -> Kernel:
+    def sample(words: Any) -> None:
+        """Rows, latent dimension, products at the head, bias, noise, raw log σ², μ, log σ², σ·ε, z, KL/n by row."""
+        a = carray(words, (WORDS,), np.int64)
+        rows, dim = a[1], a[2]
+        bias, share = floats(a[4], 0, 2 * dim), _ONE / _f32(rows)
+        while True:
+            first = claim(words) * ROWS
+            if first >= rows:
+                break
+            for row in range(first, min(rows, first + ROWS)):
+                head, noise = floats(a[3], row * 2 * dim, 2 * dim), floats(a[5], row * dim, dim)
+                raw, mean, log_variance = (
+                    floats(a[6], row * dim, dim),
+                    floats(a[7], row * dim, dim),
+                    floats(a[8], row * dim, dim),
+                )
+                spread, z, kl = (
+                    floats(a[9], row * dim, dim),
+                    floats(a[10], row * dim, dim),
+                    floats(a[11], row, 1),
+                )
+                total = _ZERO
+                for j in range(dim):
+                    mu, r = head[j] + bias[j], head[dim + j] + bias[dim + j]
+                    bounded = min(max(r, -limit), limit) if r == r else r
+                    deviation = exp(_HALF * bounded)
+                    raw[j], mean[j], log_variance[j] = r, mu, bounded
+                    spread[j] = deviation * noise[j]
+                    z[j] = mu + spread[j]
+                    total += deviation * deviation - _ONE + mu * mu - bounded
+                kl[0] = _HALF * share * total
+
+    return sample
 
 
-def _back_sample(words: Any) -> None:
-    """Rows, latent dimension, β/n, gradient at z, raw log-variance, μ, log σ², σ·ε, gradient at the head."""
-    a = carray(words, (WORDS,), np.int64)
-    rows, dim = a[1], a[2]
-    share = floats(a[3], 0, 1)[0]
-    while True:
-        first = claim(words) * ROWS
-        if first >= rows:
-            break
-        for row in range(first, min(rows, first + ROWS)):
-            dz, raw = floats(a[4], row * dim, dim), floats(a[5], row * dim, dim)
-            mean, log_variance = floats(a[6], row * dim, dim), floats(a[7], row * dim, dim)
-            spread, head = floats(a[8], row * dim, dim), floats(a[9], row * 2 * dim, 2 * dim)
-            for j in range(dim):
-                head[j] = dz[j] + share * mean[j]
-                inside = -_LIMIT < raw[j] < _LIMIT
-                d = _HALF * (dz[j] * spread[j] + share * (exp(log_variance[j]) - _ONE))
-                head[dim + j] = d if inside else _ZERO
+def _back_sample(limit: np.float32) -> Kernel:
+    def back_sample(words: Any) -> None:
+        """Rows, latent dimension, β/n, gradient at z, raw log-variance, μ, log σ², σ·ε, gradient at the head."""
+        a = carray(words, (WORDS,), np.int64)
+        rows, dim = a[1], a[2]
+        share = floats(a[3], 0, 1)[0]
+        while True:
+            first = claim(words) * ROWS
+            if first >= rows:
+                break
+            for row in range(first, min(rows, first + ROWS)):
+                dz, raw = floats(a[4], row * dim, dim), floats(a[5], row * dim, dim)
+                mean, log_variance = floats(a[6], row * dim, dim), floats(a[7], row * dim, dim)
+                spread, head = floats(a[8], row * dim, dim), floats(a[9], row * 2 * dim, 2 * dim)
+                for j in range(dim):
+                    head[j] = dz[j] + share * mean[j]
+                    inside = -limit < raw[j] < limit
+                    d = _HALF * (dz[j] * spread[j] + share * (exp(log_variance[j]) - _ONE))
+                    head[dim + j] = d if inside else _ZERO
+
+    return back_sample
 
 
 def _bernoulli(low: Format) -> Kernel:

@@ -11,8 +11,9 @@ import ctypes
 import numpy as np
 from torch import Tensor
 
-from vaeviewer.backend.fused import OPERATION_WORDS, WORDS, torch_functions
+from vaeviewer.backend.fused import OPERATION_WORDS, torch_functions
 from vaeviewer.backend.fused.torch_functions import Handle
+from vaeviewer.native import WORDS
 
 
 class Program:

@@ -11,10 +11,12 @@ from torch import Tensor
 
 from vaeviewer.backend import openmp
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.fused import CHUNK_ROWS, torch_functions
+from vaeviewer.backend.fused import CHUNK_ROWS, KERNELS, torch_functions
 from vaeviewer.backend.fused.program import Call, Program
+from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE
 from vaeviewer.backend.models.gradient import ElboGradient, StepTerms
 from vaeviewer.backend.optimizers import Adam, Optimizer
+from vaeviewer.native.object_code import MachineCode, machine_code
 
 
 def can_fuse(settings: Settings, device: torch.device) -> bool:
@@ -27,6 +29,12 @@ def can_fuse(settings: Settings, device: torch.device) -> bool:
         and openmp.torch_runtime() is not None
         and torch_functions.available()
     )
+
+
+def step_code(products: torch.dtype, activation: str) -> MachineCode:
+    """The kernels of a step with large products in float32 or bfloat16."""
+    precision = "bfloat16" if products == torch.bfloat16 else "float32"
+    return machine_code(f"{__package__}.kernels", KERNELS, precision, activation, str(MAX_LOG_VARIANCE))
 
 
 class FusedStep:

@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from vaeviewer.backend.fused.memory import compiled, floats, halves, intrinsic
+from vaeviewer.native.memory import compiled, floats, halves, intrinsic
 
 _f32 = np.float32
 _ZERO, _ONE, _TWO = _f32(0.0), _f32(1.0), _f32(2.0)

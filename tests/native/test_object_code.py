@@ -13,10 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaeviewer import paths
-from vaeviewer.backend.fused import KERNELS, object_code
-from vaeviewer.backend.fused.object_code import KernelCode, store, stored
+from vaeviewer.backend.fused import KERNELS
+from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE
+from vaeviewer.native import object_code
+from vaeviewer.native.object_code import MachineCode, store, stored
 
+SOURCE = "vaeviewer.backend.fused.kernels"
 needs_compiler = pytest.mark.skipif(not object_code.available(), reason="no compiler is installed")
+
+
+def kernels(*arguments: str) -> MachineCode:
+    return MachineCode(SOURCE, KERNELS, *arguments, str(MAX_LOG_VARIANCE))
 
 
 def test_what_is_stored_is_found(tmp_path: Path) -> None:
@@ -49,7 +56,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @needs_compiler
 def test_it_is_compiled_once_and_anew_where_damaged() -> None:
-    first = KernelCode(False, "silu")
+    first = kernels("float32", "silu")
     first.prepare()
     while first.addresses is None and not first.failed:
         first.poll()
@@ -57,14 +64,14 @@ def test_it_is_compiled_once_and_anew_where_damaged() -> None:
     assert set(first.addresses) == set(KERNELS)
     assert all(first.addresses.values())
 
-    again = KernelCode(False, "silu")
+    again = kernels("float32", "silu")
     again.prepare()
     assert again.addresses is not None
 
-    (path,) = (paths.cache_dir() / "kernels").glob("silu-float32-*.o")
+    (path,) = (paths.cache_dir() / "kernels").glob("fused-float32-silu-*.o")
     whole = path.read_bytes()
     path.write_bytes(whole[:-1])
-    anew = KernelCode(False, "silu")
+    anew = kernels("float32", "silu")
     anew.prepare()
     assert anew.addresses is None
     assert not anew.failed
@@ -76,8 +83,8 @@ def test_it_is_compiled_once_and_anew_where_damaged() -> None:
 @needs_compiler
 def test_the_compiler_ends_with_its_parent(empty_cache: Path) -> None:
     script = (
-        "from vaeviewer.backend.fused.object_code import KernelCode; import os, time; "
-        "code = KernelCode(False, 'relu'); code.prepare(); pid = code._compiler.pid\n"
+        "from vaeviewer.native.object_code import MachineCode; import os, time; "
+        f"code = MachineCode({SOURCE!r}, (), 'float32', 'relu', '12.0'); code.prepare(); pid = code._compiler.pid\n"
         "while os.getpriority(os.PRIO_PROCESS, pid) < 19: time.sleep(0.01)\n"  # it is under way
         "print(pid, flush=True); os._exit(0)"
     )
@@ -94,9 +101,9 @@ def test_a_compiler_that_fails_is_given_up(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(object_code, "available", lambda: True)
-    monkeypatch.setattr(object_code, "_key", lambda: "some-processor")
+    monkeypatch.setattr(object_code, "_key", lambda _: "some-processor")
     monkeypatch.setattr(sys, "executable", "/usr/bin/false")
-    code = KernelCode(True, "silu")
+    code = kernels("bfloat16", "silu")
     with caplog.at_level(logging.WARNING):
         code.prepare()
         code.wait(10)
@@ -112,7 +119,7 @@ def test_whatever_goes_wrong_steps_stay_plain(place: str, monkeypatch: pytest.Mo
         raise RuntimeError("not on this machine")
 
     monkeypatch.setattr(object_code, place, fail)
-    code = KernelCode(False, "silu")
+    code = kernels("float32", "silu")
     code.prepare()
     code.wait(100)
     assert code.failed
@@ -124,9 +131,9 @@ def test_a_compiler_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_
     sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
     sleeper.chmod(0o755)
     monkeypatch.setattr(object_code, "available", lambda: True)
-    monkeypatch.setattr(object_code, "_key", lambda: "some-processor")
+    monkeypatch.setattr(object_code, "_key", lambda _: "some-processor")
     monkeypatch.setattr(sys, "executable", str(sleeper))
-    code = KernelCode(True, "silu")
+    code = kernels("bfloat16", "silu")
     code.prepare()
     code.poll()
     assert not code.failed
@@ -136,7 +143,7 @@ def test_a_compiler_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_without_a_compiler_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(object_code, "available", lambda: False)
-    code = KernelCode(True, "silu")
+    code = kernels("bfloat16", "silu")
     code.prepare()
     code.poll()
     code.wait(1)

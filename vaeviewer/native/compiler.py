@@ -1,4 +1,4 @@
-"""Compiles the kernels into an object file: ``python -m vaeviewer.backend.fused.compiler bfloat16 silu FILE``.
+"""Compiles a module's kernels into an object file: ``python -m vaeviewer.native.compiler FILE MODULE [ARGUMENT …]``.
 
 A process of its own does that, once for each processor and version, as compiling in a thread would take Python's lock
 from training and the window for seconds. It takes what processor time nobody else wants, and ends with its parent.
@@ -7,19 +7,24 @@ from training and the window for seconds. It takes what processor time nobody el
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import signal
 import sys
 from pathlib import Path
 
 
-def compiled(bfloat16: bool, activation: str) -> bytes:
-    """An object file for this very processor, with a function ``void (*)(void *)`` per kernel, under its name."""
+def compiled(module: str, *arguments: str) -> bytes:
+    """An object file for this very processor, with a function ``void (*)(void *)`` per kernel, under its name.
+
+    Args:
+        module: Has a function ``kernels``, which gives the kernels by name.
+        arguments: Of that function.
+    """
     import llvmlite.binding as llvm
     from numba import cfunc
 
-    from vaeviewer.backend.fused.kernels import kernels
-    from vaeviewer.backend.fused.memory import EXACT_ENOUGH
+    from vaeviewer.native.memory import EXACT_ENOUGH
 
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
@@ -29,11 +34,11 @@ def compiled(bfloat16: bool, activation: str) -> bytes:
         codemodel="jitdefault",
     )
     everything = llvm.parse_assembly("")
-    for name, kernel in kernels(bfloat16, activation).items():
+    for name, kernel in importlib.import_module(module).kernels(*arguments).items():
         function = cfunc("void(voidptr)", fastmath=EXACT_ENOUGH, error_model="numpy")(kernel)
-        module = llvm.parse_assembly(function.inspect_llvm())
-        module.get_function(function.native_name).name = name
-        everything.link_in(module)
+        code = llvm.parse_assembly(function.inspect_llvm())
+        code.get_function(function.native_name).name = name
+        everything.link_in(code)
     return bytes(machine.emit_object(everything))
 
 
@@ -46,7 +51,6 @@ def _stay_behind() -> None:
 
 if __name__ == "__main__":
     _stay_behind()
-    from vaeviewer.backend.fused.object_code import store
+    from vaeviewer.native.object_code import store
 
-    precision, activation_name, path = sys.argv[1:]
-    store(Path(path), compiled(precision == "bfloat16", activation_name))
+    store(Path(sys.argv[1]), compiled(*sys.argv[2:]))

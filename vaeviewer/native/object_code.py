@@ -16,40 +16,41 @@ from pathlib import Path
 from typing import Any
 
 from vaeviewer import paths
-from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE
 
 log = logging.getLogger(__name__)
 
+_COMPILER = "vaeviewer.native.compiler"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 @cache
-def kernel_code(bfloat16: bool, activation: str) -> KernelCode:
-    """The one of this process for a precision of the large products and an activation."""
-    return KernelCode(bfloat16, activation)
+def machine_code(module: str, names: tuple[str, ...], *arguments: str) -> MachineCode:
+    """The one of this process; arguments as for :class:`MachineCode`."""
+    return MachineCode(module, names, *arguments)
 
 
 def available() -> bool:
-    """Whether a compiler is installed. It is on Linux; elsewhere torch's threads cannot be handed other work."""
+    """Whether a compiler is installed, as it is on Linux."""
     return all(importlib.util.find_spec(package) is not None for package in ("numba", "llvmlite"))
 
 
-class KernelCode:
-    """The kernels of one kind as addresses of functions, once they are there.
+class MachineCode:
+    """Compiled kernels as addresses of functions, once they are there.
 
     Args:
-        bfloat16: Whether the large products are in bfloat16.
-        activation: Of the networks.
+        module: Where their source is: a module with a function ``kernels``.
+        names: What that function defines.
+        arguments: Of that function; all that the machine code depends on beside the files of the module's folder.
 
     Attributes:
         addresses: Of the kernels by name, or ``None`` before they are loaded.
         failed: Whether they never will be.
     """
 
-    def __init__(self, bfloat16: bool, activation: str) -> None:
+    def __init__(self, module: str, names: tuple[str, ...], *arguments: str) -> None:
         self.addresses: Mapping[str, int] | None = None
         self.failed = False
-        self._precision, self._activation = "bfloat16" if bfloat16 else "float32", activation
+        self._module, self._names, self._arguments = module, names, arguments
         self._path: Path | None = None
         self._compiler: subprocess.Popen[bytes] | None = None
 
@@ -63,7 +64,7 @@ class KernelCode:
         try:
             self._begin()
         except Exception:  # no reason to lose a run, which goes on without
-            log.warning("the compiler of the fused step did not start", exc_info=True)
+            log.warning("a compiler did not start", exc_info=True)
             self.failed = True
 
     def poll(self) -> None:
@@ -81,12 +82,12 @@ class KernelCode:
             self._finish(self._compiler)
 
     def _begin(self) -> None:
-        self._path = paths.cache_dir() / "kernels" / f"{self._activation}-{self._precision}-{_key()}.o"
+        name = "-".join([self._module.split(".")[-2], *self._arguments, _key(self._module)])
+        self._path = paths.cache_dir() / "kernels" / f"{name}.o"
         if self._load(self._path):
             return
-        words = ["-m", "vaeviewer.backend.fused.compiler", self._precision, self._activation, str(self._path)]
         self._compiler = subprocess.Popen(
-            [sys.executable, *words],
+            [sys.executable, "-m", _COMPILER, str(self._path), self._module, *self._arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -98,16 +99,17 @@ class KernelCode:
         try:
             self.failed = not self._load(self._path)
         except Exception:
-            log.warning("the fused step could not be loaded", exc_info=True)
+            log.warning("%s could not be loaded", self._module, exc_info=True)
             self.failed = True
         else:
             if self.failed:
-                log.warning("the fused step could not be compiled (exit code %s)", compiler.returncode)
+                code = compiler.returncode
+                log.warning("%s could not be compiled (exit code %s)", self._module, code)
 
     def _load(self, path: Path) -> bool:
         code = stored(path)
         if code is not None:
-            self.addresses = _linked(code)
+            self.addresses = _linked(code, self._names)
         return code is not None
 
 
@@ -129,16 +131,19 @@ def stored(path: Path) -> bytes | None:
     return code if hashlib.sha256(code).digest() == digest else None
 
 
-def _key() -> str:
+def _key(module: str) -> str:
     """Differs where the machine code would: our source, the compiler's versions and the processor."""
     import llvmlite.binding as llvm
 
+    found = importlib.util.find_spec(module)
+    assert found is not None
+    assert found.origin is not None
     hashed = hashlib.sha256()
-    for name in ("__init__.py", "memory.py", "vector_math.py", "kernels.py", "compiler.py"):
-        hashed.update(Path(__file__).with_name(name).read_bytes())
+    for folder in (Path(__file__).parent, Path(found.origin).parent):
+        for path in sorted(folder.glob("*.py")):
+            hashed.update(path.read_bytes())
     versions = [importlib.metadata.version(package) for package in ("numba", "llvmlite")]
-    numbers = str(MAX_LOG_VARIANCE)
-    for text in (*versions, numbers, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()):
+    for text in (*versions, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()):
         hashed.update(text.encode())
     return hashed.hexdigest()[:16]
 
@@ -146,10 +151,8 @@ def _key() -> str:
 _engines: list[Any] = []  # code lies in their memory as long as the process lives
 
 
-def _linked(code: bytes) -> Mapping[str, int]:
+def _linked(code: bytes, names: tuple[str, ...]) -> Mapping[str, int]:
     import llvmlite.binding as llvm
-
-    from vaeviewer.backend.fused import KERNELS
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -162,4 +165,4 @@ def _linked(code: bytes) -> Mapping[str, int]:
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     _engines.append(engine)
-    return {name: engine.get_function_address(name) for name in KERNELS}
+    return {name: engine.get_function_address(name) for name in names}
