@@ -439,6 +439,22 @@ def test_class_names_stand_at_the_medians_of_visible_classes(qtbot: QtBot, view:
     assert view._marks_item._classes == ()
 
 
+def test_names_stay_while_their_points_hardly_move(qtbot: QtBot, view: LatentView) -> None:
+    loc = ring(12)
+    view.update_frame(make_snapshot(loc), ViewState())
+    qtbot.waitUntil(lambda: len(view._marks_item._classes) == 3)
+    plane = view.plane_map()
+    assert plane is not None
+    stood = view._marks_item._classes
+    for pixels in (0.5, 1.5):
+        view.update_frame(make_snapshot(loc + np.float32(pixels / plane.x_scale)), ViewState())
+        view.set_class_labels(True)  # lays out at once
+        assert view._marks_item._classes is stood
+    view.update_frame(make_snapshot(loc + np.float32(6 / plane.x_scale)), ViewState())
+    view.set_class_labels(True)
+    assert view._marks_item._classes[0].z != stood[0].z
+
+
 def test_a_million_points(qtbot: QtBot) -> None:
     count = 1_000_000
     images = np.zeros((count, 1, 1), np.uint8)

@@ -18,6 +18,7 @@ from vaeviewer.ui.theme import LIGHT, Theme
 
 UNDERLAY_OPACITY = 0.45
 CONTOURS = (1, 2, 3)  # standard deviations of the prior
+_NAME_MOVES = 2.0  # logical pixels, below which a name stays where it is
 _LEAST_SPREAD = 40.0  # logical pixels between the outermost classes, below which none is named
 SELECTION_CONTOURS = (1, 2)  # standard deviations of a selected image's posterior
 
@@ -112,11 +113,13 @@ class MarksItem(_PlaneItem):
         self._theme = theme
         self.update()
 
-    def show_classes(self, classes: tuple[ClassMark, ...]) -> None:
-        """Write these names."""
-        if classes != self._classes:
+    def show_classes(self, classes: tuple[ClassMark, ...]) -> bool:
+        """Write these names; returns whether that makes a difference. For less than a pixel or two they stay."""
+        stay = self._plane is not None and _close(classes, self._classes, self._plane)
+        if not stay:
             self._classes = classes
             self.update()
+        return not stay
 
     def show_marks(
         self,
@@ -257,6 +260,19 @@ class MarksItem(_PlaneItem):
             path.addText(QPointF(0, 0), font, text)
             self._paths[text, small] = path
         return path
+
+
+def _close(classes: tuple[ClassMark, ...], others: tuple[ClassMark, ...], plane: PlaneMap) -> bool:
+    """Whether the same names stand at nearly the same places."""
+    if [mark.name for mark in classes] != [mark.name for mark in others]:
+        return False
+    scale = plane.x_scale, plane.y_scale
+    moved = (
+        abs(a - b) * pixels
+        for mark, other in zip(classes, others, strict=True)
+        for a, b, pixels in zip(mark.z, other.z, scale, strict=True)
+    )
+    return all(distance < _NAME_MOVES for distance in moved)
 
 
 def _shortened(name: str) -> str:

@@ -42,10 +42,14 @@ class RangeFollower(QObject):
         self._set_following(True)
         self._at_once = True
 
-    def follow(self, needed: Box | None) -> None:
-        """Bring a box into view, unless the user has chosen the range; ``None`` where there are no points."""
+    def follow(self, needed: Box | None) -> bool:
+        """Bring a box into view, unless the user has chosen the range; ``None`` where there are no points.
+
+        Returns whether another range is wanted than before.
+        """
         if not self._following:
-            return
+            return False
+        before = self._wanted
         if self._at_once:
             self._at_once = needed is None
             self._timer.stop()
@@ -55,6 +59,7 @@ class RangeFollower(QObject):
             self._wanted = steady_box(self._wanted, needed)
             if not self._timer.isActive():
                 self._step(_LIVE_STEP_MS)
+        return self._wanted != before
 
     def keep_pace(self) -> None:
         """The points are about to be drawn: if the range is on its way, it goes a step further at the same time."""

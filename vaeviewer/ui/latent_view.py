@@ -31,7 +31,8 @@ UNDERLAY_CELLS = 1600
 """Most images in the underlay."""
 SETTLE_MS = 120
 HOVER_MS = 16
-LAYOUT_MS = 400  # between two choices of the range and of the places of names, while points move
+LAYOUT_MS = 400  # between two choices of the range and of the places of names, while points move …
+CALM_LAYOUT_MS = 1200  # … and after one that changed nothing
 
 TOOL_TIP = (
     "<p>Each point is an image, at the mean of its approximate posterior q(z|x). Press anywhere to decode "
@@ -104,6 +105,7 @@ class LatentView(QWidget):
         layout.addWidget(self._legend)
 
         self._laid_out_at = float("-inf")
+        self._calm = False  # neither range nor names moved lately
         self._layout_timer = self._single_shot(LAYOUT_MS, self._catch_up_layout)
         self._settle_timer = self._single_shot(SETTLE_MS, self.range_settled.emit)
         self._hover_timer = self._single_shot(HOVER_MS, self._show_hovered)
@@ -247,13 +249,13 @@ class LatentView(QWidget):
             self._settle_timer.start()
 
     def _lay_out_soon(self) -> None:
-        """Lay out now, but not again within :data:`LAYOUT_MS`: the points move several times as often.
+        """Lay out now, but not again at once: the points move several times as often.
 
         Points that come later than that bring the layout along, so that both are painted at once; the timer is for
         the last ones.
         """
         now = time.perf_counter()
-        if now - self._laid_out_at >= LAYOUT_MS / 1000:
+        if now - self._laid_out_at >= (CALM_LAYOUT_MS if self._calm else LAYOUT_MS) / 1000:
             self._laid_out_at = now
             self._layout_timer.stop()
             self._lay_out()
@@ -270,8 +272,9 @@ class LatentView(QWidget):
         self._layout_pending = not self.isVisible()
         if self._layout_pending:
             return
-        self._range.follow(self._points.box())
-        self._marks_item.show_classes(self._points.class_marks() if self._class_labels else ())
+        moved = self._range.follow(self._points.box())
+        renamed = self._marks_item.show_classes(self._points.class_marks() if self._class_labels else ())
+        self._calm = not (moved or renamed)
 
     # Points
 
