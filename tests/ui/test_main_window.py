@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import same_arrays
-from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QApplication, QDockWidget, QLabel, QPushButton, QTabBar, QToolButton, QWidget
+from helpers_mouse import drag
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend import loop
@@ -27,23 +27,6 @@ MakeWindow = Callable[[Settings], MainWindow]
 @pytest.fixture
 def make(make_window: MakeWindow) -> MakeWindow:
     return make_window
-
-
-def mouse(
-    widget: QWidget, kind: QEvent.Type, at: QPointF, button: Qt.MouseButton, held: Qt.MouseButton
-) -> None:
-    event = QMouseEvent(kind, at, widget.mapToGlobal(at), button, held, Qt.KeyboardModifier.NoModifier)
-    QApplication.sendEvent(widget, event)
-
-
-def drag(widget: QWidget, path: list[QPointF], between: Callable[[], None] = lambda: None) -> None:
-    """A press, real moves with the left button held, and a release."""
-    left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
-    mouse(widget, QEvent.Type.MouseButtonPress, path[0], left, left)
-    for point in path[1:]:
-        mouse(widget, QEvent.Type.MouseMove, point, none, left)
-        between()
-    mouse(widget, QEvent.Type.MouseButtonRelease, path[-1], left, none)
 
 
 def button(window: MainWindow, name: str) -> QPushButton | QToolButton:
@@ -195,37 +178,6 @@ def test_panels_follow_training_and_the_view(qtbot: QtBot, make: MakeWindow, sma
     qtbot.waitUntil(lambda: window.plane.grab().toImage() != plain, timeout=10_000)
 
 
-def test_the_layout_is_remembered(qtbot: QtBot, make: MakeWindow, small: Settings) -> None:
-    first = make(small)
-    first.docks[0].hide()
-    first.close()
-    second = make(small)
-    assert not second.docks[0].isVisible()
-    second.reset_layout()
-    assert second.docks[0].isVisible() or second.docks[1].isVisible()
-
-
-@pytest.mark.qt_log_ignore("does not support raise", extend=True)
-def test_no_tabs_of_a_layout_before_are_left_behind(make: MakeWindow, small: Settings) -> None:
-    def tab_bars(window: MainWindow) -> int:
-        QApplication.processEvents()
-        bars = window.findChildren(QTabBar)
-        return sum(bar.isVisible() and bar.count() > 0 and bar.x() >= 0 for bar in bars)
-
-    first = make(small)
-    assert tab_bars(first) == 1
-    first.reset_layout()
-    assert tab_bars(first) == 1
-    first.docks[0].setFloating(True)
-    first.docks[2].close()
-    first.reset_layout()
-    assert tab_bars(first) == 1
-    assert not any(dock.isFloating() for dock in first.docks)
-    assert all(not dock.isHidden() for dock in first.docks)
-    first.close()
-    assert tab_bars(make(small)) == 1
-
-
 def test_new_data_with_a_trained_model_are_offered(
     qtbot: QtBot, make: MakeWindow, small: Settings, digits: ImageDataset
 ) -> None:
@@ -278,23 +230,6 @@ def test_saving_names_the_place(qtbot: QtBot, make: MakeWindow, small: Settings,
         window.session.save(tmp_path / "lesson")
     assert "lesson" in window.windowTitle()
     assert (tmp_path / "lesson" / "manifest.json").exists()
-
-
-def test_docks_grow_with_the_window_until_dragged(qtbot: QtBot, make: MakeWindow, small: Settings) -> None:
-    window = make(small)
-    window.reset_layout()
-    decoded = window.findChild(QDockWidget, "decoded-image-dock")
-    assert decoded is not None
-    narrow = decoded.width()
-    window.resize(1900, 1050)
-    qtbot.waitUntil(lambda: decoded.width() > narrow + 80)
-    edge = QPointF(decoded.x() - 2, decoded.y() + decoded.height() / 2)
-    assert window.childAt(edge.toPoint()) is None
-    drag(window, [edge, edge + QPointF(30, 0), edge + QPointF(60, 0)])
-    by_hand = decoded.width()
-    window.resize(1600, 900)
-    qtbot.wait(50)
-    assert abs(decoded.width() - by_hand) <= 2
 
 
 def test_no_letter_opens_two_entries_of_a_menu(make: MakeWindow, small: Settings) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QByteArray, QEvent, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QMouseEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow, QToolBar, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.backend.config import Settings, protocol_text
@@ -27,6 +27,7 @@ from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.config_form import ConfigForm
 from vaeviewer.ui.decoded_image_view import DecodedImageView
+from vaeviewer.ui.dock_layout import DockLayout
 from vaeviewer.ui.first_size import first_size
 from vaeviewer.ui.latent_view import LatentView
 from vaeviewer.ui.loss_panel import LossPanel
@@ -46,8 +47,6 @@ DRAG_SECONDS = 1 / 150
 
 EXAMPLES = 24
 """Held-out images chosen for the reconstructions; the panel shows as many as fit."""
-
-LAYOUT_VERSION = 1
 
 HINTS = {
     State.READY: "Press Train (Space) and watch the model organise its images",
@@ -91,10 +90,8 @@ class MainWindow(QMainWindow):
         self._decoder = GridDecoder(self)
         self._example_draw = 0
         self._shown_before = False
-        self._docks_by_hand = False
         self._drawn: tuple[Snapshot | None, Progress | None] = (None, None)
         self._last_decode = 0.0
-        self._underlay_rect: tuple[float, float, float, float] | None = None
 
         self.plane = LatentView()
         self.decoded = DecodedImageView()
@@ -140,13 +137,7 @@ class MainWindow(QMainWindow):
 
     def reset_layout(self) -> None:
         """Put every dock back where it was at first."""
-        self._remove_docks()
-        self._arrange_docks()
-        for dock in self.docks:
-            dock.setFloating(False)
-            dock.show()
-        self._docks_by_hand = False
-        self._size_docks()
+        self._layout.reset()
 
     def show_problem(self, sentence: str, details: str = "") -> None:
         """Show a message above the plane, without stopping anything."""
@@ -171,56 +162,13 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.plane, 1)
         self.setCentralWidget(middle)
 
-        self.setDockNestingEnabled(True)
-        self.setTabPosition(
-            Qt.DockWidgetArea.AllDockWidgetAreas, self.tabPosition(Qt.DockWidgetArea.TopDockWidgetArea)
+        self._layout = DockLayout(
+            self,
+            left={"Reconstructions": self.reconstructions, "Settings": self.form},
+            right={"Decoded image": self.decoded, "Manifold": self.manifold},
+            bottom={"ELBO terms": self.elbo_terms},
         )
-        self.docks: list[QDockWidget] = []
-        self._left_dock = self._dock("Reconstructions", self.reconstructions)
-        self._settings_dock = self._dock("Settings", self.form)
-        self._decoded_dock = self._dock("Decoded image", self.decoded)
-        self._manifold_dock = self._dock("Manifold", self.manifold)
-        self._terms_dock = self._dock("ELBO terms", self.elbo_terms)
-        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
-        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.RightDockWidgetArea)
-        self._arrange_docks()
-
-    def _dock(self, title: str, panel: QWidget) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(title.lower().replace(" ", "-") + "-dock")
-        dock.setWidget(panel)
-        self.docks.append(dock)
-        return dock
-
-    def _arrange_docks(self) -> None:
-        area = Qt.DockWidgetArea
-        self.addDockWidget(area.LeftDockWidgetArea, self._left_dock)
-        self.addDockWidget(area.LeftDockWidgetArea, self._settings_dock)
-        self.tabifyDockWidget(self._left_dock, self._settings_dock)
-        self._left_dock.raise_()
-        self.addDockWidget(area.RightDockWidgetArea, self._decoded_dock)
-        self.addDockWidget(area.RightDockWidgetArea, self._manifold_dock)
-        self.addDockWidget(area.BottomDockWidgetArea, self._terms_dock)
-
-    def _remove_docks(self) -> None:
-        """Before another arrangement: over the one there is, Qt would leave its tab bars behind."""
-        for dock in self.docks:
-            self.removeDockWidget(dock)
-        layout = self.layout()
-        assert layout is not None, "a main window has one from the first"
-        layout.activate()
-
-    def _size_docks(self) -> None:
-        width, height = self.width(), self.height()
-        if any(dock.isFloating() for dock in self.docks):
-            return  # somebody arranges them
-        side = max(250, min(460, round(width * 0.22)))
-        self.resizeDocks([self._left_dock, self._decoded_dock], [side, side], Qt.Orientation.Horizontal)
-        self.resizeDocks([self._terms_dock], [max(175, round(height * 0.22))], Qt.Orientation.Vertical)
-        # Their captions differ in height; so shared, both pictures come out about as large.
-        self.resizeDocks(
-            [self._decoded_dock, self._manifold_dock], [side + 70, side + 64], Qt.Orientation.Vertical
-        )
+        self.docks = self._layout.docks
 
     def _connect(self) -> None:
         session = self.session
@@ -414,16 +362,15 @@ class MainWindow(QMainWindow):
         super().showEvent(event)
         if not self._shown_before:
             self._shown_before = True
-            if not self._docks_by_hand:
-                self._size_docks()
+            self._layout.fit()
             # After this turn of the event loop the first frame is painted.
             QTimer.singleShot(0, self.first_shown.emit)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Let the docks grow with the window, until somebody drags one of their edges."""
         super().resizeEvent(event)
-        if self._shown_before and not self._docks_by_hand:
-            self._size_docks()
+        if self._shown_before:
+            self._layout.fit()
 
     def event(self, event: QEvent) -> bool:
         """Notice a drag of the edges between docks: the only part of a main window that takes the mouse."""
@@ -432,7 +379,7 @@ class MainWindow(QMainWindow):
             and event.type() == QEvent.Type.MouseButtonPress
             and self.childAt(event.position().toPoint()) is None
         ):
-            self._docks_by_hand = True
+            self._layout.by_hand = True
         return super().event(event)
 
     def changeEvent(self, event: QEvent) -> None:
@@ -446,8 +393,7 @@ class MainWindow(QMainWindow):
         self._frame.stop()
         self._drag.stop()
         self._store.setValue("window/geometry", self.saveGeometry())
-        self._store.setValue("window/state", self.saveState(LAYOUT_VERSION))
-        self._store.setValue("window/docks_by_hand", self._docks_by_hand)
+        self._layout.save(self._store)
         self._store.setValue("window/curves", json.dumps(self.elbo_terms.options()))
         self._store.sync()
         self._decoder.close(0.2)
@@ -458,15 +404,9 @@ class MainWindow(QMainWindow):
 
     def _restore_layout(self) -> None:
         self.resize(first_size(self.sizeHint(), self.minimumSizeHint(), self.screen().availableSize()))
-        geometry, state = self._store.value("window/geometry"), self._store.value("window/state")
+        geometry = self._store.value("window/geometry")
         if isinstance(geometry, QByteArray):
             self.restoreGeometry(geometry)
-        if isinstance(state, QByteArray):
-            self._remove_docks()
-            if not self.restoreState(state, LAYOUT_VERSION):
-                self._arrange_docks()
-                for dock in self.docks:
-                    dock.show()
-            self._docks_by_hand = self._store.value("window/docks_by_hand") in (True, "true")
+        self._layout.restore(self._store)
         with suppress(ValueError, TypeError):  # a damaged note of choices is no reason to stop
             self.elbo_terms.set_options(json.loads(str(self._store.value("window/curves"))))
