@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from vaeviewer import paths
 from vaeviewer.backend.fused import KERNELS
 from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE
 from vaeviewer.native import object_code
-from vaeviewer.native.object_code import MachineCode, store, stored
+from vaeviewer.native.object_code import FILES_KEPT, MachineCode, store, stored
 
 SOURCE = "vaeviewer.backend.fused.kernels"
 needs_compiler = pytest.mark.skipif(not object_code.available(), reason="no compiler is installed")
@@ -32,6 +33,17 @@ def test_what_is_stored_is_found(tmp_path: Path) -> None:
     store(path, b"code")
     assert stored(path) == b"code"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_oldest_of_too_many_files_go(tmp_path: Path) -> None:
+    for number in range(FILES_KEPT + 3):
+        path = tmp_path / f"{number}.o"
+        store(path, b"code")
+        os.utime(path, (number, number))
+    store(tmp_path / "new.o", b"code")
+    assert stored(tmp_path / "new.o") == b"code"
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"new.o", *(f"{number}.o" for number in range(4, FILES_KEPT + 3))}
 
 
 @given(data=st.data())

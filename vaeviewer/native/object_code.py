@@ -19,6 +19,9 @@ from vaeviewer import paths
 
 log = logging.getLogger(__name__)
 
+FILES_KEPT = 30
+"""Most files in the cache: a few for each version and each processor that shares the folder. One takes 100 kB."""
+
 _COMPILER = "vaeviewer.native.compiler"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -114,11 +117,14 @@ class MachineCode:
 
 
 def store(path: Path, code: bytes) -> None:
-    """Keep object code in a file of its own, all of it or none."""
+    """Keep object code in a file of its own, all of it or none; of too many files the oldest go."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}")
     part.write_bytes(hashlib.sha256(code).digest() + code)
     part.replace(path)
+    files = sorted(path.parent.glob("*.o"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for old in files[FILES_KEPT:]:
+        old.unlink(missing_ok=True)
 
 
 def stored(path: Path) -> bytes | None:
