@@ -33,6 +33,21 @@ class MetricsView:
         """``reconstruction - kl``, nats per image, shape ``(n,)``."""
         return self.reconstruction - self.kl
 
+    def check(self) -> None:
+        """See whether a table could hold these rows.
+
+        Raises:
+            ValueError: The columns differ in length or shape, a term is not finite, or the steps do not rise.
+        """
+        columns = (self.step, self.epoch, self.reconstruction, self.kl)
+        for name, column in zip(COLUMNS, columns, strict=True):
+            if column.ndim != 1 or len(column) != len(self.step):
+                raise ValueError(f"{name} has shape {column.shape}, expected one as long as step")
+            if not np.isfinite(column).all():
+                raise ValueError(f"{name} holds values that are not finite")
+        if len(self) and (self.step[0] < 0 or (self.step[1:] < self.step[:-1]).any()):
+            raise ValueError("step does not rise from row to row")
+
     def until(self, step: int) -> MetricsView:
         """The rows up to and including ``step``: how far a Snapshot of that step reaches."""
         n = int(np.searchsorted(self.step, step, side="right"))
@@ -60,18 +75,11 @@ class MetricsTable:
         """A table that holds the rows of ``view`` and goes on from there, as when a run is opened.
 
         Raises:
-            ValueError: The columns differ in length or shape, a term is not finite, or the steps do not rise.
+            ValueError: As :meth:`MetricsView.check`.
         """
-        columns = (view.step, view.epoch, view.reconstruction, view.kl)
-        for name, column in zip(COLUMNS, columns, strict=True):
-            if column.ndim != 1 or len(column) != len(view.step):
-                raise ValueError(f"{name} has shape {column.shape}, expected one as long as step")
-            if not np.isfinite(column).all():
-                raise ValueError(f"{name} holds values that are not finite")
-        if len(view) and (view.step[0] < 0 or (view.step[1:] < view.step[:-1]).any()):
-            raise ValueError("step does not rise from row to row")
+        view.check()
         table = cls(capacity)
-        table.append(*columns)
+        table.append(view.step, view.epoch, view.reconstruction, view.kl)
         return table
 
     def view(self) -> MetricsView:
@@ -144,18 +152,26 @@ class History:
         """A history that goes on from the rows of two views.
 
         Raises:
-            ValueError: As :meth:`MetricsTable.from_view`, naming the table too.
+            ValueError: As :func:`check_views`.
         """
-        tables = []
-        for name, view, capacity in (
-            ("training", training, TRAINING_CAPACITY),
-            ("held_out", held_out, HELD_OUT_CAPACITY),
-        ):
-            try:
-                tables.append(MetricsTable.from_view(view, capacity))
-            except ValueError as error:
-                raise ValueError(f"{name}.{error}") from None
-        return cls(*tables)
+        check_views(training, held_out)
+        return cls(
+            MetricsTable.from_view(training, TRAINING_CAPACITY),
+            MetricsTable.from_view(held_out, HELD_OUT_CAPACITY),
+        )
+
+
+def check_views(training: MetricsView, held_out: MetricsView) -> None:
+    """See whether a history could hold these rows.
+
+    Raises:
+        ValueError: As :meth:`MetricsView.check`, naming the table too.
+    """
+    for name, view in (("training", training), ("held_out", held_out)):
+        try:
+            view.check()
+        except ValueError as error:
+            raise ValueError(f"{name}.{error}") from None
 
 
 def _read_only(column: NDArray[Any]) -> NDArray[Any]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from vaeviewer.backend import atomic_files
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.history import COLUMNS, History, MetricsView
+from vaeviewer.backend.history import COLUMNS, History, MetricsView, check_views
 from vaeviewer.backend.models.shapes import expected_weights
 from vaeviewer.backend.run_lock import LOCK
 from vaeviewer.backend.run_log import LOG
@@ -239,6 +239,15 @@ def unpacked_history(columns: Mapping[str, NDArray[Any]], step: int) -> History:
     """The history that a metrics file's columns hold, of a checkpoint at ``step``.
 
     Raises:
+        ValueError: As :func:`metrics_views`.
+    """
+    return History.from_views(*metrics_views(columns, step))
+
+
+def metrics_views(columns: Mapping[str, NDArray[Any]], step: int) -> tuple[MetricsView, MetricsView]:
+    """The columns of a metrics file, of a checkpoint at ``step``, as the two tables of a history.
+
+    Raises:
         ValueError: They are not the columns of a history, or it goes on after the step.
     """
     expected = {
@@ -246,8 +255,8 @@ def unpacked_history(columns: Mapping[str, NDArray[Any]], step: int) -> History:
     }
     if {name: column.dtype.name for name, column in columns.items()} != expected:
         raise ValueError("it does not hold the columns of a history")
-    views = [MetricsView(*(columns[f"{table}.{name}"] for name in COLUMNS)) for table in TABLES]
-    history = History.from_views(*views)
-    if any(len(view.until(step)) < len(view) for view in views):
+    training, held_out = (MetricsView(*(columns[f"{table}.{name}"] for name in COLUMNS)) for table in TABLES)
+    check_views(training, held_out)
+    if any(len(view.until(step)) < len(view) for view in (training, held_out)):
         raise ValueError("its history goes on after the checkpoint's step")
-    return history
+    return training, held_out

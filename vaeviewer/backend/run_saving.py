@@ -26,8 +26,8 @@ from vaeviewer.backend.run_folder import (
     TABLES,
     Run,
     as_declared,
+    metrics_views,
     read_manifest,
-    unpacked_history,
 )
 from vaeviewer.backend.run_log import LOG
 from vaeviewer.backend.run_manifest import (
@@ -153,7 +153,7 @@ def _packed(run: Run) -> dict[str, bytes]:
     for table in TABLES:
         view: MetricsView = getattr(run.history, table).view().until(snapshot.step)
         metrics |= {f"{table}.{column}": getattr(view, column) for column in COLUMNS}
-    unpacked_history(metrics, snapshot.step)
+    metrics_views(metrics, snapshot.step)
     contents = {
         "weights": pack(snapshot.weights),
         "training": pack(training.tensors),

@@ -65,14 +65,16 @@ def smoothing_window(row: int) -> int:
 
 def smoothed(values: Column) -> Column:
     """The mean over each row and those before it within :func:`smoothing_window`, of the same shape and type."""
-    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    sums = np.zeros(len(values) + 1)
+    np.cumsum(values, dtype=np.float64, out=sums[1:])
     rows = np.arange(min(len(values), 20 * SMOOTHING_ROWS))
     window = np.minimum(SMOOTHING_ROWS, 1 + rows // 20)  # as smoothing_window
     means = np.empty(len(values), values.dtype)
     means[: len(rows)] = (sums[rows + 1] - sums[rows + 1 - window]) / window
     if len(values) > len(rows):  # all later windows have one length: slices are faster than indices
-        ends = sums[len(rows) + 1 :]
-        means[len(rows) :] = (ends - sums[len(rows) + 1 - SMOOTHING_ROWS : -SMOOTHING_ROWS]) / SMOOTHING_ROWS
+        later, last = means[len(rows) :], slice(len(rows) + 1 - SMOOTHING_ROWS, -SMOOTHING_ROWS)
+        np.subtract(sums[len(rows) + 1 :], sums[last], out=later, casting="same_kind")
+        later /= SMOOTHING_ROWS
     return means
 
 
