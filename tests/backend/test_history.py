@@ -174,6 +174,21 @@ def test_a_table_is_restored_from_its_view() -> None:
     assert table.view().step[-1] == 199
 
 
+@pytest.mark.parametrize("count", [20, 63, 64])
+def test_two_tables_of_one_view_go_different_ways(count: int) -> None:
+    table = MetricsTable(64)
+    table.append(*rows(0, count))
+    view = table.view()
+    one, other = MetricsTable.from_view(view, 64), MetricsTable.from_view(view, 64)
+    one.append(*rows(1000, 3))
+    table.append(*rows(500, 2))
+    other.truncate(9)
+    assert one.view().step[-1] == 1002
+    assert table.view().step[-1] == 501
+    assert other.view().step[-1] == 9
+    np.testing.assert_array_equal(view.step, np.arange(count))
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [

@@ -74,12 +74,17 @@ class MetricsTable:
     def from_view(cls, view: MetricsView, capacity: int) -> MetricsTable:
         """A table that holds the rows of ``view`` and goes on from there, as when a run is opened.
 
+        The view's own memory as long as nothing is appended, which needs more room and so moves to new memory.
+
         Raises:
             ValueError: As :meth:`MetricsView.check`.
         """
         view.check()
-        table = cls(capacity)
-        table.append(view.step, view.epoch, view.reconstruction, view.kl)
+        table, columns = cls(capacity), (view.step, view.epoch, view.reconstruction, view.kl)
+        if 0 < len(view) <= capacity and [c.dtype for c in columns] == [c.dtype for c in table._state[0]]:
+            table._state = (columns, len(view))
+        else:
+            table.append(*columns)
         return table
 
     def view(self) -> MetricsView:
