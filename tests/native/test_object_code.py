@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -107,6 +108,17 @@ def test_the_compiler_ends_with_its_parent(empty_cache: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert not empty_cache.exists()
+
+
+@needs_compiler
+@pytest.mark.usefixtures("empty_cache")
+def test_the_compiler_outlives_the_thread_that_asked() -> None:
+    code = kernels("float32", "relu")
+    thread = threading.Thread(target=code.prepare)
+    thread.start()
+    thread.join()
+    code.wait(100)
+    assert code.addresses is not None
 
 
 def test_a_compiler_that_fails_is_given_up(

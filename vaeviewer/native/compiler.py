@@ -6,11 +6,10 @@ from training and the window for seconds. It takes what processor time nobody el
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import os
-import signal
 import sys
+import threading
 from pathlib import Path
 
 
@@ -42,15 +41,18 @@ def compiled(module: str, *arguments: str) -> bytes:
     return bytes(machine.emit_object(everything))
 
 
-def _stay_behind() -> None:
-    """Go last, and no further than the parent (Linux)."""
-    set_signal_at_parents_death = 1
-    ctypes.CDLL(None).prctl(set_signal_at_parents_death, signal.SIGKILL)
-    os.nice(19)
+def _end_with_parent() -> None:
+    """Standard input is a pipe that nobody writes to; it ends with the process at its other end, however that ends.
+
+    A signal at the parent's death would be one at the end of the thread that started this process.
+    """
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
 
 
 if __name__ == "__main__":
-    _stay_behind()
+    os.nice(19)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     from vaeviewer.native.object_code import store
 
     store(Path(sys.argv[1]), compiled(*sys.argv[2:]))

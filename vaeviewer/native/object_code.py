@@ -91,7 +91,7 @@ class MachineCode:
             return
         self._compiler = subprocess.Popen(
             [sys.executable, "-m", _COMPILER, str(self._path), self._module, *self._arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -99,6 +99,8 @@ class MachineCode:
     def _finish(self, compiler: subprocess.Popen[bytes]) -> None:
         self._compiler = None
         assert self._path is not None, "prepared"
+        assert compiler.stdin is not None, "it is a pipe"
+        compiler.stdin.close()
         try:
             self.failed = not self._load(self._path)
         except Exception:
