@@ -56,7 +56,8 @@ class Handle:
             raise RuntimeError("torch makes no handle of a tensor")
         assert made.value is not None
         self.value = made.value
-        weakref.finalize(self, getattr(library, _FREE), made)
+        # Not at the program's end: a thread that is not waited for may be using it until then.
+        weakref.finalize(self, getattr(library, _FREE), made).atexit = False
 
 
 @cache
