@@ -31,7 +31,7 @@ def break_training(window):
     from vaeviewer.backend.trainer import Trainer
     step = Trainer.step
 
-    def broken(trainer):
+    def broken(trainer, most):
         Trainer.step = step
         raise RuntimeError("wrong in the training thread")
 
@@ -55,8 +55,10 @@ def build_and_break(options):
             if "wrong in " + place in window.message.text and "told" not in now_told:
                 print("told", place, time.perf_counter() - began < 1.0, flush=True)
                 now_told.append("told")
-                if session.state is State.FAILED:
-                    session.request(Action.TRAIN)
+                now[2] = session.progress.step
+            elif "told" in now_told and session.state is State.FAILED:
+                # Which it comes to be after it has told, and kept what there is.
+                session.request(Action.TRAIN)
                 now[2] = session.progress.step
             elif "told" in now_told and session.state is State.RUNNING and session.progress.step != step:
                 print("trains", flush=True)
