@@ -19,6 +19,7 @@ if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.env
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets import load_dataset
 from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.fused.team import HELPER
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -87,8 +88,12 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     threads = set(threading.enumerate())
     uses_qt = "qtbot" in request.fixturenames or "qapp" in request.fixturenames
     yield
-    # tqdm's monitor and hypothesis' helpers live as long as the process.
-    left = [t.name for t in threading.enumerate() if t not in threads and "tqdm" not in type(t).__module__]
+    # tqdm's monitor and hypothesis' helpers live as long as the process, a team's helpers as long as its trainer.
+    left = [
+        t.name
+        for t in threading.enumerate()
+        if t not in threads and "tqdm" not in type(t).__module__ and not t.name.startswith(HELPER)
+    ]
     assert not left, f"threads left running: {left}"
     if uses_qt:
         problems = _qt_leftovers()

@@ -232,7 +232,7 @@ def failing(patch: pytest.MonkeyPatch, error: Exception, *, above: int) -> None:
     """Gradient steps fail on the way where the batch has more than ``above`` images."""
     step = Trainer.step
 
-    def step_or_fail(trainer: Trainer) -> None:
+    def step_or_fail(trainer: Trainer, _most: int) -> None:
         if trainer.step_count >= 100 and trainer.batch_size > above:
             raise error
         step(trainer)

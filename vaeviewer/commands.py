@@ -227,7 +227,9 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[bool], sto
         while True:
             try:
                 loop.train(
-                    trainer, go_on=lambda: not interrupted and trainer.epoch < last, after_block=after_block
+                    trainer,
+                    go_on=lambda: 0 if interrupted else trainer.steps_until(last),
+                    after_block=after_block,
                 )
                 return
             except Exception as error:

@@ -129,7 +129,7 @@ def test_a_file_with_such_weights_does_not_open(dataset: ImageDataset, tmp_path:
     trainer = Trainer(dataset, updated(Settings(), hidden=(4,), batch_size=20, threads=1, device="cpu"))
     for parameter in trainer._model.parameters():
         parameter.data.fill_(1e30)
-    trainer._loc.zero_()
+    trainer._rows.loc.zero_()
     restore.save(trainer, tmp_path)
     with pytest.raises(
         RunFolderError, match=r"weights\.safetensors cannot be used: its weights are too large"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from vaeviewer.backend import restore, stepper
+from vaeviewer.backend import loop, restore, stepper
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.run_folder import load_run
@@ -68,6 +68,51 @@ def test_going_back_before_the_switch_takes_plain_steps_again(digits: ImageDatas
     first = weights(advance(trainer, 6))
     assert trainer.restore_good_state() == 3
     np.testing.assert_array_equal(weights(advance(trainer, 6)), first)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("protocol", ["grey", "dynamic", "threshold"])
+def test_steps_taken_together_lead_to_the_same_run(
+    protocol: str, digits: ImageDataset, small: Settings
+) -> None:
+    settings = updated(small, repeatable="on", protocol=protocol, schedule="cosine", epochs=3)
+    single, together = (Trainer(digits, settings) for _ in range(2))
+    advance(single, 2 * single.steps_per_epoch + 3)
+    taken = []
+    while together.step_count < single.step_count:
+        before = together.step_count
+        together.step(single.step_count - before)
+        taken.append(together.step_count - before)
+        assert together.step_count // together.steps_per_epoch in (
+            before // together.steps_per_epoch,
+            (before + taken[-1]) / together.steps_per_epoch,
+        ), "no step of the next epoch"
+        if together.block_full:
+            together.finish_block()
+    together.finish_block()
+    assert taken[:5] == [1] * 5, "plain steps"
+    assert max(taken) > 4
+    np.testing.assert_array_equal(weights(single), weights(together))
+    first, second = single.snapshot(), together.snapshot()
+    assert first.posterior is not None
+    assert second.posterior is not None
+    np.testing.assert_array_equal(first.posterior.loc, second.posterior.loc)
+    np.testing.assert_array_equal(first.posterior.scale, second.posterior.scale)
+    np.testing.assert_array_equal(first.posterior.row_steps, second.posterior.row_steps)
+    rows, others = single.history.training.view(), together.history.training.view()
+    for name in ("step", "epoch", "reconstruction", "kl"):
+        np.testing.assert_array_equal(getattr(rows, name), getattr(others, name))
+
+
+@needs_compiler
+@pytest.mark.usefixtures("soon")
+def test_torch_has_its_threads_again_after_training(digits: ImageDataset, small: Settings) -> None:
+    settings = updated(small, repeatable="on", threads=2, epochs=1)
+    trainer = Trainer(digits, settings)
+    loop.train(trainer, go_on=lambda: loop.FREELY, after_block=lambda: None)
+    assert trainer.mode.endswith(", fused")
+    assert torch.get_num_threads() == 2
 
 
 @needs_compiler

@@ -259,7 +259,7 @@ def test_what_is_not_finite_is_never_kept_as_good(digits: ImageDataset, small: S
 
 def test_a_posterior_that_is_not_finite_is_never_published(digits: ImageDataset, small: Settings) -> None:
     trainer = steps(Trainer(digits, small), 2)
-    trainer._loc[3, 0] = float("inf")
+    trainer._rows.loc[3, 0] = float("inf")
     with pytest.raises(NonFiniteError):
         trainer.snapshot()
 
@@ -331,7 +331,7 @@ def test_a_run_moves_to_the_cpu_without_its_device(
     good = trainer.snapshot()
     steps(trainer, 3)
     trainer.change("beta", 2.0)
-    for name in ("_model", "_stepper", "_images", "_loc", "_log_variance", "_row_steps", "_noise"):
+    for name in ("_model", "_stepper", "_rows", "_noise"):
         monkeypatch.delattr(trainer, name)  # as good as lost
     moved = moved_to_cpu(trainer)
     assert moved.initial_settings.train.device == "cpu"
@@ -340,3 +340,14 @@ def test_a_run_moves_to_the_cpu_without_its_device(
     assert moved.history.training.view().step.tolist() == [1, 2, 3, 4]
     assert same_arrays(good.weights, moved.snapshot().weights)
     steps(moved, 2)
+
+
+def test_steps_until_an_epoch_are_counted(digits: ImageDataset, small: Settings) -> None:
+    trainer = Trainer(digits, small)
+    per_epoch = trainer.steps_per_epoch
+    assert trainer.steps_until(1) == per_epoch
+    steps(trainer, 2)
+    assert trainer.steps_until(1) == per_epoch - 2
+    assert trainer.steps_until(trainer.epoch + 0.5 / per_epoch) == 1, "any part of a step is one"
+    assert trainer.steps_until(trainer.epoch) == trainer.steps_until(0) == 0
+    assert trainer.steps_until(float("inf")) >= 10**9

@@ -231,7 +231,7 @@ def test_an_unexpected_exception_in_training_is_told_and_training_goes_on(
     told: list[tuple[str, str]] = []
     session.problem.connect(lambda sentence, details: told.append((sentence, details)))
 
-    def broken(self: Trainer) -> None:
+    def broken(self: Trainer, _most: int) -> None:
         raise RuntimeError("the device went away")
 
     with monkeypatch.context() as patch:

@@ -42,7 +42,7 @@ class Watched:
         session.problem.connect(lambda s, details: self.told.append((s, details, time.perf_counter())))
         step = Trainer.step
 
-        def step_with_fault(trainer: Trainer) -> None:
+        def step_with_fault(trainer: Trainer, _most: int = 1) -> None:
             step(trainer)
             fault, self.fault = self.fault, None
             if fault is not None:
@@ -228,7 +228,7 @@ def test_held_out_figures_and_posteriors_that_are_not_finite(
     with monkeypatch.context() as patch:
 
         def undefined(trainer: Trainer) -> None:
-            trainer._loc.fill_(float("nan"))
+            trainer._rows.loc.fill_(float("nan"))
 
         patch.setattr(Trainer, "refresh_posterior", undefined)
         watched.session.request(Action.PAUSE)
@@ -277,7 +277,7 @@ def lose(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Callable[[Trainer
     """The trainer's device, called CUDA, stops answering: whatever is asked of its tensors raises."""
     lost = watched.trainer
     copied = trainer_module._copied
-    theirs = {t.data_ptr() for t in (lost._loc, lost._row_steps, lost._stepper.parameters)}
+    theirs = {t.data_ptr() for t in (lost._rows.loc, lost._rows.steps, lost._stepper.parameters)}
 
     def fault(_trainer: Trainer) -> None:
         lost.device = torch.device("cuda")
@@ -338,7 +338,7 @@ def test_a_device_without_memory_offers_the_cpu(make: Make, small: Settings) -> 
     told_with: list[bool] = []
     session.problem.connect(lambda *_: told_with.append(session.cpu_may_help))
     # Its very step needs a CUDA that is not here, so it fails before it is taken.
-    on_device.step = lambda: raising(torch.cuda.OutOfMemoryError("CUDA out of memory."))(on_device)
+    on_device.step = lambda _most: raising(torch.cuda.OutOfMemoryError("CUDA out of memory."))(on_device)
     session.request(Action.TRAIN)
     watched.wait_for(State.FAILED)
     sentence = watched.told[-1][0]

@@ -30,21 +30,49 @@ def one_thread_per_core(threads: int) -> bool:
     """
     if not sys.platform.startswith("linux") or threads < available_cores():
         return False
-    ids: list[int] = []
-
-    def note(_: int | None) -> None:
-        ids.append(threading.get_native_id())
-
-    library = torch_runtime()
-    if library is None:
-        return False
+    ids = _openmp_threads(threads)
     with suppress(OSError):  # no say in the matter
-        # Each thread of the team calls note once.
-        ctypes.CDLL(library).GOMP_parallel(_CALLED_BY_EACH(note), None, threads, 0)
         for thread, core in zip(ids, sorted(_cores()), strict=False):
             os.sched_setaffinity(thread, {core})
-        return True
+        return bool(ids)
     return False
+
+
+def core_each(threads: list[int]) -> list[int]:
+    """Keep threads on a core each, and this thread's other OpenMP threads on none, as they are not to be in the way.
+
+    Args:
+        threads: The system's numbers of them, this one among them.
+
+    Returns:
+        Their cores, or nothing where they are not as many: see :func:`one_thread_per_core`.
+    """
+    if not sys.platform.startswith("linux") or len(threads) != available_cores():
+        return []
+    cores = sorted(_cores())
+    me = threading.get_native_id()
+    with suppress(OSError):
+        if is_kept():
+            place, own = cores.index(min(os.sched_getaffinity(0))), threads.index(me)
+            cores[place], cores[own] = cores[own], cores[place]
+        for thread, core in zip(threads, cores, strict=True):
+            os.sched_setaffinity(thread, {core})
+        for thread in set(_openmp_threads(len(threads))) - {me}:
+            os.sched_setaffinity(thread, _cores())
+        return cores
+    return []
+
+
+def give_way(thread: int) -> None:
+    """Let a thread run only where nobody else wants to: a window never waits for it."""
+    if sys.platform.startswith("linux"):
+        with suppress(OSError):
+            os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+
+
+def is_kept() -> bool:
+    """Whether this thread stays on one core."""
+    return sys.platform.startswith("linux") and len(os.sched_getaffinity(0)) == 1
 
 
 def any_core() -> None:
@@ -52,6 +80,19 @@ def any_core() -> None:
     if sys.platform.startswith("linux"):
         with suppress(OSError):
             os.sched_setaffinity(0, _cores())
+
+
+def _openmp_threads(threads: int) -> list[int]:
+    ids: list[int] = []
+
+    def note(_: int | None) -> None:
+        ids.append(threading.get_native_id())
+
+    library = torch_runtime()
+    if library is not None:
+        # Each thread of the team calls note once.
+        ctypes.CDLL(library).GOMP_parallel(_CALLED_BY_EACH(note), None, threads, 0)
+    return ids
 
 
 def _cores() -> set[int]:

@@ -1,34 +1,47 @@
-"""The training loop that the command line and the window share: it asks "go on?" before every step."""
+"""The training loop that the command line and the window share: it asks how far to go on before every step."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
+from vaeviewer.backend.device import use_threads
 from vaeviewer.backend.trainer import Trainer
 
 BLOCK_SECONDS = 0.06
 """Metrics are fetched and checked at least this often: snapshots appear between blocks, 15 a second at most."""
 
+FREELY = sys.maxsize
+"""An answer of ``go_on``: as many steps as there are."""
+
 KEEP_SECONDS = 1.0
 """How often the good state is kept that a failure returns to."""
 
 
-def train(trainer: Trainer, *, go_on: Callable[[], bool], after_block: Callable[[], None]) -> None:
-    """Take steps until the planned epochs are done or ``go_on`` says no. What it does depends on no clock.
+def train(trainer: Trainer, *, go_on: Callable[[], int], after_block: Callable[[], None]) -> None:
+    """Take steps until the planned epochs are done or ``go_on`` says 0. What it does depends on no clock.
 
     Args:
         trainer: The model in training.
-        go_on: Asked before every step, so it must be cheap; it may wait, which slows training down.
+        go_on: How many steps may be taken before it is asked again, some hundredths of a second later at most where
+            steps are faster together. It must be cheap; it may wait, which slows training down.
         after_block: Called once the metrics of a block are in the history, at most every 0.06 s of steps and at
             the end of each epoch, when the held-out figures are there too.
 
     Raises:
         NonFiniteError: A metric became infinite or NaN; the trainer can restore its last good state.
     """
+    try:
+        _train(trainer, go_on, after_block)
+    finally:
+        use_threads(trainer.threads)  # which steps that have threads of their own change
+
+
+def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[], None]) -> None:
     block_start = kept = time.perf_counter()
-    while not trainer.finished and go_on():
-        trainer.step()
+    while not trainer.finished and (allowed := go_on()):
+        trainer.step(allowed)
         now = time.perf_counter()
         epoch_done = trainer.at_epoch_start
         if epoch_done or trainer.block_full or now - block_start >= BLOCK_SECONDS:

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from vaeviewer.backend.affinity import one_thread_per_core
 from vaeviewer.backend.captured import CapturedStep, warm_up
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.device import product_dtype
-from vaeviewer.backend.fused.step import FusedStep, can_fuse, step_code
+from vaeviewer.backend.fused.step import FusedSteps, Training, can_fuse, step_code
 from vaeviewer.backend.models.gradient import ElboGradient, StepTerms
 from vaeviewer.backend.models.vae import VAE
 from vaeviewer.backend.optimizers import build_optimizer
 from vaeviewer.backend.pixels import to_unit
+from vaeviewer.backend.training_rows import TrainingRows
 from vaeviewer.native.object_code import MachineCode
 
 COMPILE_FROM = 100
@@ -37,13 +39,14 @@ class Stepper:
         settings: Validated settings.
         vae: The model, on its device; its parameters become views of :attr:`parameters`.
         device: Where it computes.
+        rows: The training images there, and their posteriors.
 
     Attributes:
         parameters: All weights in one tensor.
         views: Gives the weights by name, of such a tensor.
     """
 
-    def __init__(self, settings: Settings, vae: VAE, device: torch.device) -> None:
+    def __init__(self, settings: Settings, vae: VAE, device: torch.device, rows: TrainingRows) -> None:
         dtype = product_dtype(settings.train.precision, device)
         self._gradient = ElboGradient(settings.model, vae, dtype)
         self.parameters = self._gradient.parameters.values.detach()
@@ -56,11 +59,13 @@ class Stepper:
         self._products = "bfloat16 products" if dtype == torch.bfloat16 else "float32"
 
         self._repeatable = config.repeatable == "on"
-        self._hidden_layers = len(settings.model.hidden)
+        self._threads = torch.get_num_threads()
+        self._protocol = config.protocol
+        self._training = Training(self._gradient, self._optimizer, rows, len(settings.model.hidden))
         self._code: MachineCode | None = None
         if can_fuse(settings, device):
             self._code = step_code(dtype, settings.model.activation)
-        self._fused: FusedStep | None = None
+        self._fused: FusedSteps | None = None
         self._asked_at: int | None = None
         self._rounded_is_current = False
 
@@ -71,24 +76,15 @@ class Stepper:
             return f"{self._products}, CUDA graph"
         return f"{self._products}, fused" if self._fused is not None else self._products
 
-    def step(
-        self, number: int, levels: Tensor, noise: Tensor, beta: float, learning_rate: float
-    ) -> StepTerms:
-        """Change the weights by one step of β·KL − reconstruction.
+    def step(self, levels: Tensor, noise: Tensor, beta: float, learning_rate: float) -> StepTerms:
+        """Change the weights by one plain step of β·KL − reconstruction.
 
         Args:
-            number: Steps taken before.
             levels: uint8 grey levels, ``(n, pixels)``.
             noise: Standard normal, ``(samples, n, latent_dim)``.
             beta: Weight of the KL term.
             learning_rate: Of this step.
         """
-        fused = self._fused_step(number)
-        if fused is not None:
-            if not self._rounded_is_current:
-                self._gradient.round_weights()
-                self._rounded_is_current = True
-            return fused(levels, noise, beta, learning_rate)
         self._rounded_is_current = False
         x = to_unit(levels)
         if not isinstance(self._learning_rate, Tensor):
@@ -98,6 +94,32 @@ class Stepper:
         if self._captured is None:
             self._captured = self._capture(x, noise, torch.tensor(beta, device=x.device))
         return self._captured(x, noise, beta)
+
+    def fused(self, number: int, batch: int) -> FusedSteps | None:
+        """What takes the next steps, or ``None`` if they are plain ones; asks for its machine code in time.
+
+        Which steps of a repeatable run are fused depends on their number alone, never on the clock.
+
+        Args:
+            number: Steps taken before.
+            batch: Images per step.
+        """
+        addresses = self._addresses(number)
+        if addresses is None:
+            return None
+        if self._fused is None or self._fused.batch != batch:
+            self._fused = FusedSteps(self._training, addresses, batch, self._threads, self._protocol)
+        if not self._rounded_is_current:
+            self._gradient.round_weights()
+            self._rounded_is_current = True
+        return self._fused
+
+    def stay_on_cores(self) -> None:
+        """Keep the threads of training on a core each, where they use all and a window wants some time too."""
+        if self._fused is None:
+            one_thread_per_core(self._threads)
+        else:
+            self._fused.stay_on_cores()
 
     def prepare(self, *, wait: bool) -> None:
         """Have ready what makes steps fast, or wait until it is, so that none is slow for want of it."""
@@ -118,11 +140,8 @@ class Stepper:
             value.copy_(state[key]) if state else value.zero_()
         self._rounded_is_current = False
 
-    def _fused_step(self, number: int) -> FusedStep | None:
-        """The fused step if this step is one; asks for its machine code in time.
-
-        Which steps of a repeatable run are fused depends on their number alone, never on the clock.
-        """
+    def _addresses(self, number: int) -> Mapping[str, int] | None:
+        """The fused step's machine code if the next step is to be fused."""
         code = self._code
         if code is None or code.failed or number < COMPILE_FROM:
             return None
@@ -135,9 +154,7 @@ class Stepper:
             code.wait(COMPILE_SECONDS)
         elif self._fused is None and (number - self._asked_at) % POLL_EVERY == 0:
             code.poll()
-        if self._fused is None and code.addresses is not None:
-            self._fused = FusedStep(self._gradient, self._optimizer, code.addresses, self._hidden_layers)
-        return self._fused
+        return code.addresses
 
     def _plain(self, x: Tensor, noise: Tensor, beta: float | Tensor) -> StepTerms:
         terms = self._gradient(x, noise, beta)

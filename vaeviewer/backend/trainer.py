@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,22 @@ import torch
 from torch import Tensor
 
 from vaeviewer.backend import saved_state
+from vaeviewer.backend.batches import Batches
 from vaeviewer.backend.config import LIVE, Settings, TrainConfig, updated
 from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.device import resolve_device, use_threads
+from vaeviewer.backend.device import resolve_device, torch_threads, use_threads
 from vaeviewer.backend.evaluation import HeldOutImages
+from vaeviewer.backend.fused.step import FusedSteps
 from vaeviewer.backend.history import History
+from vaeviewer.backend.models.gradient import StepTerms
 from vaeviewer.backend.models.vae import VAE
 from vaeviewer.backend.pixels import pixels, seen_levels
-from vaeviewer.backend.randomness import epoch_order, named_generator, named_seed
+from vaeviewer.backend.randomness import named_generator, named_seed
 from vaeviewer.backend.run_folder import Change, HeldOut
 from vaeviewer.backend.saved_state import OPTIMIZER, PLANNED_EPOCHS
 from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, TrainingState
 from vaeviewer.backend.stepper import Stepper
+from vaeviewer.backend.training_rows import TrainingRows
 
 BLOCK_STEPS = 256
 """Most steps whose metrics wait on the device before they are fetched and checked."""
@@ -44,15 +48,6 @@ class NonFiniteError(Exception):
     def __init__(self, step: int) -> None:
         super().__init__(f"the loss became infinite or undefined at step {step:,}")
         self.step = step
-
-
-@dataclass
-class _Position:
-    """Where training is: steps taken, the epoch under way and how many of its images were used."""
-
-    step: int = 0
-    epoch: int = 0
-    image: int = 0
 
 
 class Trainer:
@@ -90,23 +85,15 @@ class Trainer:
         self._model = VAE(settings.model, height * width)
         self._model.initialize(named_generator(seed, "weights"))
         self._model.to(self.device)
-        self._stepper = Stepper(settings, self._model, self.device)
+        # torch.tensor copies, so the data set's read-only arrays stay untouched.
+        images = torch.tensor(dataset.train_images.reshape(-1, height * width), device=self.device)
+        self._rows = TrainingRows(images, settings.model.latent_dim)
+        self._stepper = Stepper(settings, self._model, self.device, self._rows)
         self._noise = named_generator(seed, "noise", device=self.device)
         self._binarisation = named_generator(seed, "pixels", device=self.device)
 
-        # torch.tensor copies, so the data set's read-only arrays stay untouched.
-        self._images = torch.tensor(dataset.train_images.reshape(-1, height * width), device=self.device)
-        self._batch = min(settings.train.batch_size, len(self._images))
-        self._position = _Position()
-        self._order = torch.empty(0, dtype=torch.int64, device=self.device)
-        self._order_epoch = -1
+        self._batches = Batches(len(images), settings.train.batch_size, seed, self.device)
         self._held_out_images: HeldOutImages | None = None
-
-        # Rows of the posterior table are written by the training step itself, so publishing is a copy.
-        rows, dim = len(self._images), settings.model.latent_dim
-        self._loc = torch.zeros(rows, dim, device=self.device)
-        self._log_variance = torch.zeros(rows, dim, device=self.device)
-        self._row_steps = torch.zeros(rows, dtype=torch.int32, device=self.device)
 
         self._block = torch.zeros(BLOCK_STEPS, 2, device=self.device)
         self._block_positions: list[tuple[int, float]] = []
@@ -118,7 +105,7 @@ class Trainer:
     @property
     def step_count(self) -> int:
         """Gradient steps taken."""
-        return self._position.step
+        return self._batches.step
 
     @property
     def mode(self) -> str:
@@ -128,32 +115,36 @@ class Trainer:
     @property
     def batch_size(self) -> int:
         """Images per step: the setting, or all images where there are fewer."""
-        return self._batch
+        return self._batches.size
 
     @property
     def steps_per_epoch(self) -> int:
         """Steps in one pass. Images beyond the last whole batch wait for the next epoch's order."""
-        return len(self._images) // self._batch
+        return self._batches.per_epoch
 
     @property
     def epoch(self) -> float:
         """Passes over the training images so far, fractional."""
-        return self._position.epoch + self._position.image / (self.steps_per_epoch * self._batch)
+        return self._batches.epoch
+
+    def steps_until(self, epoch: float) -> int:
+        """Steps from here to an epoch, which may be fractional or infinite."""
+        return self._batches.until(epoch)
 
     @property
     def finished(self) -> bool:
         """Whether the planned epochs are done."""
-        return self._position.epoch >= self.planned_epochs
+        return self._batches.passes >= self.planned_epochs
 
     @property
     def held_out_is_current(self) -> bool:
         """Whether the newest held-out figures are of this step."""
-        return self.held_out is not None and self._held_out_step == self._position.step
+        return self.held_out is not None and self._held_out_step == self._batches.step
 
     @property
     def at_epoch_start(self) -> bool:
         """Whether the next step begins an epoch."""
-        return self._position.image == 0
+        return self._batches.image == 0
 
     # Training
 
@@ -164,25 +155,26 @@ class Trainer:
         """
         self._stepper.prepare(wait=wait)
 
-    def step(self) -> None:
-        """Take one gradient step on the next batch; its terms wait in the block for :meth:`finish_block`."""
-        config = self.settings.train
-        rows = self._next_rows()
-        levels = seen_levels(self._images.index_select(0, rows), config.protocol, self._binarisation)
-        noise = torch.randn(
-            config.samples,
-            len(rows),
-            self.settings.model.latent_dim,
-            generator=self._noise,
-            device=self.device,
-        )
-        terms = self._stepper.step(self._position.step, levels, noise, config.beta, self.learning_rate())
-        self._loc.index_copy_(0, rows, terms.loc)
-        self._log_variance.index_copy_(0, rows, terms.log_variance)
-        self._row_steps.index_fill_(0, rows, self._position.step)
-        torch.stack((terms.reconstruction, terms.kl), out=self._block[len(self._block_positions)])
-        self._advance()
-        self._block_positions.append((self._position.step, self.epoch))
+    def stay_on_cores(self) -> None:
+        """Keep the threads of training on a core each, where they use all and a window wants some time too."""
+        if self.device.type == "cpu":
+            self._stepper.stay_on_cores()
+
+    def step(self, most: int = 1) -> None:
+        """Take a gradient step on the next batch; its terms wait in the block for :meth:`finish_block`.
+
+        Args:
+            most: Where steps are faster together, take up to so many, but none of the next epoch or block.
+        """
+        fused = self._stepper.fused(self._batches.step, self._batches.size)
+        first = len(self._block_positions)
+        if fused is None:
+            terms = self._plain_step()
+            torch.stack((terms.reconstruction, terms.kl), out=self._block[first])
+            self._advance()
+        else:
+            count = min(most, fused.most, self._batches.left, BLOCK_STEPS - first)
+            self._block[first : first + count] = self._fused_steps(fused, count)
 
     @property
     def block_full(self) -> bool:
@@ -252,24 +244,26 @@ class Trainer:
             self._held_out_images = HeldOutImages(
                 self.dataset, self.settings.train.protocol, self.settings.model.latent_dim, self.device
             )
-        found = self._held_out_images.evaluate(self._model)
+        with torch_threads(self.threads):
+            found = self._held_out_images.evaluate(self._model)
         if not math.isfinite(found.elbo):
-            raise NonFiniteError(self._position.step)
-        self.held_out, self._held_out_step = found, self._position.step
+            raise NonFiniteError(self._batches.step)
+        self.held_out, self._held_out_step = found, self._batches.step
         if record:
-            self.history.held_out.append_row(self._position.step, self.epoch, found.reconstruction, found.kl)
+            self.history.held_out.append_row(self._batches.step, self.epoch, found.reconstruction, found.kl)
         return found
 
     @torch.no_grad()
     def refresh_posterior(self) -> None:
         """Encode every training image again, so that all rows of the posterior table are of this step."""
-        for start in range(0, len(self._images), ENCODE_ROWS):
-            part = slice(start, start + ENCODE_ROWS)
-            x = pixels(self._images[part], self.settings.train.protocol)  # without draws
-            loc, log_variance = self._model.posterior(x)
-            self._loc[part] = loc
-            self._log_variance[part] = log_variance
-        self._row_steps.fill_(self._position.step)
+        with torch_threads(self.threads):
+            for start in range(0, len(self._rows), ENCODE_ROWS):
+                part = slice(start, start + ENCODE_ROWS)
+                x = pixels(self._rows.images[part], self.settings.train.protocol)  # without draws
+                loc, log_variance = self._model.posterior(x)
+                self._rows.loc[part] = loc
+                self._rows.log_variance[part] = log_variance
+        self._rows.steps.fill_(self._batches.step)
 
     def snapshot(self) -> Snapshot:
         """A frozen copy of the model now. Call it after :meth:`finish_block`.
@@ -277,9 +271,9 @@ class Trainer:
         Raises:
             NonFiniteError: A weight or a posterior is infinite or NaN.
         """
-        loc, scale = _copied(self._loc), _copied(torch.exp(0.5 * self._log_variance))
+        loc, scale = _copied(self._rows.loc), _copied(torch.exp(0.5 * self._rows.log_variance))
         self._check_finite((loc, scale))
-        return self._snapshot(PosteriorTable(loc, scale, _copied(self._row_steps)))
+        return self._snapshot(PosteriorTable(loc, scale, _copied(self._rows.steps)))
 
     # Keeping and restoring
 
@@ -350,12 +344,12 @@ class Trainer:
         self.planned_epochs = planned
         self.drop_after_good_state()
         if batch_size is not None:
-            self._batch = batch_size
+            self._batches.size = batch_size
             self.settings = updated(self.settings, batch_size=batch_size)
             self._note_change("batch_size", batch_size)
             self.keep_good_state()
         self.refresh_posterior()
-        return self._position.step
+        return self._batches.step
 
     def drop_after_good_state(self) -> None:
         """Forget metrics of later steps than the good state's; changes made since count from its step on."""
@@ -370,34 +364,46 @@ class Trainer:
 
     def _note_change(self, field: str, value: Any) -> None:
         """Add to the timeline; of several changes of a field at one step the last one counts."""
-        change = Change(self._position.step, field, value)
+        change = Change(self._batches.step, field, value)
         if self.timeline and (self.timeline[-1].step, self.timeline[-1].field) == (change.step, field):
             self.timeline[-1] = change
         else:
             self.timeline.append(change)
 
-    def _next_rows(self) -> Tensor:
-        position = self._position
-        if self._order_epoch != position.epoch:
-            order = epoch_order(self.settings.train.seed, position.epoch, len(self._images))
-            self._order = order.to(self.device)
-            self._order_epoch = position.epoch
-        return self._order[position.image : position.image + self._batch]
+    def _plain_step(self) -> StepTerms:
+        config, table = self.settings.train, self._rows
+        rows = self._batches.next()
+        levels = seen_levels(table.images.index_select(0, rows), config.protocol, self._binarisation)
+        shape = config.samples, len(rows), self.settings.model.latent_dim
+        noise = torch.randn(*shape, generator=self._noise, device=self.device)
+        terms = self._stepper.step(levels, noise, config.beta, self.learning_rate())
+        table.loc.index_copy_(0, rows, terms.loc)
+        table.log_variance.index_copy_(0, rows, terms.log_variance)
+        table.steps.index_fill_(0, rows, self._batches.step)
+        return terms
+
+    def _fused_steps(self, fused: FusedSteps, count: int) -> Tensor:
+        config, step = self.settings.train, self._batches.step
+        rows, rates = self._batches.next(count), []
+        for slot, batch in enumerate(rows.view(-1, self._batches.size)):
+            torch.randn(fused.noise.shape[1:], generator=self._noise, out=fused.noise[slot])
+            if fused.levels is not None:
+                images = self._rows.images.index_select(0, batch)
+                fused.levels[slot] = seen_levels(images, config.protocol, self._binarisation)
+            rates.append(self.learning_rate())
+            self._advance()
+        return fused(step, rows, config.beta, rates)
 
     def _advance(self) -> None:
-        position = self._position
-        position.step += 1
-        position.image += self._batch
-        if position.image + self._batch > len(self._images):
-            position.epoch += 1
-            position.image = 0
+        self._batches.advance()
+        self._block_positions.append((self._batches.step, self._batches.epoch))
 
     def _snapshot(self, posterior: PosteriorTable | None) -> Snapshot:
         flat = _copied(self._stepper.parameters)
         self._check_finite([flat])
         weights = self._stepper.views(torch.from_numpy(flat))
         return Snapshot(
-            step=self._position.step,
+            step=self._batches.step,
             epoch=self.epoch,
             model=self.settings.model,
             image_shape=self.dataset.image_shape,
@@ -409,19 +415,19 @@ class Trainer:
     def _check_finite(self, arrays: Iterable[np.ndarray[Any, Any]]) -> None:
         # torch adds them up on all threads.
         if not all(math.isfinite(torch.from_numpy(array).sum()) for array in arrays):
-            raise NonFiniteError(self._position.step)
+            raise NonFiniteError(self._batches.step)
 
     def _training_state(self) -> TrainingState:
         tensors = self._generator_states()
         for key, value in self._stepper.state().items():
             tensors[f"{OPTIMIZER}{key}"] = _copied(value)
         self._check_finite(tensors.values())
-        position = self._position
+        batches = self._batches
         values = {
-            "step": position.step,
-            "epoch": position.epoch,
-            "image": position.image,
-            "batch_size": self._batch,
+            "step": batches.step,
+            "epoch": batches.passes,
+            "image": batches.image,
+            "batch_size": batches.size,
             "planned_epochs": self.planned_epochs,
             "device": self.device.type,
         }
@@ -455,10 +461,7 @@ class Trainer:
             self._noise.manual_seed(named_seed(seed, "noise", step))
             self._binarisation.manual_seed(named_seed(seed, "pixels", step))
         values = state.values
-        self._position = _Position(values["step"], values["epoch"], values["image"])
-        self._batch = min(values["batch_size"], len(self._images))
-        if self._position.image + self._batch > len(self._images):  # the data have become fewer
-            self._position = _Position(values["step"], values["epoch"] + 1)
+        self._batches.go_to(values["step"], values["epoch"], values["image"], values["batch_size"])
         self.planned_epochs = values["planned_epochs"]
         self._block_positions = []
 

@@ -16,7 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 from vaeviewer.backend.config import PRESETS, ModelConfig, Settings, updated
 from vaeviewer.backend.datasets import load_dataset
 from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.loop import BLOCK_SECONDS
+from vaeviewer.backend.device import use_threads
+from vaeviewer.backend.loop import BLOCK_SECONDS, FREELY
 from vaeviewer.backend.models.shapes import layer_widths
 from vaeviewer.backend.stepper import COMPILE_FROM
 from vaeviewer.backend.trainer import Trainer
@@ -53,12 +54,13 @@ def trainer_speed(trainer: Trainer, seconds: float) -> float:
     first = trainer.step_count
     start = block_start = now = time.perf_counter()
     while now - start < seconds:
-        trainer.step()
+        trainer.step(FREELY)
         now = time.perf_counter()
         if trainer.block_full or now - block_start >= BLOCK_SECONDS:
             trainer.finish_block()
             block_start = now = time.perf_counter()
     trainer.finish_block()
+    use_threads(trainer.threads)
     _synchronise(trainer.device)
     return (trainer.step_count - first) * trainer.batch_size / (time.perf_counter() - start)
 

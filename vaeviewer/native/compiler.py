@@ -14,7 +14,9 @@ from pathlib import Path
 
 
 def compiled(module: str, *arguments: str) -> bytes:
-    """An object file for this very processor, with a function ``void (*)(void *)`` per kernel, under its name.
+    """An object file for this very processor, with a function of three words per kernel, under its name.
+
+    Words are whole numbers of 64 bits; the answer is an ``int``.
 
     Args:
         module: Has a function ``kernels``, which gives the kernels by name.
@@ -34,7 +36,7 @@ def compiled(module: str, *arguments: str) -> bytes:
     )
     everything = llvm.parse_assembly("")
     for name, kernel in importlib.import_module(module).kernels(*arguments).items():
-        function = cfunc("void(voidptr)", fastmath=EXACT_ENOUGH, error_model="numpy")(kernel)
+        function = cfunc("int32(int64, int64, int64)", fastmath=EXACT_ENOUGH, error_model="numpy")(kernel)
         code = llvm.parse_assembly(function.inspect_llvm())
         code.get_function(function.native_name).name = name
         everything.link_in(code)

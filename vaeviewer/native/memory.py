@@ -14,7 +14,7 @@ EXACT_ENOUGH = {"contract", "nsz"}
 """What the compiler may do to sums and products: fuse them, ignore the sign of zero. Never assume finite numbers."""
 
 intrinsic: Callable[[Any], Any] = extending.intrinsic
-compiled: Callable[[Any], Any] = njit(fastmath=EXACT_ENOUGH, error_model="numpy")
+compiled: Callable[[Any], Any] = njit(fastmath=EXACT_ENOUGH, error_model="numpy", forceinline=True)
 
 
 @intrinsic
@@ -23,17 +23,6 @@ def _pointer(_context: Any, _address: Any) -> Any:
         return builder.inttoptr(arguments[0], cgutils.voidptr_t)
 
     return types.voidptr(types.int64), generate
-
-
-@intrinsic
-def claim(_context: Any, _counter: Any) -> Any:
-    """The whole number at a pointer, which is one more from then on, whichever threads ask at the same time."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        pointer = builder.bitcast(arguments[0], ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", pointer, ir.Constant(ir.IntType(64), 1), "monotonic")
-
-    return types.int64(types.voidptr), generate
 
 
 @compiled
@@ -59,21 +48,27 @@ def bytes_at(address: int, start: int, count: int) -> Any:
 
 
 @compiled
+def integers(address: int, start: int, count: int) -> Any:
+    """``count`` whole numbers of 32 bits."""
+    return carray(_pointer(address + 4 * start), (count,), np.int32)
+
+
+@compiled
 def words_at(address: int, start: int, count: int) -> Any:
     """``count`` whole numbers of 64 bits."""
     return carray(_pointer(address + 8 * start), (count,), np.int64)
 
 
 @intrinsic
-def call(_context: Any, _function: Any, _a: Any, _b: Any, _c: Any, _d: Any) -> Any:
-    """What a C function answers to four words, an ``int``; one that takes fewer ignores the last ones.
+def call(_context: Any, _function: Any, _a: Any, _b: Any, _c: Any) -> Any:
+    """What a C function answers to three words, an ``int``; one that takes fewer ignores the last ones.
 
-    So it is where arguments travel in registers, on x86-64 and ARM64. What a ``void`` function leaves is no answer.
+    So it is where arguments travel in registers, on x86-64 and ARM64.
     """
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         word = ir.IntType(64)
-        function = ir.FunctionType(ir.IntType(32), [word] * 4)
+        function = ir.FunctionType(ir.IntType(32), [word] * 3)
         return builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
 
-    return types.int32(*[types.int64] * 5), generate
+    return types.int32(*[types.int64] * 4), generate

@@ -254,12 +254,10 @@ class TrainingThread:
         self._rest(State.FINISHED if trainer.step_count else State.READY)
 
     def _train(self, further: bool) -> None:
-        from vaeviewer.backend.affinity import one_thread_per_core
         from vaeviewer.backend.loop import train
 
         trainer = self._current()
-        if trainer.device.type == "cpu":
-            one_thread_per_core(trainer.threads)
+        trainer.stay_on_cores()
         if further and trainer.finished:
             trainer.train_further()
         self._publisher.begin(trainer)
@@ -281,21 +279,23 @@ class TrainingThread:
         train(trainer, go_on=lambda: next(steps, False), after_block=lambda: None)
         self._rest(State.PAUSED, save=self.run_keeper.rest_after_step)
 
-    def _go_on(self) -> bool:
-        """Handle what was asked since the last step, wait where the pace says so, and say whether to go on."""
+    def _go_on(self) -> int:
+        """Handle what was asked since the last step, wait where the pace says so, and say how far to go on."""
+        from vaeviewer.backend.loop import FREELY
+
         while not self._leave.is_set():
             if not self._commands.empty():
                 # First, so that a command is not lost with the steps before it.
                 self._current().finish_block()
                 item = self._commands.get()
                 if item is None:
-                    return False
+                    return 0
                 self._handle(*item)
                 if self._state is not State.RUNNING:
-                    return False
+                    return 0
             elif self._pace.wait(self._wanted):
-                return True
-        return False
+                return 1 if self._pace.steps_per_s else FREELY
+        return 0
 
     def _wanted(self) -> bool:
         return not self._commands.empty() or self._leave.is_set()

@@ -9,10 +9,10 @@ import time
 import pytest
 import torch
 
-from vaeviewer.backend import openmp
 from vaeviewer.backend.fused import torch_functions
 from vaeviewer.backend.fused.program import Program
 from vaeviewer.backend.fused.step import step_code
+from vaeviewer.backend.fused.team import Team
 from vaeviewer.native.object_code import available
 
 pytestmark = pytest.mark.skipif(
@@ -26,9 +26,7 @@ def program() -> Program:
     code.prepare()
     code.wait(100)
     assert code.addresses is not None
-    runtime = openmp.torch_runtime()
-    assert runtime is not None
-    return Program(code.addresses["run"], runtime, 2)
+    return Program(Team(code.addresses, 2), 2)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -47,18 +45,50 @@ def test_products_and_copies_are_those_of_torch(program: Program, dtype: torch.d
         assert torch.equal(again, turned @ product)
 
 
-def test_kernels_take_part_and_their_arguments_may_change(program: Program) -> None:
+@pytest.mark.parametrize("shape", [(512, 30, 700), (700, 30, 512), (130, 8, 200), (3, 5, 2)])
+def test_products_are_parted_without_a_gap(program: Program, shape: tuple[int, int, int]) -> None:
+    rows, inner, columns = shape
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(rows, inner, generator=generator), torch.randn(inner, columns, generator=generator)
+    out = torch.full((rows, columns), torch.nan)
+    program.multiply(a, b, out)
+    assert program.length == (2 if max(rows, columns) >= 128 else 1)
+    program()
+    torch.testing.assert_close(out, a @ b)
+
+
+def test_kernels_take_part_chunk_by_chunk(program: Program) -> None:
     code = step_code(torch.float32, "silu").addresses
     assert code is not None
-    first, second = (torch.full((20, 10), number, dtype=torch.uint8) for number in (51, 255))
-    x, total = torch.empty(20, 10), torch.empty(10, 10)
-    levels = program.kernel(code["levels"], first.numel(), first, x)
+    images = torch.arange(50, dtype=torch.uint8).view(-1, 1).expand(50, 10).contiguous()
+    order = torch.arange(49, 9, -1)
+    x, total = torch.empty(40, 10), torch.empty(10, 10)
+    program.kernel(code["levels"], 3, 40, 10, images, order, x)  # 16 rows, 16 and 8
     program.multiply(x.t(), x, total)
     program()
-    torch.testing.assert_close(total, torch.full((10, 10), 20 * 0.04))
-    levels.put(1, second)
+    torch.testing.assert_close(x, images[order] / 255)
+    torch.testing.assert_close(total, x.t() @ x)
+    images.fill_(255)
     program()
-    torch.testing.assert_close(total, torch.full((10, 10), 20.0))
+    torch.testing.assert_close(total, torch.full((10, 10), 40.0))
+
+
+def test_what_is_beside_may_be_done_at_once_and_what_follows_comes_after(program: Program) -> None:
+    a, first, second = torch.rand(200, 200), torch.empty(200, 200), torch.empty(200, 200)
+    program.multiply(a, a, first)
+    program.multiply(a, a.t(), second, beside=True)
+    both = program.length
+    program.multiply(first, second, a)
+    expected = (a @ a) @ (a @ a.t())
+    program()
+    torch.testing.assert_close(a, expected)
+
+    first.zero_()
+    kept = a.clone()
+    program(both)
+    torch.testing.assert_close(first, a @ a)
+    assert torch.equal(a, kept)
+    assert program._starts[: both + 1] == [0] * both + [both]
 
 
 def test_memory_is_kept_for_as_long_as_it_is_used(program: Program) -> None:

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.fused.step import FusedStep, can_fuse, step_code
+from vaeviewer.backend.fused.step import FusedSteps, Training, can_fuse, step_code
 from vaeviewer.backend.models.gradient import ElboGradient, StepTerms
 from vaeviewer.backend.models.vae import VAE
 from vaeviewer.backend.optimizers import Adam
 from vaeviewer.backend.pixels import to_unit
 from vaeviewer.backend.randomness import named_generator
+from vaeviewer.backend.training_rows import TrainingRows
 from vaeviewer.native.object_code import available
 
 PIXELS = 200  # no multiple of what a kernel takes at once
@@ -36,23 +37,36 @@ class Model:
         self.gradient = ElboGradient(settings.model, vae, dtype)
         self.weights = self.gradient.parameters.values.detach()
         self.optimizer = Adam(self.weights, self.gradient.parameters.grad)
-        self._fused: FusedStep | None = None
+        self._fused: FusedSteps | None = None
+        self._rows: TrainingRows | None = None
+        self._taken = 0
+        self.threads = torch.get_num_threads()
 
     def plain(self, levels: Tensor, noise: Tensor, beta: float, rate: float) -> StepTerms:
         terms = self.gradient(to_unit(levels), noise, beta)
         self.optimizer.step(rate)
         return terms
 
+    def steps(self, images: Tensor, size: int, protocol: str = "grey") -> FusedSteps:
+        """What steps this model on batches of some images."""
+        code = step_code(self.dtype, self.settings.model.activation)
+        code.prepare()
+        code.wait(100)
+        assert code.addresses is not None
+        self._rows = TrainingRows(images, self.settings.model.latent_dim)
+        training = Training(self.gradient, self.optimizer, self._rows, len(self.settings.model.hidden))
+        self.gradient.round_weights()
+        return FusedSteps(training, code.addresses, size, self.threads, protocol)
+
     def fused(self, levels: Tensor, noise: Tensor, beta: float, rate: float) -> StepTerms:
-        if self._fused is None:
-            code = step_code(self.dtype, self.settings.model.activation)
-            code.prepare()
-            code.wait(100)
-            assert code.addresses is not None
-            layers = len(self.settings.model.hidden)
-            self.gradient.round_weights()
-            self._fused = FusedStep(self.gradient, self.optimizer, code.addresses, layers)
-        return self._fused(levels, noise, beta, rate)
+        if self._fused is None or self._fused.batch != len(levels):
+            self._fused = self.steps(levels.clone(), len(levels))
+        assert self._rows is not None
+        self._rows.images.copy_(levels)
+        self._fused.noise[0] = noise[0]
+        terms = self._fused(self._taken, torch.arange(len(levels)), beta, [rate])
+        self._taken += 1
+        return StepTerms(terms[0, 0], terms[0, 1], self._rows.loc, self._rows.log_variance)
 
 
 def batch(rows: int, dim: int, seed: int = 1) -> tuple[Tensor, Tensor]:
@@ -163,6 +177,47 @@ def test_log_variances_are_cut_off_and_pass_no_gradient_there() -> None:
     views = fused.gradient.parameters.views(fused.optimizer.state["exp_avg"])
     assert (views["encoder.1.bias"][2:] == 0).all()
     assert (views["encoder.1.bias"][:2] != 0).all()
+
+
+@pytest.mark.parametrize("protocol", ["grey", "dynamic"])
+def test_steps_taken_together_are_those_taken_one_by_one(protocol: str) -> None:
+    models = pair(torch.bfloat16, hidden=(150, 70))
+    generator = torch.Generator().manual_seed(3)
+    images = torch.randint(0, 256, (400, PIXELS), generator=generator, dtype=torch.uint8)
+    order = torch.randperm(400, generator=generator)
+    noise = torch.randn(8, 50, 2, generator=generator)
+    seen = (torch.rand(8, 50, PIXELS, generator=generator) * 255 < images[order].view(8, 50, -1)).byte() * 255
+    rates = [1e-3 / (1 + step) for step in range(8)]
+    terms = []
+    for model, together in zip(models, (1, 3), strict=True):
+        steps = model.steps(images, 50, protocol)
+        assert steps.most >= 8
+        found = []
+        for first in range(0, 8, together):
+            some = slice(first, min(8, first + together))
+            count = some.stop - first
+            steps.noise[:count] = noise[some]
+            if steps.levels is not None:
+                steps.levels[:count] = seen[some]
+            found.append(steps(first, order[first * 50 : some.stop * 50], 1.3, rates[some]).clone())
+        terms.append(torch.cat(found))
+    assert torch.equal(terms[0], terms[1])
+    assert torch.equal(models[0].weights, models[1].weights)
+    tables = [model._rows for model in models]
+    assert tables[0] is not None
+    assert tables[1] is not None
+    assert torch.equal(tables[0].loc, tables[1].loc)
+    assert torch.equal(tables[0].log_variance, tables[1].log_variance)
+    assert torch.equal(tables[1].steps[order].view(8, 50), torch.arange(8).view(8, 1).expand(8, 50).int())
+    assert float(models[1].optimizer.state["step"]) == 8
+
+
+def test_how_many_steps_are_taken_together_depends_on_their_size() -> None:
+    small, large = pair(hidden=(8,))[0], pair(hidden=(900, 900))[0]
+    images = torch.zeros(5000, PIXELS, dtype=torch.uint8)
+    assert small.steps(images, 10).most == 16
+    assert large.steps(images, 128).most in range(2, 5)
+    assert large.steps(images, 5000).most == 1
 
 
 @pytest.mark.parametrize(

@@ -1,94 +1,114 @@
-"""A list of operations that machine code goes through, without Python and its lock.
-
-Kernels run on the threads that torch's own operations run on: a second pool of threads beside torch's would take the
-cores from it, as the threads of a pool go on spinning for a while after their work.
-"""
+"""Matrix products and kernels written down, for a team of threads to go through without Python and its lock."""
 
 from __future__ import annotations
-
-import ctypes
 
 import numpy as np
 from torch import Tensor
 
-from vaeviewer.backend.fused import OPERATION_WORDS, torch_functions
+from vaeviewer.backend.fused import layout, torch_functions
+from vaeviewer.backend.fused.team import Team
 from vaeviewer.backend.fused.torch_functions import Handle
 from vaeviewer.native import WORDS
 
+MOST_PRODUCTS = 2**27
+"""Multiplications in one task: some milliseconds of one thread."""
+
+LEAST_WIDTH = 64
+"""Rows or columns of a task's part of a product; thinner ones cost more than they are worth."""
+
 
 class Program:
-    """Operations in the order in which they were written down; to be written, then called again and again.
+    """Operations in stages; to be written, then called again and again.
+
+    An operation comes after all those written before it, unless it is said to be ``beside`` the one before: then it
+    may be computed at the same time, and must not read what that one writes.
 
     Args:
-        run: Address of the machine code of the kernel ``run``.
-        runtime: File of the OpenMP runtime whose threads take part, from ``backend.openmp``.
-        threads: How many of them; the calling thread is one.
+        team: Who goes through it.
+        threads: How many they are; matrix products are parted for so many.
     """
 
-    def __init__(self, run: int, runtime: str, threads: int) -> None:
-        # A function of CDLL gives back Python's lock until it returns.
-        self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(run)
-        parallel = ctypes.cast(ctypes.CDLL(runtime).GOMP_parallel, ctypes.c_void_p).value
-        assert parallel is not None, "backend.openmp found it"
-        self._parallel = parallel
+    def __init__(self, team: Team, threads: int) -> None:
+        self._team, self._threads = team, threads
         self._kept: list[object] = []  # whose memory is read and written
-        self._operations = np.zeros((0, OPERATION_WORDS), np.int64)
-        self._words = np.zeros(WORDS, np.int64)
-        self._words[3:5] = parallel, threads
+        self._tasks: list[tuple[int, ...]] = []
+        self._starts: list[int] = []
+        self._words: np.ndarray | None = None
 
-    def kernel(self, address: int, *arguments: int | Tensor | np.ndarray) -> Call:
-        """Run a kernel on all threads; its arguments are counts, and what is contiguous in memory."""
-        call = Call(*arguments)
-        self._add(self._parallel, address, call.words.ctypes.data, kept=call)
-        return call
+    def kernel(
+        self, address: int, chunks: int, *arguments: int | Tensor | np.ndarray, beside: bool = False
+    ) -> None:
+        """Run a kernel for all its chunks; its arguments are counts, and what is contiguous in memory."""
+        words = np.zeros(WORDS, np.int64)
+        words[: len(arguments)] = [_word(argument) for argument in arguments]
+        self._kept.append((words, arguments))
+        self._add([(address, words.ctypes.data, chunk, 0) for chunk in range(chunks)], beside)
 
-    def multiply(self, a: Tensor, b: Tensor, out: Tensor) -> None:
-        """The matrix product of ``a`` and ``b`` into ``out``."""
-        handles = Handle(out), Handle(a), Handle(b)
-        self._add(torch_functions.product(), *(h.value for h in handles), kept=(handles, out, a, b))
+    def multiply(self, a: Tensor, b: Tensor, out: Tensor, *, beside: bool = False) -> None:
+        """The matrix product of ``a`` and ``b`` into ``out``, in as many parts as there are threads."""
+        rows, columns = out.shape
+        longer = max(rows, columns)
+        parts = max(
+            1, min(longer // LEAST_WIDTH, max(self._threads, out.numel() * a.shape[1] // MOST_PRODUCTS))
+        )
+        # Whole vectors of the processor but for the last one.
+        width = -(-longer // (16 * parts)) * 16
+        tasks = []
+        for start in range(0, longer, width):
+            part = slice(start, start + width)
+            operands = (out[:, part], a, b[:, part]) if columns > rows else (out[part], a[part], b)
+            handles = [Handle(operand) for operand in operands]
+            self._kept.append((handles, operands))
+            tasks.append((torch_functions.product(), *(handle.value for handle in handles)))
+        self._add(tasks, beside)
 
-    def copy(self, source: Tensor, out: Tensor) -> None:
+    def copy(self, source: Tensor, out: Tensor, *, beside: bool = False) -> None:
         """Each number to its place."""
         handles = Handle(out), Handle(source)
-        self._add(torch_functions.copy(), *(h.value for h in handles), kept=(handles, out, source))
+        self._kept.append((handles, source, out))
+        self._add([(torch_functions.copy(), *(handle.value for handle in handles), 0)], beside)
 
-    def __call__(self) -> None:
+    @property
+    def length(self) -> int:
+        """Tasks written down so far."""
+        return len(self._tasks)
+
+    def __call__(self, length: int | None = None) -> None:
         """Do everything once, on this thread and its team.
+
+        Args:
+            length: Do no more than so many tasks; all of an operation or none of it.
 
         Raises:
             RuntimeError: torch refused an operation.
         """
-        self._run(self._words.ctypes.data)
-        if self._words[5]:
-            self._words[5] = 0
+        if self._words is None:
+            self._words = self._written()
+        self._team(self._words.ctypes.data, self.length if length is None else length)
+        errors = layout.ERRORS // 8
+        if self._words[errors]:
+            self._words[errors] = 0
             raise RuntimeError("torch could not compute a matrix product of the fused step")
 
-    def _add(self, *operation: int, kept: object) -> None:
-        self._kept.append(kept)
-        row = np.zeros((1, OPERATION_WORDS), np.int64)
-        row[0, : len(operation)] = operation
-        self._operations = np.concatenate([self._operations, row])
-        self._words[1:3] = len(self._operations), self._operations.ctypes.data
+    def _add(self, tasks: list[tuple[int, ...]], beside: bool) -> None:
+        start = self._starts[-1] if beside and self._starts else len(self._tasks)
+        self._tasks += tasks
+        self._starts += [start] * len(tasks)
+        self._words = None
+
+    def _written(self) -> np.ndarray:
+        tasks, starts = np.array(self._tasks, np.int64).reshape(-1, 4), np.array(self._starts, np.int64)
+        words = np.zeros(layout.PROGRAM_BYTES // 8, np.int64)
+        for place, value in (
+            (layout.TASKS, tasks.ctypes.data),
+            (layout.STARTS, starts.ctypes.data),
+        ):
+            words[place // 8] = value
+        self._team.keep((words, tasks, starts))
+        return words
 
 
-class Call:
-    """A kernel's arguments, which may be replaced between two runs.
-
-    Attributes:
-        words: As the kernel gets them, ``WORDS`` of them.
-    """
-
-    def __init__(self, *arguments: int | Tensor | np.ndarray) -> None:
-        self._arguments = list(arguments)  # keeps the memory alive
-        self.words = np.zeros(WORDS, np.int64)
-        for place, argument in enumerate(arguments):
-            self.put(place, argument)
-
-    def put(self, place: int, argument: int | Tensor | np.ndarray) -> None:
-        """Replace the argument at a place, counted from 0."""
-        self._arguments[place] = argument
-        if isinstance(argument, Tensor):
-            argument = argument.data_ptr()
-        elif isinstance(argument, np.ndarray):
-            argument = argument.ctypes.data
-        self.words[place + 1] = argument
+def _word(argument: int | Tensor | np.ndarray) -> int:
+    if isinstance(argument, Tensor):
+        return argument.data_ptr()
+    return argument.ctypes.data if isinstance(argument, np.ndarray) else argument

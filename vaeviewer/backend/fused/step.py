@@ -1,22 +1,32 @@
-"""A whole training step as a program of matrix products and kernels, written once and run at every step."""
+"""Whole training steps as a program of matrix products and kernels, written once and run again and again."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vaeviewer.backend import openmp
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.fused import CHUNK_ROWS, KERNELS, torch_functions
-from vaeviewer.backend.fused.program import Call, Program
+from vaeviewer.backend.fused import KERNELS, torch_functions
+from vaeviewer.backend.fused.layout import CHUNK_COLUMNS, CHUNK_NUMBERS, CHUNK_ROWS
+from vaeviewer.backend.fused.program import Program
+from vaeviewer.backend.fused.team import Team
 from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE
-from vaeviewer.backend.models.gradient import ElboGradient, StepTerms
+from vaeviewer.backend.models.gradient import ElboGradient
 from vaeviewer.backend.optimizers import Adam, Optimizer
+from vaeviewer.backend.training_rows import TrainingRows
 from vaeviewer.native.object_code import MachineCode, machine_code
+
+MOST_TOGETHER = 16
+"""Most steps that are taken without coming back to Python."""
+
+WORK_TOGETHER = 600_000_000
+"""Images times weights of such steps: some hundredths of a second, so that nobody waits for a pause."""
 
 
 def can_fuse(settings: Settings, device: torch.device) -> bool:
@@ -26,7 +36,7 @@ def can_fuse(settings: Settings, device: torch.device) -> bool:
         and settings.model.likelihood == "bernoulli"
         and settings.train.optimizer == "adam"
         and settings.train.samples == 1
-        and openmp.torch_runtime() is not None
+        and sys.platform.startswith("linux")
         and torch_functions.available()
     )
 
@@ -37,89 +47,156 @@ def step_code(products: torch.dtype, activation: str) -> MachineCode:
     return machine_code(f"{__package__}.kernels", KERNELS, precision, activation, str(MAX_LOG_VARIANCE))
 
 
-class FusedStep:
-    """Steps the weights that a gradient and an optimizer hold, and leaves their state as they would.
+@dataclass(frozen=True)
+class Training:
+    """What steps change.
+
+    Attributes:
+        gradient: Holds the weights, in both precisions, and the memory for their gradients.
+        optimizer: Adam of the same weights.
+        rows: The training images and their posteriors.
+        hidden_layers: In each network.
+    """
+
+    gradient: ElboGradient
+    optimizer: Optimizer
+    rows: TrainingRows
+    hidden_layers: int
+
+
+class FusedSteps:
+    """Steps the weights, one batch after the other, and leaves the optimizer's state as that would.
 
     It keeps ``gradient.rounded`` up to date itself; whoever else changes the weights rounds them.
 
     Args:
-        gradient: Whose weights, in both precisions, and whose memory for their gradients are used.
-        optimizer: Adam of the same weights.
+        training: What it works on.
         kernels: Addresses of machine code by name.
-        hidden_layers: In each network.
+        batch: Images per step.
+        threads: That go through a step.
+        protocol: Of the pixels; all but ``grey`` are seen as :attr:`levels` says.
+
+    Attributes:
+        batch: Images per step.
+        most: Steps that can be taken together.
+        noise: Standard normal, ``(most, batch, latent_dim)``, to be filled before they are taken.
+        levels: uint8 grey levels, ``(most, batch, pixels)``, likewise, or ``None`` where images are seen as they are.
     """
 
     def __init__(
-        self, gradient: ElboGradient, optimizer: Optimizer, kernels: Mapping[str, int], hidden_layers: int
+        self, training: Training, kernels: Mapping[str, int], batch: int, threads: int, protocol: str
     ) -> None:
-        self._gradient, self._state, self._kernels = gradient, optimizer.state, kernels
-        self._last = hidden_layers
-        self._rows = -1
-        self._share = np.zeros(1, np.float32)  # β/n
+        self._training, self._kernels, self.batch = training, kernels, batch
+        self._state = training.optimizer.state
+        rows = training.rows
+        pixels, dim = rows.images.shape[1], rows.loc.shape[1]
+        work = batch * len(training.gradient.parameters.values)
+        self.most = most = max(1, min(MOST_TOGETHER, WORK_TOGETHER // work))
+        self.noise = torch.zeros(most, batch, dim)
+        self.levels = None if protocol == "grey" else torch.zeros(most, batch, pixels, dtype=torch.uint8)
+        self._order = torch.zeros(most, batch, dtype=torch.int64)
+        self._own_order = torch.arange(most * batch).view(most, batch)
+        self._terms = torch.zeros(most, 2)
+        self._share = np.zeros((most, 1), np.float32)  # β/n
         first, second = Adam.BETAS
-        self._constants = np.array([1 - first, second, 1 - second, 0, 0, Adam.EPSILON], np.float32)
-        self._terms = torch.zeros(2)
+        fixed = [1 - first, second, 1 - second, 0, 0, Adam.EPSILON]
+        self._constants = np.tile(np.array(fixed, np.float32), (most, 1))
+        self._numbers = np.zeros((most, 1), np.int64)
+        self._memory: dict[str, Tensor] = {}
+
+        self._team = Team(kernels, threads)
+        self._program = Program(self._team, threads)
+        self._ends = []  # tasks up to the end of each step
+        for slot in range(most):
+            self._write(slot)
+            self._ends.append(self._program.length)
+
+    def stay_on_cores(self) -> None:
+        """Keep each thread on a core of its own, where there are as many."""
+        self._team.stay_on_cores()
 
     @torch.no_grad()
-    def __call__(self, levels: Tensor, noise: Tensor, beta: float, learning_rate: float) -> StepTerms:
-        """Take one step; the terms are written over by the next one.
+    def __call__(self, number: int, order: Tensor, beta: float, learning_rates: Sequence[float]) -> Tensor:
+        """Take as many steps as there are learning rates.
 
         Args:
-            levels: uint8 grey levels, ``(n, pixels)``.
-            noise: Standard normal, ``(1, n, latent_dim)``.
+            number: Steps taken before.
+            order: Which images the batches consist of, one batch after the other, int64.
             beta: Weight of the KL term.
-            learning_rate: Of this step.
+            learning_rates: Of the steps.
+
+        Returns:
+            Reconstruction and KL of each step, ``(steps, 2)``, means over the batch in nats per image, which the next
+            call writes over.
         """
-        if self._rows != len(levels):
-            self._plan(len(levels), noise.shape[2])
-        self._levels.put(1, levels)
-        self._likelihood.put(4, levels)
-        self._sample.put(4, noise)
-        self._share[0] = beta / self._rows
-        step = self._state["step"].add_(1.0).item()
+        count = len(learning_rates)
+        self._order[:count] = order.view(count, self.batch)
+        self._share[:] = beta / self.batch
         first, second = Adam.BETAS
-        self._constants[3] = learning_rate / (1 - first**step)
-        self._constants[4] = 1 / math.sqrt(1 - second**step)
-        self._program()
-        return StepTerms(self._terms[0], self._terms[1], self._loc, self._log_variance)
+        before = self._state["step"].item()
+        for slot, rate in enumerate(learning_rates):
+            step = before + slot + 1
+            self._constants[slot, 3] = rate / (1 - first**step)
+            self._constants[slot, 4] = 1 / math.sqrt(1 - second**step)
+            self._numbers[slot] = number + slot
+        self._state["step"].fill_(before + count)
+        torch.set_num_threads(1)  # in this thread, whose helpers have the other cores
+        self._program(self._ends[count - 1])
+        return self._terms[:count]
 
-    def _plan(self, rows: int, dim: int) -> None:
-        """Allocate for so many rows and write down what a step does."""
-        self._rows = rows
-        runtime = openmp.torch_runtime()
-        assert runtime is not None, "asked before"
-        self._program = Program(self._kernels["run"], runtime, torch.get_num_threads())
-        flat = self._gradient.parameters
+    # What a step does
+
+    def _write(self, slot: int) -> None:
+        """Write down the step that reads and writes what is at place ``slot``."""
+        training = self._training
+        gradient, table, last = training.gradient, training.rows, training.hidden_layers
+        flat, rows = gradient.parameters, self.batch
+        dim, pixels = table.loc.shape[1], table.images.shape[1]
         exact = flat.views(flat.values.detach())
-        pixels = exact["encoder.0.weight"].shape[1]
-        low = self._gradient.rounded.new_empty
-        new = exact["encoder.0.weight"].new_empty
+        order = self._order[slot]
+        images, seen = (table.images, order) if self.levels is None else (self.levels, self._own_order[slot])
 
-        x = low(rows, pixels)
-        self._levels = self._call("levels", rows * pixels, x, x)
+        x = self._low("x", rows, pixels)
+        self._by_rows("levels", rows, pixels, images, seen, x)
         inputs, products = {}, {}  # of each layer, by its name
 
         # The inference network.
-        last = self._last
         h = x
         for i in range(last):
             name = f"encoder.{i}"
             width = len(exact[f"{name}.weight"])
-            inputs[name], products[name] = h, low(rows, width)
-            h = new(rows, width) if i == last - 1 else low(rows, width)
+            inputs[name], products[name] = h, self._low(f"{name} products", rows, width)
+            h = (self._new if i == last - 1 else self._low)(f"{name} activations", rows, width)
             self._forward(name, inputs[name], products[name])
             kernel = "activate_to_z" if i == last - 1 else "activate"
-            self._call(kernel, rows, width, products[name], exact[f"{name}.bias"], h)
+            self._by_rows(kernel, rows, width, products[name], exact[f"{name}.bias"], h)
 
         # The sample z = μ + σ·ε.
         head = f"encoder.{last}"
-        inputs[head], sums = h, new(rows, 2 * dim)
+        inputs[head], sums = h, self._new("head", rows, 2 * dim)
         self._forward(head, h, sums)
-        raw, loc, log_variance, spread, z = (new(rows, dim) for _ in range(5))
-        kl = new(rows)
-        self._loc, self._log_variance = loc, log_variance
-        self._sample = self._call(
-            "sample", rows, dim, sums, exact[f"{head}.bias"], raw, raw, loc, log_variance, spread, z, kl
+        raw, loc, log_variance, spread, z = (
+            self._new(name, rows, dim) for name in ("raw", "loc", "log variance", "spread", "z")
+        )
+        kl = self._new("kl", rows)
+        self._by_rows(
+            "sample",
+            rows,
+            dim,
+            sums,
+            exact[f"{head}.bias"],
+            self.noise[slot],
+            raw,
+            loc,
+            log_variance,
+            spread,
+            z,
+            kl,
+            order,
+            table.loc,
+            table.log_variance,
+            table.steps,
+            self._numbers[slot],
         )
 
         # The generative network.
@@ -127,110 +204,142 @@ class FusedStep:
         for i in range(last):
             name = f"decoder.{i}"
             width = len(exact[f"{name}.weight"])
-            inputs[name], products[name] = h, (new if i == 0 else low)(rows, width)
+            inputs[name] = h
+            products[name] = (self._new if i == 0 else self._low)(f"{name} products", rows, width)
             if i == 0:
                 # Products with so thin a matrix are several times faster where it lies on its side.
-                from_z = new(dim, width)
-                self._program.copy(self._gradient.weights[f"{name}.weight"].t(), from_z)
+                from_z = self._new("from z", dim, width)
+                self._program.copy(gradient.weights[f"{name}.weight"].t(), from_z, beside=True)
                 self._program.multiply(z, from_z, products[name])
             else:
                 self._forward(name, h, products[name])
-            h = low(rows, width)
+            h = self._low(f"{name} activations", rows, width)
             kernel = "activate_from_z" if i == 0 else "activate"
-            self._call(kernel, rows, width, products[name], exact[f"{name}.bias"], h)
+            self._by_rows(kernel, rows, width, products[name], exact[f"{name}.bias"], h)
         name = f"decoder.{last}"
-        inputs[name], grad = h, low(rows, pixels)
+        inputs[name], grad = h, self._low("logits", rows, pixels)
         self._forward(name, h, grad)
         chunks = -(-rows // CHUNK_ROWS)
-        totals = [new(chunks, pixels) for _ in range(3)]
-        bias, log_p = exact[f"{name}.bias"], new(pixels)
-        self._likelihood = self._call("bernoulli", rows, pixels, grad, bias, x, *totals)
-        self._call(
-            "log_likelihood", chunks, pixels, rows, totals[0], totals[2], log_p, new(pixels), new(pixels)
-        )
-        self._fold(totals[1], self._gradient.grads[f"{name}.bias"])
+        totals = [self._new(f"logits {number}", chunks, pixels) for number in range(3)]
+        self._by_rows("bernoulli", rows, pixels, grad, exact[f"{name}.bias"], images, seen, *totals)
 
-        # And back.
+        # And back. Of what may be computed at the same time, the longest first.
+        last_totals = totals[1]
         for i in range(last - 1, -1, -1):
             above, name = f"decoder.{i + 1}", f"decoder.{i}"
-            self._weight_grad(above, grad, inputs[above])
-            above_grad = torch.empty_like(inputs[above])
+            above_grad = self._like(inputs[above], f"{above} gradient")
             self._input_grad(above, grad, above_grad)
-            grad = self._back("back_to_z" if i == 0 else "back", name, above_grad, products[name])
-        dz = new(rows, dim)
-        from_z_grad = torch.empty_like(from_z)
-        self._program.multiply(z.t(), grad, from_z_grad)
-        self._program.copy(from_z_grad.t(), self._gradient.grads["decoder.0.weight"])
+            self._weight_grad(above, grad, inputs[above])
+            self._fold(last_totals, gradient.grads[f"{above}.bias"])
+            if i == last - 1:
+                log_p = self._new("log p", pixels)
+                room = self._new("log p total", pixels), self._new("log p product", pixels)
+                self._by_columns(
+                    "log_likelihood", pixels, chunks, pixels, rows, totals[0], totals[2], log_p, *room
+                )
+            kernel = "back_to_z" if i == 0 else "back"
+            grad, last_totals = self._back(kernel, name, above_grad, products[name])
+        dz = self._new("dz", rows, dim)
+        from_z_grad = self._like(from_z, "from z gradient")
         self._program.multiply(grad, from_z.t(), dz)
-        grad = new(rows, 2 * dim)
-        self._call("back_sample", rows, dim, self._share, dz, raw, loc, log_variance, spread, grad)
-        self._fold(grad, self._gradient.grads[f"{head}.bias"])
+        self._program.multiply(z.t(), grad, from_z_grad, beside=True)
+        self._fold(last_totals, gradient.grads["decoder.0.bias"])
+        grad = self._new("head gradient", rows, 2 * dim)
+        self._by_rows("back_sample", rows, dim, self._share[slot], dz, raw, loc, log_variance, spread, grad)
+        self._program.copy(from_z_grad.t(), gradient.grads["decoder.0.weight"], beside=True)
+        last_totals = grad
         for i in range(last - 1, -1, -1):
             above, name = f"encoder.{i + 1}", f"encoder.{i}"
-            self._weight_grad(above, grad, inputs[above])
-            above_grad = torch.empty_like(inputs[above])
+            above_grad = self._like(inputs[above], f"{above} gradient")
             self._input_grad(above, grad, above_grad)
-            grad = self._back("back_from_z" if i == last - 1 else "back", name, above_grad, products[name])
-        self._weight_grad("encoder.0", grad, x)
+            self._weight_grad(above, grad, inputs[above])
+            self._fold(last_totals, gradient.grads[f"{above}.bias"])
+            kernel = "back_from_z" if i == last - 1 else "back"
+            grad, last_totals = self._back(kernel, name, above_grad, products[name])
+        self._program.multiply(grad.t(), x, gradient.grads["encoder.0.weight"])
+        self._fold(last_totals, gradient.grads["encoder.0.bias"])
 
-        self._fold(log_p.unsqueeze(1), self._terms[:1])
-        self._fold(kl.unsqueeze(1), self._terms[1:])
-        self._adam()
-
-    def _adam(self) -> None:
-        flat, rounded = self._gradient.parameters, self._gradient.rounded
-        state = self._state
-        rest = 0
-        if rounded.dtype != flat.values.dtype:
-            rest = len(rounded)
-            self._call(
-                "adam_low",
-                rest,
-                flat.values.detach(),
-                state["exp_avg"],
-                state["exp_avg_sq"],
-                self._gradient.rounded_grad,
-                rounded,
-                self._constants,
-            )
-        self._call(
-            "adam",
-            len(flat.values) - rest,
-            flat.values.detach()[rest:],
-            state["exp_avg"][rest:],
-            state["exp_avg_sq"][rest:],
-            flat.grad[rest:],
-            flat.grad[rest:],
-            self._constants,
-        )
-
-    def _call(self, kernel: str, *arguments: int | Tensor | np.ndarray) -> Call:
-        return self._program.kernel(self._kernels[kernel], *arguments)
+        self._fold(log_p.unsqueeze(1), self._terms[slot, :1])
+        self._fold(kl.unsqueeze(1), self._terms[slot, 1:])
+        self._adam(slot)
 
     def _forward(self, layer: str, x: Tensor, out: Tensor) -> None:
-        weight = self._gradient.weights[f"{layer}.weight"]
+        weight = self._training.gradient.weights[f"{layer}.weight"]
         self._program.multiply(x, weight.t(), out)
 
-    def _weight_grad(self, layer: str, grad: Tensor, x: Tensor) -> None:
-        out = self._gradient.grads[f"{layer}.weight"]
-        self._program.multiply(grad.t(), x, out)
-
     def _input_grad(self, layer: str, grad: Tensor, out: Tensor) -> None:
-        weight = self._gradient.weights[f"{layer}.weight"]
-        self._program.multiply(grad, weight, out)
+        self._program.multiply(grad, self._training.gradient.weights[f"{layer}.weight"], out)
 
-    def _back(self, kernel: str, layer: str, above: Tensor, products: Tensor) -> Tensor:
-        """From the gradient at a layer's activations that at its sums."""
-        grad = above if above.dtype == products.dtype else torch.empty_like(products)
+    def _weight_grad(self, layer: str, grad: Tensor, x: Tensor) -> None:
+        """Beside the gradient of the layer's input."""
+        out = self._training.gradient.grads[f"{layer}.weight"]
+        self._program.multiply(grad.t(), x, out, beside=True)
+
+    def _back(self, kernel: str, layer: str, above: Tensor, products: Tensor) -> tuple[Tensor, Tensor]:
+        """From the gradient at a layer's activations that at its sums, and its totals over chunks of rows."""
+        grad = above if above.dtype == products.dtype else self._like(products, f"{layer} sums gradient")
         rows, width = products.shape
-        flat = self._gradient.parameters
+        flat = self._training.gradient.parameters
         bias = flat.views(flat.values.detach())[f"{layer}.bias"]
-        totals = bias.new_empty(-(-rows // CHUNK_ROWS), width)
-        self._call(kernel, rows, width, above, products, bias, grad, totals)
-        self._fold(totals, self._gradient.grads[f"{layer}.bias"])
-        return grad
+        totals = self._new(f"{layer} totals", -(-rows // CHUNK_ROWS), width)
+        self._by_rows(kernel, rows, width, above, products, bias, grad, totals)
+        return grad, totals
 
     def _fold(self, rows: Tensor, out: Tensor) -> None:
-        """The sum of all rows."""
+        """The sum of all rows, beside the operation before."""
         kernel = "fold" if out.dtype == rows.dtype else "fold_low"
-        self._call(kernel, *rows.shape, rows, out, rows.new_empty(len(out)))
+        room = self._new(f"fold {rows.data_ptr()}", len(out))
+        self._by_columns(kernel, rows.shape[1], *rows.shape, rows, out, room)
+
+    def _adam(self, slot: int) -> None:
+        gradient, state = self._training.gradient, self._state
+        values, grad, rounded = (
+            gradient.parameters.values.detach(),
+            gradient.parameters.grad,
+            gradient.rounded,
+        )
+        mean, square, constants = state["exp_avg"], state["exp_avg_sq"], self._constants[slot]
+        rest, beside = 0, False
+        if rounded.dtype != values.dtype:
+            rest, beside = len(rounded), True
+            self._flat("adam_low", rest, values, mean, square, gradient.rounded_grad, rounded, constants)
+        self._flat(
+            "adam",
+            len(values) - rest,
+            values[rest:],
+            mean[rest:],
+            square[rest:],
+            grad[rest:],
+            grad[rest:],
+            constants,
+            beside=beside,
+        )
+
+    # How it is written
+
+    def _flat(self, kernel: str, numbers: int, *arguments: Tensor | np.ndarray, beside: bool = False) -> None:
+        chunks = -(-numbers // CHUNK_NUMBERS)
+        self._program.kernel(self._kernels[kernel], chunks, numbers, *arguments, beside=beside)
+
+    def _by_rows(self, kernel: str, rows: int, *arguments: int | Tensor | np.ndarray) -> None:
+        self._program.kernel(self._kernels[kernel], -(-rows // CHUNK_ROWS), rows, *arguments)
+
+    def _by_columns(self, kernel: str, columns: int, *arguments: int | Tensor) -> None:
+        """Beside the operation before."""
+        self._program.kernel(self._kernels[kernel], -(-columns // CHUNK_COLUMNS), *arguments, beside=True)
+
+    def _new(self, name: str, *shape: int) -> Tensor:
+        """Memory in float32, the same for every step."""
+        return self._allocated(name, shape, torch.float32)
+
+    def _low(self, name: str, *shape: int) -> Tensor:
+        """Memory in the precision of the large products."""
+        return self._allocated(name, shape, self._training.gradient.rounded.dtype)
+
+    def _like(self, tensor: Tensor, name: str) -> Tensor:
+        return self._allocated(name, tuple(tensor.shape), tensor.dtype)
+
+    def _allocated(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        if name not in self._memory:
+            self._memory[name] = torch.empty(shape, dtype=dtype)
+        return self._memory[name]

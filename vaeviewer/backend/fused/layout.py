@@ -1,0 +1,56 @@
+"""Where things lie that machine code and Python share: sizes, and places in bytes."""
+
+from __future__ import annotations
+
+CHUNK_ROWS = 16
+"""Rows of a matrix that are one task for a kernel that goes by rows."""
+
+CHUNK_COLUMNS = 128
+"""Columns, for one that goes by columns."""
+
+CHUNK_NUMBERS = 16_384
+"""Numbers, for one that goes through flat arrays."""
+
+# A program.
+
+TASK_BYTES = 32
+"""A task: the address of a function and the three words it is called with."""
+
+TASK_COUNT, TASKS, STARTS, ERRORS, PROGRAM_BYTES = 0, 8, 16, 24, 32
+"""How many tasks there are, where they lie, where the number of the task lies with which each one's stage begins, and
+how many answered other than 0."""
+
+# A team. What different threads write lies in different lines of the processor's cache, 64 bytes each.
+
+TICKET = 0
+"""Which task of which run is next."""
+
+DONE = 64
+"""How many tasks of this run are done."""
+
+PROGRAM, MEMBER_COUNT, STOP = 128, 136, 144
+"""Where the program of this run lies, how many threads there are, and whether the helpers are to leave for good."""
+
+RESCUE = 192
+"""Whether a thread that was kept from running is being moved."""
+
+MEMBERS, MEMBER_BYTES = 256, 128
+"""Where the calling thread's own words begin, and how many bytes on the first helper's."""
+
+ASLEEP, WAKE = 0, 8
+"""Of a helper: whether it sleeps, and the semaphore that wakes it."""
+
+BUSY, HOST = 64, 72
+"""``FREE``, ``AT_WORK`` or ``GUEST``, and on whose core a guest finishes its task."""
+
+FREE, AT_WORK, GUEST = 0, 1, 2
+
+THREAD, CLOCK, CORES = 80, 88, 96
+"""The system's number of a thread, the clock of its processor time, and where the set of its cores lies, or 0 where it
+is free to run on any."""
+
+CORES_BYTES = 128
+"""Of a set of cores, one bit each."""
+
+TIME = 104
+"""Room for a C ``timespec``."""
