@@ -38,7 +38,7 @@ MEMBERS, MEMBER_BYTES = 256, 128
 """Where the calling thread's own words begin, and how many bytes on the first helper's."""
 
 ASLEEP, WAKE = 0, 8
-"""Of a helper: whether it sleeps, and the semaphore that wakes it."""
+"""Whether a helper sleeps, and the semaphore that wakes a member: zeros, as ``sem_init`` would leave it in glibc."""
 
 BUSY, HOST = 64, 72
 """``FREE``, ``AT_WORK`` or ``GUEST``, and on whose core a guest finishes its task."""
