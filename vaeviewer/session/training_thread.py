@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import queue
@@ -25,6 +24,7 @@ from vaeviewer.session.pace import Pace
 from vaeviewer.session.publisher import Publisher
 from vaeviewer.session.run_keeper import RunKeeper
 from vaeviewer.session.states import BUTTONS, Action, State
+from vaeviewer.session.torch_import import import_beside_window
 
 if TYPE_CHECKING:  # torch is imported by the thread itself, once the window is on screen
     from vaeviewer.backend.trainer import Trainer
@@ -113,7 +113,7 @@ class TrainingThread:
     def _run(self) -> None:
         _let_the_window_go_first()
         try:
-            importlib.import_module("vaeviewer.backend.trainer")  # takes seconds, the window is up meanwhile
+            import_beside_window("vaeviewer.backend.trainer")  # takes seconds, the window is up meanwhile
         except Exception as error:  # whatever keeps torch from loading is the user's to read
             log.exception("PyTorch could not be loaded")
             self._problem(f"PyTorch could not be loaded: {error}".rstrip("."))
