@@ -20,6 +20,7 @@ from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets import load_dataset
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.fused.team import HELPER
+from vaeviewer.ui.raster.compiled import PREPARER
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -88,11 +89,12 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     threads = set(threading.enumerate())
     uses_qt = "qtbot" in request.fixturenames or "qapp" in request.fixturenames
     yield
-    # tqdm's monitor and hypothesis' helpers live as long as the process, a team's helpers as long as its trainer.
+    # tqdm's monitor and hypothesis' helpers live as long as the process, a team's helpers as long as its trainer, and
+    # the plane's kernel is compiled once.
     left = [
         t.name
         for t in threading.enumerate()
-        if t not in threads and "tqdm" not in type(t).__module__ and not t.name.startswith(HELPER)
+        if t not in threads and "tqdm" not in type(t).__module__ and not t.name.startswith((HELPER, PREPARER))
     ]
     assert not left, f"threads left running: {left}"
     if uses_qt:

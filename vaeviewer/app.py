@@ -32,6 +32,7 @@ from vaeviewer.session.states import Action, State
 from vaeviewer.ui.error_reporter import ErrorReporter
 from vaeviewer.ui.main_window import MainWindow
 from vaeviewer.ui.menus import Menus
+from vaeviewer.ui.raster.compiled import prepare_soon
 from vaeviewer.ui.recovery import RecoveryOffer
 from vaeviewer.ui.theme import follow_system_scheme
 
@@ -94,7 +95,13 @@ def _build_window(options: argparse.Namespace) -> MainWindow:
     Menus(window)
     data = ("folder", options.data) if options.data else None
     window.first_shown.connect(lambda: session.start(options.run, data))
+    session.state_changed.connect(_on_state)
     return window
+
+
+def _on_state(state: State) -> None:
+    if state is State.RUNNING:
+        prepare_soon()  # now that the plane is drawn many times a second
 
 
 def _settings() -> QSettings:

@@ -225,7 +225,7 @@ def click(qtbot: QtBot, box: QCheckBox) -> None:
 
 
 def curve_visible(plot: ElboPlot, kind: str, term: str) -> bool:
-    return bool(plot._items[kind, term].isVisible())
+    return (kind, term) in plot._item.lines
 
 
 def test_a_log_axis_opens_to_positive_values_only(panel: LossPanel, qtbot: QtBot) -> None:
@@ -263,8 +263,7 @@ def test_the_best_epoch_is_named_and_marked(panel: LossPanel) -> None:
     value = number_label(float(history.held_out.view().elbo[6]), 2)
     assert text(panel, "verdict") == f"Best held-out: epoch 7, {value}"
     first, _ = plots(panel)
-    x, y = first._best.getData()
-    assert (x[0], y[0]) == (700, pytest.approx(history.held_out.view().elbo[6]))
+    assert first._item.best == (700, pytest.approx(history.held_out.view().elbo[6]))
 
 
 def test_a_falling_held_out_elbo_is_overfitting(panel: LossPanel) -> None:
@@ -441,8 +440,9 @@ def test_a_long_history_is_drawn_with_about_two_points_per_pixel(panel: LossPane
     panel.update_frame(history)
     for plot in plots(panel):
         width = plot.getViewBox().width()
-        for item in plot._items.values():
-            assert len(item.getData()[0]) <= 2 * width + 2
+        assert plot._item.lines
+        for x, _ in plot._item.lines.values():
+            assert len(x) <= 2 * width + 2
 
 
 def test_a_long_history_updates_quickly(panel: LossPanel) -> None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFont
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QWidget
 
 from vaeviewer.ui.elbo_curves import Column, every_pixel, extremes, rows_within, telling_range
+from vaeviewer.ui.elbo_items import KINDS, CurvesItem
 from vaeviewer.ui.theme import Theme
 from vaeviewer.ui.value_axis import ValueAxis
 
@@ -24,23 +25,6 @@ class TermCurves:
     raw: tuple[Column, Column] | None
     smooth: tuple[Column, Column] | None
     held_out: tuple[Column, Column] | None
-
-
-class _FillsView:
-    """Bounds that nobody has to measure, as pyqtgraph would at every change and for marks at every paint."""
-
-    def boundingRect(self) -> QRectF:
-        """The view."""
-        view: QRectF = self.getViewBox().viewRect()  # type: ignore[attr-defined]  # of the item it is mixed into
-        return view
-
-
-class _Curve(_FillsView, pg.PlotCurveItem):  # type: ignore[misc]
-    pass
-
-
-class _Marks(_FillsView, pg.ScatterPlotItem):  # type: ignore[misc]
-    pass
 
 
 class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
@@ -91,13 +75,7 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         self.scene().sigMouseMoved.connect(self._mouse_moved)
         self.scene().sigMouseClicked.connect(self._mouse_clicked)
 
-        # Drawn in this order: all raw traces lie below all smooth lines.
-        self._items = {(kind, term): self._add_curve() for kind in _KINDS for term in terms}
-        self._marks = {term: self._add_marks() for term in terms}
-        self._best = _Marks(size=12, pxMode=True, symbol="o", brush=None)
-        self._best.setZValue(10)
-        self._best.hide()
-        self.addItem(self._best, ignoreBounds=True)
+        self._item = CurvesItem(view)
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._cursor.hide()
         self.addItem(self._cursor, ignoreBounds=True)
@@ -109,14 +87,7 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
             axis.setPen(theme.grid)
             axis.setTextPen(theme.muted)
         self._cursor.setPen(pg.mkPen(theme.muted, width=1))
-        self._best.setPen(pg.mkPen(theme.ink, width=2))
-        for (kind, term), item in self._items.items():
-            color = QColor(getattr(theme, term))
-            if kind == "raw":  # opaque, as its many strokes over each other would add up to the full colour
-                color = _mixed(color, QColor(theme.canvas), 0.28 if theme.dark else 0.22)
-            item.setPen(pg.mkPen(color, width=2 if kind == "held_out" else 1))
-        for term, marks in self._marks.items():
-            marks.setBrush(pg.mkBrush(getattr(theme, term)))
+        self._item.set_theme(theme, self.terms)
 
     def set_curves(self, curves: Mapping[str, TermCurves], *, log: bool, x_ends: tuple[float, float]) -> None:
         """Draw ``curves``, keyed by term.
@@ -136,9 +107,7 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
 
     def set_best(self, point: tuple[float, float] | None) -> None:
         """Mark the best held-out value at ``(x, y)``, or nothing."""
-        if point is not None:
-            self._best.setData([point[0]], [point[1]])
-        self._best.setVisible(point is not None)
+        self._item.show_best(point)
 
     def set_cursor(self, x: float | None) -> None:
         """Show the cursor's line at ``x``, or hide it."""
@@ -165,18 +134,6 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         super().leaveEvent(event)
         self.cursor_moved.emit(None)
 
-    def _add_curve(self) -> _Curve:
-        # Not a PlotDataItem: what that would do with the data has been done, and it takes several times as long.
-        item = _Curve(connect="all", skipFiniteCheck=True)
-        self.addItem(item, ignoreBounds=True)
-        return item
-
-    def _add_marks(self) -> _Marks:
-        """Round marks at the few held-out values, which keep them apart from the training curve."""
-        marks = _Marks(size=5, pxMode=True, symbol="o", pen=None)
-        self.addItem(marks, ignoreBounds=True)
-        return marks
-
     def _fit(self) -> None:
         """Show all of x and the telling part of y; a range that still serves stays, so as not to creep."""
         noisy = [(*c.raw, True) for c in self._curves.values() if c.raw is not None]
@@ -186,12 +143,19 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         with self._own_change():
             low, high = self._x_ends
             self._x_width = _steady_width(self._x_width, high - low)
-            self.setXRange(low, low + self._x_width, padding=0)
+            self._show(x=(low, low + self._x_width))
             if found is not None:
                 self._y_range = _steady_range(
                     self._y_range, found, from_zero=self._from_zero and not self._log
                 )
-                self.setYRange(*self._y_range, padding=0)
+                self._show(y=self._y_range)
+
+    def _show(self, **ranges: tuple[float, float]) -> None:
+        """Set a range of the view, unless it is that already: pyqtgraph takes its time to find out."""
+        for axis, (low, high) in ranges.items():
+            present = self.getViewBox().viewRange()["xy".index(axis)]
+            if not np.array_equal(present, (low, high)):
+                self.setRange(**{f"{axis}Range": (low, high)}, padding=0)
 
     def _draw(self) -> None:
         if self._busy:
@@ -199,29 +163,16 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         view = self.getViewBox()
         low, high = view.viewRange()[0]
         pixels = max(16, int(view.width()))
-        with self._own_change():
-            for (kind, term), item in self._items.items():
-                data = getattr(self._curves[term], kind) if term in self._curves else None
-                if kind == "held_out":
-                    self._marks[term].setVisible(data is not None)
-                if data is None:
-                    item.setVisible(False)
-                    continue
-                rows = rows_within(data[0], low, high)
-                thin = extremes if kind == "raw" else every_pixel
-                few = thin(data[0][rows], data[1][rows], pixels)
-                x, y = (column.astype(np.float64) for column in few)
-                item.setVisible(True)
-                item.setData(x, y, antialias=kind != "raw")
-                if kind == "held_out":
-                    self._draw_marks(term, x, y, most=pixels // 12)
-
-    def _draw_marks(self, term: str, x: Column, y: Column, *, most: int) -> None:
-        if len(x) > most:
-            x = y = np.empty(0)
-        drawn_x, drawn_y = self._marks[term].getData()
-        if not (np.array_equal(x, drawn_x) and np.array_equal(y, drawn_y)):  # once an epoch
-            self._marks[term].setData(x, y)
+        lines = {}
+        for kind in KINDS:
+            thin = extremes if kind == "raw" else every_pixel
+            for term, curves in self._curves.items():
+                data = getattr(curves, kind)
+                if data is not None:
+                    rows = rows_within(data[0], low, high)
+                    x, y = thin(data[0][rows], data[1][rows], pixels)
+                    lines[kind, term] = x.astype(np.float64), y.astype(np.float64)
+        self._item.show_lines(lines)
 
     @contextmanager
     def _own_change(self) -> Iterator[None]:
@@ -246,9 +197,6 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
             self.reset_requested.emit()
 
 
-_KINDS = ("raw", "smooth", "held_out")
-
-
 def _steady_width(present: float | None, width: float) -> float:
     """How wide the horizontal range is: ahead of curves that grow, as a new range draws the axis anew."""
     least = 1.012 * width  # the last mark is not cut
@@ -269,16 +217,3 @@ def _steady_range(
     if np.isclose(high, low):
         margin = max(margin, 1e-3)
     return (min(0.0, low), high + margin) if from_zero else (low - margin, high + 1.5 * margin)
-
-
-def _mixed(color: QColor, canvas: QColor, share: float) -> QColor:
-    """``share`` of a colour on the canvas, opaque."""
-    red, green, blue = (
-        round(share * part + (1 - share) * other)
-        for part, other in (
-            (color.red(), canvas.red()),
-            (color.green(), canvas.green()),
-            (color.blue(), canvas.blue()),
-        )
-    )
-    return QColor(red, green, blue)

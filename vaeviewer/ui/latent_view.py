@@ -20,7 +20,7 @@ from vaeviewer.ui.latent_items import HandleItem, MarksItem, PointsItem
 from vaeviewer.ui.latent_legend import Legend
 from vaeviewer.ui.latent_points import PlanePoints
 from vaeviewer.ui.latent_range import RangeFollower
-from vaeviewer.ui.point_raster import PointRaster
+from vaeviewer.ui.raster.point_raster import PointRaster
 from vaeviewer.ui.theme import class_colors, theme_of
 
 POINT_DISTANCE = 12.0

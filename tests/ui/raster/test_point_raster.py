@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from vaeviewer.ui.point_raster import WEIGHT_ONE, PointRaster, disc_opacity, disc_radius, disc_stencil
+from vaeviewer.ui.raster.point_raster import PointRaster
+from vaeviewer.ui.raster.scene import WEIGHT_ONE, disc_opacity, disc_radius, disc_stencil
 
 COLORS = np.array([[200, 10, 10], [10, 200, 10], [10, 10, 200], [0, 0, 0]], np.uint8)
 COORDINATE = st.one_of(st.floats(-3, 3, width=32), st.sampled_from([np.nan, np.inf, -np.inf, 1e38]))
