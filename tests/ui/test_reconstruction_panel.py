@@ -80,16 +80,16 @@ def test_a_hint_until_something_is_selected(panel: ReconstructionPanel) -> None:
 def test_it_recomputes_only_what_changed(panel: ReconstructionPanel) -> None:
     snapshot, dataset = make_snapshot(), make_dataset()
     panel.update_frame(snapshot, dataset, VIEW)
-    assert snapshot.encoded == [10, 1]
+    assert snapshot.encoded == [4, 1]
     panel.update_frame(snapshot, dataset, ViewState(z=(1.0, 1.0), examples=VIEW.examples, selected=11))
-    assert snapshot.encoded == [10, 1]
+    assert snapshot.encoded == [4, 1]
     panel.update_frame(snapshot, dataset, ViewState(examples=VIEW.examples, selected=5))
-    assert snapshot.encoded == [10, 1, 1]
+    assert snapshot.encoded == [4, 1, 1]
     panel.update_frame(snapshot, dataset, ViewState(examples=(1, 2), selected=5))
-    assert snapshot.encoded == [10, 1, 1, 2]
+    assert snapshot.encoded == [4, 1, 1, 2]
     later = make_snapshot(seed=1)
     panel.update_frame(later, dataset, VIEW)
-    assert later.encoded == [10, 1]
+    assert later.encoded == [4, 1]
 
 
 def test_hidden_it_computes_nothing_and_catches_up_when_shown(qtbot: QtBot) -> None:
@@ -100,10 +100,28 @@ def test_hidden_it_computes_nothing_and_catches_up_when_shown(qtbot: QtBot) -> N
     assert snapshot.encoded == []
     with qtbot.waitExposed(panel):
         panel.show()
-    assert snapshot.encoded == [10, 1]
+    pairs, selected = snapshot.encoded
+    assert 1 <= pairs <= 10
+    assert selected == 1
     panel.hide()
     panel.show()
-    assert snapshot.encoded == [10, 1]
+    assert snapshot.encoded == [pairs, 1]
+
+
+def test_pairs_that_do_not_fit_are_reconstructed_once_they_do(panel: ReconstructionPanel) -> None:
+    snapshot, dataset = make_snapshot(), make_dataset()
+    panel.update_frame(snapshot, dataset, VIEW)
+    panel.resize(900, 700)
+    panel.resize(300, 300)
+    assert snapshot.encoded == [4, 1, 10]
+    panel.resize(900, 700)
+    assert snapshot.encoded == [4, 1, 10]
+    picture = grabbed(panel)
+    factor = next(
+        k for k in range(2, 12) if holds_enlarged(picture, dataset.held_out_images[VIEW.examples[0]], k)
+    )
+    for row in VIEW.examples:
+        assert holds_enlarged(picture, reconstruction(snapshot, dataset.held_out_images[row]), factor)
 
 
 def test_before_a_model_there_are_the_images_alone(panel: ReconstructionPanel) -> None:

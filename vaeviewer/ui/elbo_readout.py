@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from vaeviewer.ui.elbo_curves import TERMS
-from vaeviewer.ui.labels import ElidedLabel, tint
+from vaeviewer.ui.labels import ElidedLabel, NumberLabel, tint
 from vaeviewer.ui.theme import theme_of
 from vaeviewer.ui.value_axis import number_label
 
@@ -53,7 +53,7 @@ class ElboReadout(QWidget):
             "training": self._check_box("training", "Training", ""),
             "held_out": self._check_box("heldOut", "Held-out", "Held-out images, evaluated once per epoch"),
         }
-        self._values = {(kind, term): QLabel() for term in TERMS for kind in KINDS}
+        self._values = {(kind, term): NumberLabel("−1,234.56") for term in TERMS for kind in KINDS}
         self._where = QLabel("Newest")
         self._where.setObjectName("where")
         self._protocol = ElidedLabel("nats per image")
@@ -196,15 +196,9 @@ class ElboReadout(QWidget):
         for column, kind in enumerate(KINDS, start=1):
             table.addWidget(self._kinds[kind], 0, column, right)
             for row, term in enumerate(TERMS, start=1):
-                value = self._values[kind, term]
-                value.setAlignment(right)
-                value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-                table.addWidget(value, row, column)
-        metrics = self.fontMetrics()
+                table.addWidget(self._values[kind, term], row, column, right)
         # Room for the longest there will be, so that nothing moves while numbers run.
-        table.setColumnMinimumWidth(0, metrics.horizontalAdvance("Step 123,456") + 8)
-        for column in (1, 2):
-            table.setColumnMinimumWidth(column, metrics.horizontalAdvance("−1,234.56"))
+        table.setColumnMinimumWidth(0, self.fontMetrics().horizontalAdvance("Step 123,456") + 8)
         table.setColumnStretch(0, 1)
         for row, term in enumerate(TERMS, start=1):
             table.addWidget(self._terms[term], row, 0)

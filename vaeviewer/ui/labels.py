@@ -1,8 +1,8 @@
-"""Labels: one line that makes way for its neighbours, one that changes many times a second, and text in a colour."""
+"""Labels: one line that makes way for its neighbours, two that change many times a second, and text in a colour."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QAccessible, QColor, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
@@ -96,6 +96,43 @@ class LiveLabel(QLabel):
 
     def _text_width(self) -> int:
         return self.fontMetrics().horizontalAdvance(self._text)
+
+
+class NumberLabel(QLabel):
+    """A number that changes many times a second, and that the mouse can select.
+
+    It is as large as the longest one so far, as a label of fixed size asks for no new layout; see :class:`LiveLabel`.
+
+    Args:
+        longest: A text to make room for from the start.
+    """
+
+    def __init__(self, longest: str) -> None:
+        super().__init__()
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setAutoFillBackground(True)  # else all that lies behind is painted anew each time
+        self._longest = longest
+        self._make_room()
+
+    def setText(self, text: str) -> None:
+        """Show ``text``."""
+        if text == self.text():
+            return
+        if self.fontMetrics().horizontalAdvance(text) > self.width() - 2:
+            self._longest = text
+            self._make_room()
+        super().setText(text)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the size that another font needs."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        metrics = self.fontMetrics()
+        self.setFixedSize(metrics.horizontalAdvance(self._longest) + 2, metrics.height())
 
 
 def tint(widget: QWidget, color: str) -> None:

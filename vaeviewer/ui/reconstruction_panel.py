@@ -59,6 +59,7 @@ class ReconstructionPanel(QWidget):
         self._dataset: ImageDataset | None = None
         self._view = ViewState()
         self._drawn: tuple[Snapshot | None, ImageDataset | None, ViewState] | None = None
+        self._examples: Images | None = None
 
         heading = QLabel("Held-out images")
         heading.setForegroundRole(QPalette.ColorRole.PlaceholderText)  # the theme's muted ink
@@ -72,6 +73,7 @@ class ReconstructionPanel(QWidget):
 
         self._pairs = _PairGrid()
         self._pairs.setObjectName("pairs")
+        self._pairs.more_fit.connect(self._reconstruct)
         self._selected = _SelectedImage()
         line = QFrame()
         line.setFrameShape(QFrame.Shape.HLine)
@@ -108,24 +110,30 @@ class ReconstructionPanel(QWidget):
         # By identity: comparing whole arrays would cost more than drawing them.
         same = last is not None and last[0] is snapshot and last[1] is dataset
         seen = last[2] if last is not None and same else None
+        if last is None or last[1] is not dataset or last[2].examples != view.examples:
+            self._choose_examples()
         if seen is None or seen.examples != view.examples:
-            self._draw_examples()
+            self._reconstruct()
         if seen is None or seen.selected != view.selected:
             self._draw_selected()
 
-    def _draw_examples(self) -> None:
+    def _choose_examples(self) -> None:
         dataset = self._dataset
         self._button.setEnabled(dataset is not None)
         if dataset is None:
-            self._pairs.set_pairs(None, None)
-            return
-        rows = [row for row in self._view.examples if 0 <= row < len(dataset.held_out_images)]
-        images = dataset.held_out_images[rows]
+            self._examples = None
+        else:
+            rows = [row for row in self._view.examples if 0 <= row < len(dataset.held_out_images)]
+            self._examples = dataset.held_out_images[rows]
+        self._pairs.set_images(self._examples)
+
+    def _reconstruct(self) -> None:
+        """Show the reconstructions of as many examples as fit."""
         drawn = None
-        if self._snapshot is not None and rows:
-            loc, _ = self._snapshot.encode(images)
+        if self._snapshot is not None and self._examples is not None and self._pairs.fitting:
+            loc, _ = self._snapshot.encode(self._examples[: self._pairs.fitting])
             drawn = as_grey_levels(self._snapshot.decode(loc))
-        self._pairs.set_pairs(images, drawn)
+        self._pairs.set_reconstructions(drawn)
 
     def _draw_selected(self) -> None:
         dataset, row = self._dataset, self._view.selected
@@ -253,7 +261,13 @@ def pair_layout(room: QSize, image: QSize, count: int, gap: int, comfortable: in
 
 
 class _PairGrid(QWidget):
-    """x above x̂, as many pairs as fit."""
+    """x above x̂, as many pairs as fit.
+
+    Signals:
+        more_fit: There is room for more pairs than there are reconstructions.
+    """
+
+    more_fit = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,14 +277,28 @@ class _PairGrid(QWidget):
             "the mean of p(x|z) at the mean of q(z|x)."
         )
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAutoFillBackground(True)  # else all that lies behind is painted anew each time
         self._images: list[QImage] = []
         self._drawn: list[QImage] = []
 
-    def set_pairs(self, images: Images | None, drawn: Images | None) -> None:
-        """Show images ``(n, height, width)`` and, unless ``None``, their reconstructions."""
+    def set_images(self, images: Images | None) -> None:
+        """Show images ``(n, height, width)``, without reconstructions."""
         self._images = [] if images is None else [to_qimage(image) for image in images]
+        self._drawn = []
+        self.update()
+
+    def set_reconstructions(self, drawn: Images | None) -> None:
+        """Show the reconstructions of the first images, or none."""
         self._drawn = [] if drawn is None else [to_qimage(image) for image in drawn]
         self.update()
+
+    @property
+    def fitting(self) -> int:
+        """How many of the images there is room for."""
+        if not self._images:
+            return 0
+        layout, _, _ = self._plan()
+        return min(len(self._images), layout.columns * layout.rows)
 
     def sizeHint(self) -> QSize:
         """Two rows of five pairs of 28-pixel images, twice as large."""
@@ -280,19 +308,31 @@ class _PairGrid(QWidget):
         """One row of three such pairs."""
         return QSize(200, 120)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        if not self._images:
-            return
-        ratio = self.devicePixelRatioF()
-        pixel = max(1, round(ratio))  # a border's width
-        gap = 4 * pixel
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Ask for reconstructions that had no room before."""
+        super().resizeEvent(event)
+        if 0 < len(self._drawn) < self.fitting:
+            self.more_fit.emit()
+
+    def _plan(self) -> tuple[PairLayout, QSize, int]:
+        """Where pairs go, in how much room, beside which margin; in device pixels."""
+        ratio, pixel = self.devicePixelRatioF(), self._pixel()
         margin = math.ceil(ratio * (self.fontMetrics().horizontalAdvance("x") + 8))
         room = QSize(int(self.width() * ratio) - margin - pixel, int(self.height() * ratio) - 2 * pixel)
-        count = len(self._images)
-        layout = pair_layout(room, self._images[0].size(), count, gap, round(48 * ratio))
-        shown = min(count, layout.columns * layout.rows)
+        image, count = self._images[0].size(), len(self._images)
+        return pair_layout(room, image, count, 4 * pixel, round(48 * ratio)), room, margin
+
+    def _pixel(self) -> int:
+        """A border's width, device pixels."""
+        return max(1, round(self.devicePixelRatioF()))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        shown = self.fitting
         if shown == 0:
             return
+        layout, room, margin = self._plan()
+        ratio, pixel = self.devicePixelRatioF(), self._pixel()
+        gap = 4 * pixel
         columns = math.ceil(shown / math.ceil(shown / layout.columns))  # 5 + 5 rather than 6 + 4
         spare = room.width() - columns * layout.width
         step = layout.width + min(spare // max(1, columns - 1), layout.width // 2)
@@ -307,7 +347,7 @@ class _PairGrid(QWidget):
             place.translate(column * step, row * (2 * layout.height + 3 * gap))
             for images in (self._images, self._drawn):
                 painter.fillRect(place.adjusted(-pixel, -pixel, pixel, pixel), QColor(theme.border))
-                if images:
+                if i < len(images):
                     painter.drawImage(place, images[i])
                 else:
                     painter.fillRect(place, QColor(theme.window))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 SECONDS_BETWEEN: Mapping[str, float] = {
-    "status": 0.15,
+    "status": 0.3,
     "decoded": 0.19,
     "curves": 0.23,
     "reconstructions": 0.42,

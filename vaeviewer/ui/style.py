@@ -27,8 +27,8 @@ _FIELDS = (QStyle.ComplexControl.CC_SpinBox, QStyle.ComplexControl.CC_ComboBox)
 class CrispFusion(QProxyStyle):
     """Fusion darkens the window's colour for its outlines, which on dark ground leaves none.
 
-    Check boxes and the buttons of docks are drawn here in both schemes; in the dark one fields get an outline of
-    their own, and toolbars lose a bright one.
+    Check boxes, toolbars and the buttons of docks are drawn here in both schemes; in the dark one fields get an outline
+    of their own.
     """
 
     def __init__(self) -> None:
@@ -56,8 +56,8 @@ class CrispFusion(QProxyStyle):
         painter: QPainter,
         widget: QWidget | None = None,
     ) -> None:
-        """Draw toolbars in the dark scheme; Fusion's have bright edges."""
-        if element == QStyle.ControlElement.CE_ToolBar and theme_of(option.palette).dark:
+        """Draw toolbars flat; Fusion's have a gradient, and bright edges on dark ground."""
+        if element == QStyle.ControlElement.CE_ToolBar:
             _draw_toolbar(option, painter)
         else:
             super().drawControl(element, option, painter, widget)

@@ -31,7 +31,7 @@ from PySide6.QtWidgets import (
 from vaeviewer.backend.config import TrainConfig
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.button_icons import button_icon
-from vaeviewer.ui.labels import ElidedLabel, tint
+from vaeviewer.ui.labels import ElidedLabel, LiveLabel, tint
 from vaeviewer.ui.live_settings import LiveSettings
 from vaeviewer.ui.number_fields import ignore_wheel_unless_focused
 from vaeviewer.ui.theme import Theme, theme_of
@@ -269,7 +269,7 @@ class TrainingControls(QWidget):
         self._bar.setFixedHeight(6)
         self._bar.setMinimumWidth(60)
         self._bar.setMaximumWidth(520)
-        self._left = QLabel()
+        self._left = LiveLabel()
         self._waiting = ElidedLabel()
         self._waiting.setObjectName("waitingLabel")
         below = QHBoxLayout()
