@@ -57,6 +57,16 @@ def test_products_are_parted_without_a_gap(program: Program, shape: tuple[int, i
     torch.testing.assert_close(out, a @ b)
 
 
+def test_products_of_one_stage_share_the_threads(program: Program) -> None:
+    a, first, second = torch.rand(200, 200), torch.empty(200, 200), torch.empty(200, 200)
+    program.multiply(a, a, first, one_of=2)
+    program.multiply(a.t(), a, second, beside=True, one_of=2)
+    assert program.length == 2
+    program()
+    torch.testing.assert_close(first, a @ a)
+    torch.testing.assert_close(second, a.t() @ a)
+
+
 def test_kernels_take_part_chunk_by_chunk(program: Program) -> None:
     code = step_code(torch.float32, "silu").addresses
     assert code is not None

@@ -102,6 +102,18 @@ def test_a_team_goes_through_several_programs_in_turn() -> None:
             chain.check()
 
 
+def test_a_team_outlives_the_numbers_of_its_runs() -> None:
+    team = team_of(2)
+    program, numbers, out = Program(team, 2), torch.zeros(8), torch.zeros(8)
+    program.copy(numbers, out)
+    program.copy(out, numbers)
+    for _ in range(2**16 + 10):
+        program()
+    numbers.fill_(3)
+    program()
+    assert out.tolist() == [3] * 8
+
+
 def test_helpers_sleep_while_there_is_nothing_to_do_and_wake_again() -> None:
     chain = Chain(team_of(3), 3)
     chain.check()

@@ -16,14 +16,18 @@ CHUNK_NUMBERS = 16_384
 TASK_BYTES = 32
 """A task: the address of a function and the three words it is called with."""
 
-TASK_COUNT, TASKS, STARTS, ERRORS, PROGRAM_BYTES = 0, 8, 16, 24, 32
-"""How many tasks there are, where they lie, where the number of the task lies with which each one's stage begins, and
-how many answered other than 0."""
+TASK_COUNT, TASKS, ENDS, ERRORS, PROGRAM_BYTES = 0, 8, 16, 24, 32
+"""How many tasks there are, where they lie, where the number of the task lies with which the stage after each one's
+begins, and how many answered other than 0."""
 
 # A team. What different threads write lies in different lines of the processor's cache, 64 bytes each.
 
 TICKET = 0
-"""Which task of which run is next."""
+"""The number of the run, the first task of the stage that is under way, and how many of its tasks were taken from its
+front and from its back."""
+
+RUN_BITS, FIRST_BITS, TAKEN_BITS = 16, 20, 14
+"""How many bits of the ticket each takes."""
 
 DONE = 64
 """How many tasks of this run are done."""

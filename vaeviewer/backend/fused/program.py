@@ -10,7 +10,7 @@ from vaeviewer.backend.fused.team import Team
 from vaeviewer.backend.fused.torch_functions import Handle
 from vaeviewer.native import WORDS
 
-MOST_PRODUCTS = 2**27
+MOST_PRODUCTS = 2**28
 """Multiplications in one task: some milliseconds of one thread."""
 
 LEAST_WIDTH = 64
@@ -44,13 +44,20 @@ class Program:
         self._kept.append((words, arguments))
         self._add([(address, words.ctypes.data, chunk, 0) for chunk in range(chunks)], beside)
 
-    def multiply(self, a: Tensor, b: Tensor, out: Tensor, *, beside: bool = False) -> None:
-        """The matrix product of ``a`` and ``b`` into ``out``, in as many parts as there are threads."""
+    def multiply(self, a: Tensor, b: Tensor, out: Tensor, *, beside: bool = False, one_of: int = 1) -> None:
+        """The matrix product of ``a`` and ``b`` into ``out``, in parts for the threads.
+
+        Args:
+            a: ``(rows, inner)``.
+            b: ``(inner, columns)``.
+            out: ``(rows, columns)``.
+            beside: See :class:`Program`.
+            one_of: Products of about this size in the stage, among which threads are shared: whole ones are faster.
+        """
         rows, columns = out.shape
         longer = max(rows, columns)
-        parts = max(
-            1, min(longer // LEAST_WIDTH, max(self._threads, out.numel() * a.shape[1] // MOST_PRODUCTS))
-        )
+        threads = -(-self._threads // one_of)
+        parts = max(1, min(longer // LEAST_WIDTH, max(threads, out.numel() * a.shape[1] // MOST_PRODUCTS)))
         # Whole vectors of the processor but for the last one.
         width = -(-longer // (16 * parts)) * 16
         tasks = []
@@ -77,7 +84,7 @@ class Program:
         """Do everything once, on this thread and its team.
 
         Args:
-            length: Do no more than so many tasks; all of an operation or none of it.
+            length: Do no more than so many tasks; all of a stage or none of it.
 
         Raises:
             RuntimeError: torch refused an operation.
@@ -97,14 +104,16 @@ class Program:
         self._words = None
 
     def _written(self) -> np.ndarray:
-        tasks, starts = np.array(self._tasks, np.int64).reshape(-1, 4), np.array(self._starts, np.int64)
+        starts = np.array(self._starts, np.int64)
+        ends = np.searchsorted(starts, starts, side="right")
+        tasks = np.array(self._tasks, np.int64).reshape(-1, 4)
         words = np.zeros(layout.PROGRAM_BYTES // 8, np.int64)
         for place, value in (
             (layout.TASKS, tasks.ctypes.data),
-            (layout.STARTS, starts.ctypes.data),
+            (layout.ENDS, ends.ctypes.data),
         ):
             words[place // 8] = value
-        self._team.keep((words, tasks, starts))
+        self._team.keep((words, tasks, ends))
         return words
 
 

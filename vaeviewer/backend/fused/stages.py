@@ -1,10 +1,14 @@
 """How several threads go through a program together, to be compiled.
 
 A program is a list of tasks in stages: a task may begin when all of the stages before its own are done. Whoever is free
-takes the next one, so a thread that the system keeps from running delays the one task it is at, and no more.
+takes one, so a thread that the system keeps from running delays the one task it is at, and no more.
 
-A ticket says which task that is, with the number of the run in its upper half. A task is taken by putting the next
-ticket in place of the one that was read, which fails where anything changed meanwhile.
+Half of the threads take from the front of a stage and half from its back. So a thread mostly meets the memory that it
+has worked on at the step before, and finds it in its own cache: caches that lie far apart take several times as long
+for what the other one holds.
+
+A ticket says which tasks are left. One is taken by putting the next ticket in place of the one that was read, which
+fails where anything changed meanwhile.
 
 Where each thread has a core of its own, that one task is not waited for either. A window that draws takes a core for
 milliseconds, many times a second. A thread with nothing to do that finds another at a task but not running lends it its
@@ -26,7 +30,9 @@ from vaeviewer.backend.fused.layout import (
     CORES,
     CORES_BYTES,
     DONE,
+    ENDS,
     ERRORS,
+    FIRST_BITS,
     FREE,
     GUEST,
     HOST,
@@ -35,8 +41,9 @@ from vaeviewer.backend.fused.layout import (
     MEMBERS,
     PROGRAM,
     RESCUE,
-    STARTS,
+    RUN_BITS,
     STOP,
+    TAKEN_BITS,
     TASK_BYTES,
     TASK_COUNT,
     TASKS,
@@ -55,8 +62,10 @@ as waking takes time."""
 LOOK_EVERY = 200
 """Looks for something to do between two looks whether the others run, some microseconds."""
 
-_NUMBER_BITS = 32
-_NUMBERS = (1 << _NUMBER_BITS) - 1
+_TAKEN = (1 << TAKEN_BITS) - 1
+_FIRSTS = (1 << FIRST_BITS) - 1
+_RUNS = (1 << RUN_BITS) - 1
+_RUN = FIRST_BITS + 2 * TAKEN_BITS  # the place of the run's number
 
 _sem_post = types.ExternalFunction("sem_post", types.int32(types.int64))
 _sem_wait = types.ExternalFunction("sem_wait", types.int32(types.int64))
@@ -131,25 +140,49 @@ def _do(team: int, me: int, program: int, number: int) -> None:
 
 
 @compiled
-def _work(team: int, me: int) -> None:
+def _first(ticket: int) -> Any:
+    return ticket >> 2 * TAKEN_BITS & _FIRSTS
+
+
+@compiled
+def _taken(ticket: int) -> Any:
+    return (ticket >> TAKEN_BITS & _TAKEN) + (ticket & _TAKEN)
+
+
+@compiled
+def _at_next_stage(program: int, ticket: int) -> Any:
+    """The ticket, or that of the next stage if there is nothing left to take of the present one."""
+    first = _first(ticket)
+    if first < load(program + TASK_COUNT):
+        end = load(load(program + ENDS) + 8 * first)
+        if first + _taken(ticket) == end:
+            return ticket >> _RUN << _RUN | end << 2 * TAKEN_BITS
+    return ticket
+
+
+@compiled
+def _work(team: int, number: int) -> None:
     """Do tasks until all of this run are done."""
+    me, front = _member(team, number), number & 1 == 0
     looks, other = 0, 0
     late, taken = me, 0  # a thread at work, and how long it had run by the last look
     while True:
         ticket = load(team + TICKET)
-        number = ticket & _NUMBERS
         program = load(team + PROGRAM)
-        count, done = load(program + TASK_COUNT), load(team + DONE)
-        if number >= count and done >= count:
+        done = load(team + DONE)
+        here = _at_next_stage(program, ticket)
+        first, count = _first(here), load(program + TASK_COUNT)
+        if first >= count and done >= count:
             break
-        if (
-            number < count
-            and done >= load(load(program + STARTS) + 8 * number)
-            and replace(team + TICKET, ticket, ticket + 1)
-        ):
-            _do(team, me, program, number)
-            looks, late = 0, me
-            continue
+        if first < count and done >= first:
+            if front:
+                task, following = first + (here >> TAKEN_BITS & _TAKEN), here + (1 << TAKEN_BITS)
+            else:
+                task, following = load(load(program + ENDS) + 8 * first) - 1 - (here & _TAKEN), here + 1
+            if replace(team + TICKET, ticket, following):
+                _do(team, me, program, task)
+                looks, late = 0, me
+                continue
         relax()
         looks += 1
         if looks % LOOK_EVERY == 0 and load(me + CORES) != 0:
@@ -165,16 +198,18 @@ def _work(team: int, me: int) -> None:
 
 
 def _run(team: int, program: int, length: int) -> int:
-    """Do so many tasks of a program; for one calling thread at a time."""
-    first = ((load(team + TICKET) >> _NUMBER_BITS) + 1) << _NUMBER_BITS
-    exchange(team + TICKET, first | _NUMBERS)  # none is left, for whoever still looks at the run before
+    """Do so many tasks of a program, all of each stage; for one calling thread at a time."""
+    first = (((load(team + TICKET) >> _RUN) + 1) & _RUNS) << _RUN
+    exchange(
+        team + TICKET, first | _FIRSTS << 2 * TAKEN_BITS
+    )  # none left, for who still looks at the run before
     exchange(program + TASK_COUNT, length)
     exchange(team + PROGRAM, program)
     exchange(team + DONE, 0)
     exchange(team + TICKET, first)
     for number in range(1, load(team + MEMBER_COUNT)):
         _wake(_member(team, number))
-    _work(team, _member(team, 0))
+    _work(team, 0)
     return 0
 
 
@@ -186,8 +221,8 @@ def _wake(helper: int) -> None:
 
 @compiled
 def _work_is_left(team: int) -> Any:
-    ticket = load(team + TICKET)
-    return (ticket & _NUMBERS) < load(load(team + PROGRAM) + TASK_COUNT)
+    ticket, program = load(team + TICKET), load(team + PROGRAM)
+    return _first(_at_next_stage(program, ticket)) < load(program + TASK_COUNT)
 
 
 def _serve(team: int, number: int, _: int) -> int:
@@ -196,7 +231,7 @@ def _serve(team: int, number: int, _: int) -> int:
     spins = 0
     while load(team + STOP) == 0:
         if _work_is_left(team):
-            _work(team, me)
+            _work(team, number)
             spins = 0
         elif spins < SPINS:
             relax()

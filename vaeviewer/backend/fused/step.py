@@ -25,7 +25,7 @@ from vaeviewer.native.object_code import MachineCode, machine_code
 MOST_TOGETHER = 16
 """Most steps that are taken without coming back to Python."""
 
-WORK_TOGETHER = 600_000_000
+WORK_TOGETHER = 2_400_000_000
 """Images times weights of such steps: some hundredths of a second, so that nobody waits for a pause."""
 
 
@@ -154,10 +154,11 @@ class FusedSteps:
         dim, pixels = table.loc.shape[1], table.images.shape[1]
         exact = flat.views(flat.values.detach())
         order = self._order[slot]
-        images, seen = (table.images, order) if self.levels is None else (self.levels, self._own_order[slot])
+        images, seen = self._seen(slot)
 
-        x = self._low("x", rows, pixels)
-        self._by_rows("levels", rows, pixels, images, seen, x)
+        if slot == 0:
+            self._levels(slot)
+        x = self._pixels(slot)
         inputs, products = {}, {}  # of each layer, by its name
 
         # The inference network.
@@ -223,13 +224,12 @@ class FusedSteps:
         totals = [self._new(f"logits {number}", chunks, pixels) for number in range(3)]
         self._by_rows("bernoulli", rows, pixels, grad, exact[f"{name}.bias"], images, seen, *totals)
 
-        # And back. Of what may be computed at the same time, the longest first.
+        # And back. Of what may be computed at the same time, the shortest in the middle: threads come from both sides.
         last_totals = totals[1]
         for i in range(last - 1, -1, -1):
             above, name = f"decoder.{i + 1}", f"decoder.{i}"
             above_grad = self._like(inputs[above], f"{above} gradient")
             self._input_grad(above, grad, above_grad)
-            self._weight_grad(above, grad, inputs[above])
             self._fold(last_totals, gradient.grads[f"{above}.bias"])
             if i == last - 1:
                 log_p = self._new("log p", pixels)
@@ -237,6 +237,9 @@ class FusedSteps:
                 self._by_columns(
                     "log_likelihood", pixels, chunks, pixels, rows, totals[0], totals[2], log_p, *room
                 )
+                if slot + 1 < self.most:  # memory that has not been used lately is waited for beside products
+                    self._levels(slot + 1, beside=True)
+            self._weight_grad(above, grad, inputs[above])
             kernel = "back_to_z" if i == 0 else "back"
             grad, last_totals = self._back(kernel, name, above_grad, products[name])
         dz = self._new("dz", rows, dim)
@@ -252,8 +255,8 @@ class FusedSteps:
             above, name = f"encoder.{i + 1}", f"encoder.{i}"
             above_grad = self._like(inputs[above], f"{above} gradient")
             self._input_grad(above, grad, above_grad)
-            self._weight_grad(above, grad, inputs[above])
             self._fold(last_totals, gradient.grads[f"{above}.bias"])
+            self._weight_grad(above, grad, inputs[above])
             kernel = "back_from_z" if i == last - 1 else "back"
             grad, last_totals = self._back(kernel, name, above_grad, products[name])
         self._program.multiply(grad.t(), x, gradient.grads["encoder.0.weight"])
@@ -263,17 +266,32 @@ class FusedSteps:
         self._fold(kl.unsqueeze(1), self._terms[slot, 1:])
         self._adam(slot)
 
+    def _levels(self, slot: int, *, beside: bool = False) -> None:
+        """Fetch the pixels of a step's images."""
+        pixels = self._pixels(slot)
+        self._by_rows("levels", *pixels.shape, *self._seen(slot), pixels, beside=beside)
+
+    def _pixels(self, slot: int) -> Tensor:
+        """Memory for the pixels of a step, which is not that of the next one."""
+        return self._low(f"x {slot % 2}", self.batch, self._training.rows.images.shape[1])
+
+    def _seen(self, slot: int) -> tuple[Tensor, Tensor]:
+        """Grey levels, and which of them a step looks at."""
+        if self.levels is None:
+            return self._training.rows.images, self._order[slot]
+        return self.levels, self._own_order[slot]
+
     def _forward(self, layer: str, x: Tensor, out: Tensor) -> None:
         weight = self._training.gradient.weights[f"{layer}.weight"]
         self._program.multiply(x, weight.t(), out)
 
     def _input_grad(self, layer: str, grad: Tensor, out: Tensor) -> None:
-        self._program.multiply(grad, self._training.gradient.weights[f"{layer}.weight"], out)
+        self._program.multiply(grad, self._training.gradient.weights[f"{layer}.weight"], out, one_of=2)
 
     def _weight_grad(self, layer: str, grad: Tensor, x: Tensor) -> None:
         """Beside the gradient of the layer's input."""
         out = self._training.gradient.grads[f"{layer}.weight"]
-        self._program.multiply(grad.t(), x, out, beside=True)
+        self._program.multiply(grad.t(), x, out, beside=True, one_of=2)
 
     def _back(self, kernel: str, layer: str, above: Tensor, products: Tensor) -> tuple[Tensor, Tensor]:
         """From the gradient at a layer's activations that at its sums, and its totals over chunks of rows."""
@@ -321,8 +339,11 @@ class FusedSteps:
         chunks = -(-numbers // CHUNK_NUMBERS)
         self._program.kernel(self._kernels[kernel], chunks, numbers, *arguments, beside=beside)
 
-    def _by_rows(self, kernel: str, rows: int, *arguments: int | Tensor | np.ndarray) -> None:
-        self._program.kernel(self._kernels[kernel], -(-rows // CHUNK_ROWS), rows, *arguments)
+    def _by_rows(
+        self, kernel: str, rows: int, *arguments: int | Tensor | np.ndarray, beside: bool = False
+    ) -> None:
+        chunks = -(-rows // CHUNK_ROWS)
+        self._program.kernel(self._kernels[kernel], chunks, rows, *arguments, beside=beside)
 
     def _by_columns(self, kernel: str, columns: int, *arguments: int | Tensor) -> None:
         """Beside the operation before."""
