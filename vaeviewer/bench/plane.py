@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QWidget
@@ -19,6 +18,7 @@ from vaeviewer.bench.common import MNIST_IMAGES, median, say
 from vaeviewer.bench.stage import PaintWatcher, hush_qt
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.latent_view import LatentView
+from vaeviewer.ui.plotting import pg
 from vaeviewer.ui.raster.compiled import prepare_soon
 from vaeviewer.ui.theme import class_colors
 

@@ -7,19 +7,15 @@ take several times as long for what they could do besides.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pyqtgraph.functions import arrayToQPolygonF
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
+from vaeviewer.ui.plotting import arrayToQPolygonF, pg
 from vaeviewer.ui.theme import Theme
-
-if TYPE_CHECKING:
-    import pyqtgraph as pg
 
 KINDS = ("raw", "smooth", "held_out")
 """Of curves, from back to front: rows of batches, their means, and held-out images."""

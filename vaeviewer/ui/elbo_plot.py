@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QWidget
 
 from vaeviewer.ui.elbo_curves import Column, every_pixel, extremes, rows_within, telling_range
 from vaeviewer.ui.elbo_items import KINDS, CurvesItem
+from vaeviewer.ui.plotting import pg
 from vaeviewer.ui.theme import Theme
 from vaeviewer.ui.value_axis import ValueAxis
 

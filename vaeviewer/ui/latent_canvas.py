@@ -6,12 +6,12 @@ Mouse events are taken before pyqtgraph sees them: its own click and drag machin
 
 from __future__ import annotations
 
-import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFont, QHelpEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from vaeviewer.ui.latent_geometry import Box, PlaneMap
+from vaeviewer.ui.plotting import pg
 from vaeviewer.ui.theme import Theme
 
 CLICK_DISTANCE = 4.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pyqtgraph as pg
+
+from vaeviewer.ui.plotting import pg
 
 
 def number_label(value: float, decimals: int) -> str:
