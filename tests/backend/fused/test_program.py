@@ -83,6 +83,18 @@ def test_kernels_take_part_chunk_by_chunk(program: Program) -> None:
     torch.testing.assert_close(total, torch.full((10, 10), 40.0))
 
 
+def test_more_tasks_than_a_stage_holds_make_several(program: Program) -> None:
+    code = step_code(torch.float32, "silu").addresses
+    assert code is not None
+    rows = 16 * 40_000 + 5
+    images = torch.randint(0, 256, (rows, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    order, x = torch.arange(rows).flip(0), torch.full((rows, 2), torch.nan)
+    program.kernel(code["levels"], 40_001, rows, 2, images, order, x)
+    program()
+    torch.testing.assert_close(x, images.flip(0) / 255)
+    assert len(set(program._starts)) == 3
+
+
 def test_what_is_beside_may_be_done_at_once_and_what_follows_comes_after(program: Program) -> None:
     a, first, second = torch.rand(200, 200), torch.empty(200, 200), torch.empty(200, 200)
     program.multiply(a, a, first)

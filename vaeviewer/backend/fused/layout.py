@@ -29,6 +29,9 @@ front and from its back."""
 RUN_BITS, FIRST_BITS, TAKEN_BITS = 16, 20, 14
 """How many bits of the ticket each takes."""
 
+MOST_IN_STAGE = (1 << TAKEN_BITS) - 1
+"""Tasks of one stage."""
+
 DONE = 64
 """How many tasks of this run are done."""
 

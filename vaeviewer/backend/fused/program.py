@@ -99,8 +99,11 @@ class Program:
 
     def _add(self, tasks: list[tuple[int, ...]], beside: bool) -> None:
         start = self._starts[-1] if beside and self._starts else len(self._tasks)
-        self._tasks += tasks
-        self._starts += [start] * len(tasks)
+        for task in tasks:
+            if len(self._tasks) - start == layout.MOST_IN_STAGE:
+                start = len(self._tasks)  # the others wait for these
+            self._tasks.append(task)
+            self._starts.append(start)
         self._words = None
 
     def _written(self) -> np.ndarray:
