@@ -47,6 +47,17 @@ def test_the_oldest_of_too_many_files_go(tmp_path: Path) -> None:
     assert left == {"new.o", *(f"{number}.o" for number in range(4, FILES_KEPT + 3))}
 
 
+@needs_compiler
+def test_what_was_compiled_before_is_known_to_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "cache_dir", lambda: tmp_path)
+    code = kernels("float32", "relu")
+    assert not code.kept
+    store(code._file(), b"code")
+    assert code.kept
+
+
 @given(data=st.data())
 def test_damage_is_seen(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.mktemp("code") / "some.o"

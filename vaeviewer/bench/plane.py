@@ -19,7 +19,7 @@ from vaeviewer.bench.stage import PaintWatcher, hush_qt
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.latent_view import LatentView
 from vaeviewer.ui.plotting import pg
-from vaeviewer.ui.raster.compiled import prepare_soon
+from vaeviewer.ui.raster.compiled import prepare
 from vaeviewer.ui.theme import class_colors
 
 SIDE = 900
@@ -37,7 +37,7 @@ def measure(quick: bool) -> dict[str, Any]:
     hush_qt()
     app = QApplication.instance() or QApplication([])
     assert app is not None
-    prepare_soon().join()  # as a window has it some seconds after its start
+    prepare()  # as a window has it some seconds after its start
     figures: dict[str, Any] = {}
     for name, points in SIZES.items():
         say(f"plane, {points:,} points")

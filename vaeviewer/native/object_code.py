@@ -70,6 +70,11 @@ class MachineCode:
             log.warning("a compiler did not start", exc_info=True)
             self.failed = True
 
+    @property
+    def kept(self) -> bool:
+        """Whether they were compiled before, so that :meth:`prepare` need only load them."""
+        return available() and self._file().exists()
+
     def poll(self) -> None:
         """Load the kernels if a compilation under way is done by now."""
         if self._compiler is not None and self._compiler.poll() is not None:
@@ -85,8 +90,7 @@ class MachineCode:
             self._finish(self._compiler)
 
     def _begin(self) -> None:
-        name = "-".join([self._module.split(".")[-2], *self._arguments, _key(self._module)])
-        self._path = paths.cache_dir() / "kernels" / f"{name}.o"
+        self._path = self._file()
         if self._load(self._path):
             return
         self._compiler = subprocess.Popen(
@@ -95,6 +99,10 @@ class MachineCode:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+    def _file(self) -> Path:
+        name = "-".join([self._module.split(".")[-2], *self._arguments, _key(self._module)])
+        return paths.cache_dir() / "kernels" / f"{name}.o"
 
     def _finish(self, compiler: subprocess.Popen[bytes]) -> None:
         self._compiler = None

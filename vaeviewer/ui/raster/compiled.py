@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import time
 from functools import cache, lru_cache
 
 import numpy as np
@@ -15,6 +16,9 @@ from vaeviewer.ui.raster.scene import Scene, disc_stencil
 
 COMPILE_SECONDS = 120.0
 """After so long a compiler is given up; it needs some seconds."""
+
+HEAD_START_SECONDS = 15.0
+"""So long training has to have its own kernels compiled: two compilers at once would take half a gigabyte."""
 
 PREPARER = "raster compiler"
 """What the thread is called that has the kernel compiled."""
@@ -31,15 +35,22 @@ def raster_code() -> MachineCode:
 @cache
 def prepare_soon() -> threading.Thread:
     """Load the kernel, or have it compiled, once, on a thread of its own; until then NumPy draws."""
-    thread = threading.Thread(target=_prepare, name=PREPARER, daemon=True)
+    thread = threading.Thread(target=_prepare_in_turn, name=PREPARER, daemon=True)
     thread.start()
     return thread
 
 
-def _prepare() -> None:
+def prepare() -> None:
+    """Load the kernel, or compile it, and wait for it."""
     code = raster_code()
     code.prepare()
     code.wait(COMPILE_SECONDS)
+
+
+def _prepare_in_turn() -> None:
+    if not raster_code().kept:
+        time.sleep(HEAD_START_SECONDS)
+    prepare()
 
 
 class CompiledPainter:
