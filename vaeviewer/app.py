@@ -23,7 +23,7 @@ from PySide6.QtCore import (
 from PySide6.QtWidgets import QApplication
 from threadpoolctl import threadpool_limits
 
-from vaeviewer import log, paths
+from vaeviewer import heap, log, paths
 from vaeviewer.backend import atomic_files
 from vaeviewer.backend.config import PRESETS, updated
 from vaeviewer.errors import UserError
@@ -82,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _build_window(options: argparse.Namespace) -> MainWindow:
+    heap.return_large_blocks()
     # NumPy's thread pool would compete with training for the same cores.
     threadpool_limits(limits=1)
     app = QApplication.instance() or QApplication(["vaeviewer"])

@@ -14,7 +14,7 @@ MAX_TENSOR_FILE_BYTES = 4 * 2**30
 """A file of optimizer and generator states; weights may only be as large as the settings' networks."""
 
 MAX_METRICS_FILE_BYTES = 16 * 2**20
-"""A file of metrics, of which the program itself writes 1.2 MiB at most."""
+"""A file of metrics, of which the program itself writes less than 1 MiB."""
 
 MAX_TENSOR_HEADER_BYTES = 2**20
 """Names and shapes before a safetensors file's numbers: far beyond any model's, and quick to parse."""

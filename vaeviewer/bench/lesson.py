@@ -88,7 +88,6 @@ class _MemoryRecorder:
         self._window = window
         self._begin = time.perf_counter()
         self._samples: list[tuple[float, float]] = []  # seconds, MB
-        self._children_mb = 0.0
         self._timer = precise_timer(self._sample)
         self._timer.start(SAMPLE_MS)
 
@@ -98,15 +97,19 @@ class _MemoryRecorder:
         wait_until(self._finished_training_on, left, poll_ms=50)
 
     def figures(self, tail: float) -> dict[str, float | None]:
-        """``peak`` and ``slope_per_min``, of the last share ``tail`` of the time, in MB of 10⁶ bytes."""
-        peak, slope = memory.peak_mb(), None
+        """In MB of 10⁶ bytes: ``peak``, and ``slope_per_min`` of the last share ``tail`` of the time.
+
+        The peak is the system's own of this process, or what it and its children took together at one moment.
+        """
+        alone, slope = memory.peak_mb(), None
         times, sizes = np.array(self._samples).reshape(-1, 2).T
         if len(times):
             late = times >= times[-1] * (1 - tail)
             if late.sum() >= 2:
                 slope = float(60 * np.polyfit(times[late], sizes[late], 1)[0])
+        together = max((size for _, size in self._samples), default=0.0)
         return {
-            "peak": None if peak is None else peak + self._children_mb,
+            "peak": None if alone is None else max(alone, together),
             "slope_per_min": slope,
             "seconds": time.perf_counter() - self._begin,
         }
@@ -115,7 +118,6 @@ class _MemoryRecorder:
         size = memory.resident_mb()
         if size is not None:
             self._samples.append((time.perf_counter() - self._begin, size))
-            self._children_mb = max(self._children_mb, memory.children_mb())
 
     def _finished_training_on(self) -> bool:
         if self._window.session.state is State.FINISHED:

@@ -59,7 +59,7 @@ class CurvesItem(QGraphicsItem):
         self.update()
 
     def show_lines(self, lines: Mapping[tuple[str, str], Line]) -> None:
-        """Draw these curves, by kind and term, and no others."""
+        """Draw these curves, by kind and term, and no others; in their order, those at the back first."""
         self.lines, self._polygons = lines, None
         self.update()
 
@@ -85,8 +85,8 @@ class CurvesItem(QGraphicsItem):
                 for key, line in self.lines.items()
                 if len(line[0])
             }
-        for key in sorted(self._polygons, key=lambda key: KINDS.index(key[0])):
-            kind, polygon = key[0], self._polygons[key]
+        for key, polygon in self._polygons.items():
+            kind = key[0]
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, kind != "raw")
             painter.setPen(self._pens[key])
             painter.drawPolyline(polygon)

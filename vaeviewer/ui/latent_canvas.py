@@ -13,10 +13,12 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from vaeviewer.ui.latent_geometry import Box, PlaneMap
 from vaeviewer.ui.plotting import pg
 from vaeviewer.ui.theme import Theme
+from vaeviewer.ui.value_axis import ValueAxis
 
 CLICK_DISTANCE = 4.0
 """A press that never moves further than this many logical pixels is a click."""
 _SMALLEST, _LARGEST = 1e-3, 1e4  # widths between which one can zoom, in units of z
+_TICKS_APART = 60.0  # logical pixels, about
 
 
 class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
@@ -33,7 +35,8 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
     """The user zoomed or panned."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, enableMenu=False)
+        axes = {"left": ValueAxis("left", _TICKS_APART), "bottom": ValueAxis("bottom", _TICKS_APART)}
+        super().__init__(parent, enableMenu=False, axisItems=axes)
         self.setObjectName("latentCanvas")
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys go to the LatentView around it
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
@@ -48,12 +51,11 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         self.box.setDefaultPadding(0.0)
         tick_font = QFont()
         tick_font.setPixelSize(11)
-        for name in ("left", "bottom"):
-            axis = self.getAxis(name)
+        for axis in axes.values():
             axis.setStyle(tickFont=tick_font, tickLength=-4, autoExpandTextSpace=False)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)  # the points are painted far more often
-        self.getAxis("left").setWidth(34)  # fixed: else the plane moves when ticks get longer
-        self.getAxis("bottom").setHeight(22)
+        axes["left"].setWidth(34)  # fixed: else the plane moves when ticks get longer
+        axes["bottom"].setHeight(22)
         self._pressed_at: QPointF | None = None
         self._strayed = False
         self._panned_at: QPointF | None = None
