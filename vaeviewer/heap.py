@@ -17,8 +17,8 @@ def return_large_blocks() -> bool:
     """Keep large blocks out of the heap for the rest of the process; returns whether the C library can.
 
     Left alone, glibc puts blocks of up to 32 MiB into the heap as soon as it has seen one of that size freed. Copies
-    of a model's weights come and go several times a second, between smaller blocks that stay; the heap grows around
-    the holes that they leave, and ever again by some MB in an hour.
+    of a model's weights come and go several times a second, between smaller blocks that stay: the heap grows around
+    the holes that they leave, by steps of some MB, for minutes.
     """
     if not sys.platform.startswith("linux"):
         return False
