@@ -28,7 +28,7 @@ from vaeviewer.ui.elbo_curves import (
 from vaeviewer.ui.elbo_plot import ElboPlot
 from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.theme import DARK, LIGHT, build_palette
-from vaeviewer.ui.value_axis import decade_ticks, number_label, round_ticks
+from vaeviewer.ui.value_axis import number_label
 
 PER_EPOCH = 100
 
@@ -521,10 +521,3 @@ def test_nearest_rows() -> None:
     x = np.array([1.0, 2.0, 4.0])
     assert [nearest_row(x, at) for at in (-9.0, 1.4, 1.6, 3.1, 99.0)] == [0, 0, 1, 2, 2]
     assert nearest_row(np.empty(0), 1.0) is None
-
-
-def test_ticks_are_round() -> None:
-    assert round_ticks(-217.0, -138.0, 4) == [-200.0, -180.0, -160.0, -140.0]
-    assert decade_ticks(0.05, 30.0, 6) == [0.1, 1.0, 10.0]
-    assert number_label(-1234.5, 2) == "−1,234.50"
-    assert number_label(-0.001, 2) == "0.00"

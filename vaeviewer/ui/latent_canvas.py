@@ -54,7 +54,7 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         for axis in axes.values():
             axis.setStyle(tickFont=tick_font, tickLength=-4, autoExpandTextSpace=False)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)  # the points are painted far more often
-        axes["left"].setWidth(34)  # fixed: else the plane moves when ticks get longer
+        axes["left"].setWidth(46)  # fixed: else the plane moves when ticks get longer
         axes["bottom"].setHeight(22)
         self._pressed_at: QPointF | None = None
         self._strayed = False

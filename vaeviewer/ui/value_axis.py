@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QPainter
 
 from vaeviewer.ui.plotting import pg
+
+_DrawSpecs = tuple[Any, Any, list[tuple[QRectF, Any, str]]]
+"""Of pyqtgraph: the axis itself, its ticks, and its labels."""
 
 
 def number_label(value: float, decimals: int) -> str:
@@ -73,3 +79,13 @@ class ValueAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph ships no types
         gap = float(gaps.min()) if len(gaps) else 1.0
         decimals = max(0, -math.floor(math.log10(gap) + 1e-9)) if gap > 0 else 0
         return [number_label(value, decimals) for value in shown]
+
+    def generateDrawSpecs(self, p: QPainter) -> _DrawSpecs | None:
+        """What is drawn, without labels that the edge of the plot would cut; pyqtgraph's signature."""
+        specs: _DrawSpecs | None = super().generateDrawSpecs(p)
+        if specs is None:
+            return None
+        line, ticks, texts = specs
+        plot = self.getViewWidget()
+        room = self.mapRectFromScene(plot.mapToScene(plot.viewport().rect()).boundingRect())
+        return line, ticks, [text for text in texts if room.contains(text[0])]

@@ -1,0 +1,52 @@
+"""Axes: round numbers, true minus signs, and no label that an edge cuts."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtGui import QImage, QPainter
+from pytestqt.qtbot import QtBot
+
+from vaeviewer.ui.latent_canvas import LatentCanvas
+from vaeviewer.ui.latent_geometry import Box
+from vaeviewer.ui.value_axis import ValueAxis, decade_ticks, number_label, round_ticks
+
+
+def test_ticks_are_round() -> None:
+    assert round_ticks(-217.0, -138.0, 4) == [-200.0, -180.0, -160.0, -140.0]
+    assert decade_ticks(0.05, 30.0, 6) == [0.1, 1.0, 10.0]
+    assert number_label(-1234.5, 2) == "−1,234.50"
+    assert number_label(-0.001, 2) == "0.00"
+
+
+def labels(axis: ValueAxis) -> list[str]:
+    """What is written beside the axis; each label is found to lie within the plot."""
+    image = QImage(8, 8, QImage.Format.Format_RGB32)
+    painter = QPainter(image)
+    specs = axis.generateDrawSpecs(painter)
+    painter.end()
+    assert specs is not None
+    plot = axis.getViewWidget()
+    for place, _, _ in specs[2]:
+        seen = plot.mapFromScene(axis.mapRectToScene(place)).boundingRect()
+        assert plot.viewport().rect().contains(seen)
+    return [text for _, _, text in specs[2]]
+
+
+@pytest.mark.parametrize("size", [(700, 500), (703, 511), (400, 800)])
+def test_labels_are_whole_or_left_out(qtbot: QtBot, size: tuple[int, int]) -> None:
+    canvas = LatentCanvas()
+    qtbot.addWidget(canvas)
+    canvas.resize(*size)
+    canvas.show()
+    down, across = canvas.getAxis("left"), canvas.getAxis("bottom")
+    for half in (60.0, 4.0, 0.05, 5000.0):
+        for shift in range(10):  # so that ticks come close to each edge
+            middle = 0.02 * shift * half
+            canvas.show_box(Box(middle - half, middle + half, middle - half, middle + half))
+            for axis in (down, across):
+                (low, high), written = axis.range, labels(axis)
+                ticks = axis.tickValues(
+                    low, high, axis.size().height() if axis is down else axis.size().width()
+                )
+                assert len(ticks[0][1]) - 2 <= len(written) <= len(ticks[0][1])
+    assert "−4,000" in labels(down)
