@@ -40,9 +40,12 @@ def train(trainer: Trainer, *, go_on: Callable[[], int], after_block: Callable[[
 
 def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[], None]) -> None:
     block_start = kept = time.perf_counter()
+    step_seconds = 0.0
     while not trainer.finished and (allowed := go_on()):
-        trainer.step(allowed)
+        begin, first = time.perf_counter(), trainer.step_count
+        trainer.step(min(allowed, _fitting(BLOCK_SECONDS - (begin - block_start), step_seconds)))
         now = time.perf_counter()
+        step_seconds = (now - begin) / (trainer.step_count - first)
         epoch_done = trainer.at_epoch_start
         if epoch_done or trainer.block_full or now - block_start >= BLOCK_SECONDS:
             trainer.finish_block()
@@ -54,3 +57,8 @@ def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[],
             after_block()
             block_start = time.perf_counter()
     trainer.finish_block()
+
+
+def _fitting(seconds: float, step_seconds: float) -> int:
+    """As many steps as end a block about when it is to end, so that it does not last for half as long again."""
+    return max(1, round(seconds / step_seconds)) if step_seconds > 0 else 1

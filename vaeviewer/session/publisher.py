@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from statistics import median
 from typing import TYPE_CHECKING
 
 from vaeviewer.session.mailbox import Mailbox, Progress
@@ -15,7 +17,7 @@ PUBLISH_SECONDS = 1 / 11
 """Snapshots are published this often at most, on average …"""
 
 PUBLISH_SHARE = 0.05
-"""… and cost training at most this share of its time."""
+"""… and cost training at most this share of its time, apart from one now and then that waited for a processor."""
 
 ENCODE_SHARE = 0.25
 """In slow motion all images are encoded again for every snapshot, as long as that takes at most this share."""
@@ -35,7 +37,7 @@ class Publisher:
         self.mailbox = mailbox
         self._meter = RateMeter()
         self._next_snapshot = 0.0
-        self._snapshot_cost = 0.0
+        self._snapshot_costs: deque[float] = deque([0.0], maxlen=5)
         self._encode_cost = 0.0
 
     def begin(self, trainer: Trainer) -> None:
@@ -50,7 +52,7 @@ class Publisher:
         if not self.mailbox.snapshot_taken or now < self._next_snapshot:
             return
         # From when it was due: blocks end a little later, and delays would add up.
-        interval = max(PUBLISH_SECONDS, self._snapshot_cost / PUBLISH_SHARE)
+        interval = max(PUBLISH_SECONDS, median(self._snapshot_costs) / PUBLISH_SHARE)
         self._next_snapshot = max(self._next_snapshot + interval, now)
         # In slow motion a step moves one batch only; encoding all images lets the whole plane move.
         if steps_per_s > 0.0 and self._encode_cost * steps_per_s <= ENCODE_SHARE:
@@ -71,7 +73,7 @@ class Publisher:
         """Publish a snapshot now."""
         start = time.perf_counter()
         self.mailbox.post(trainer.snapshot(), None)
-        self._snapshot_cost = time.perf_counter() - start
+        self._snapshot_costs.append(time.perf_counter() - start)
 
     def progress(self, trainer: Trainer) -> None:
         """Publish where training is."""
