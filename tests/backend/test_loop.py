@@ -32,7 +32,7 @@ class Clock:
 
 @pytest.fixture
 def trainer(digits: ImageDataset, small: Settings) -> Trainer:
-    trainer = Trainer(digits, updated(small, batch_size=8, epochs=40))
+    trainer = Trainer(digits, updated(small, batch_size=8, epochs=16))
     trainer.prepare(wait=True)
     return trainer
 
@@ -52,7 +52,7 @@ def blocks(trainer: Trainer, clock: Clock) -> list[float]:
 
 
 @pytest.mark.skipif(not available(), reason="without a compiler no steps go together")
-@pytest.mark.parametrize("step_seconds", [0.0041, 0.011, 0.025])
+@pytest.mark.parametrize("step_seconds", [0.002, 0.0034, 0.0041, 0.011, 0.025])
 def test_steps_that_go_together_end_with_their_block(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch, step_seconds: float
 ) -> None:
@@ -61,7 +61,8 @@ def test_steps_that_go_together_end_with_their_block(
     lasted = blocks(trainer, clock)
     assert max(clock.together) > 1
     assert len(lasted) > 20
-    assert all(BLOCK_SECONDS - 1e-9 <= seconds <= BLOCK_SECONDS + step_seconds for seconds in lasted)
+    latest = BLOCK_SECONDS + step_seconds / 2 + 1e-9
+    assert all(0.75 * BLOCK_SECONDS <= seconds <= latest for seconds in lasted)
 
 
 def test_a_step_that_becomes_slow_holds_a_block_up_once(
@@ -83,4 +84,4 @@ def test_a_step_that_becomes_slow_holds_a_block_up_once(
         begin = clock.now
 
     train(trainer, go_on=go_on, after_block=after_block)
-    assert sum(seconds > BLOCK_SECONDS + 0.02 + 1e-9 for seconds in found) <= 1
+    assert sum(seconds > BLOCK_SECONDS + 0.01 + 1e-9 for seconds in found) <= 1

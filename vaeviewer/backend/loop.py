@@ -10,7 +10,7 @@ from vaeviewer.backend.device import use_threads
 from vaeviewer.backend.trainer import Trainer
 
 BLOCK_SECONDS = 0.06
-"""Metrics are fetched and checked at least this often: snapshots appear between blocks, 15 a second at most."""
+"""Metrics are fetched and checked about this often: snapshots appear between blocks."""
 
 FREELY = sys.maxsize
 """An answer of ``go_on``: as many steps as there are."""
@@ -26,7 +26,7 @@ def train(trainer: Trainer, *, go_on: Callable[[], int], after_block: Callable[[
         trainer: The model in training.
         go_on: How many steps may be taken before it is asked again, some hundredths of a second later at most where
             steps are faster together. It must be cheap; it may wait, which slows training down.
-        after_block: Called once the metrics of a block are in the history, at most every 0.06 s of steps and at
+        after_block: Called once the metrics of a block are in the history, about every 0.06 s of steps and at
             the end of each epoch, when the held-out figures are there too.
 
     Raises:
@@ -47,7 +47,9 @@ def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[],
         now = time.perf_counter()
         step_seconds = (now - begin) / (trainer.step_count - first)
         epoch_done = trainer.at_epoch_start
-        if epoch_done or trainer.block_full or now - block_start >= BLOCK_SECONDS:
+        # Few steps more, after many together, would cost a way through Python of their own.
+        time_is_up = now - block_start >= BLOCK_SECONDS - 0.5 * (now - begin)
+        if epoch_done or trainer.block_full or time_is_up:
             trainer.finish_block()
             if epoch_done:
                 trainer.evaluate()

@@ -13,7 +13,7 @@ from vaeviewer.session.rate_meter import RateMeter
 if TYPE_CHECKING:
     from vaeviewer.backend.trainer import Trainer
 
-PUBLISH_SECONDS = 1 / 11
+PUBLISH_SECONDS = 1 / 10.6
 """Snapshots are published this often at most, on average …"""
 
 PUBLISH_SHARE = 0.05
