@@ -40,7 +40,7 @@ from vaeviewer.ui.run_status import RunStatus
 from vaeviewer.ui.training_controls import TrainingControls, install_space_shortcut
 
 FRAME_MS = 25
-"""The mailbox is drained forty times a second; training publishes ten or eleven snapshots, the other frames draw panels."""
+"""The mailbox is drained forty times a second; ten or eleven snapshots come, and the other frames draw panels."""
 
 DRAG_SECONDS = 1 / 150
 """During a drag at most one decode in this time; the first move decodes at once."""
