@@ -66,7 +66,7 @@ def trainer_speed(trainer: Trainer, seconds: float) -> float:
 
 
 def _compare(dataset: ImageDataset, settings: Settings, quick: bool) -> dict[str, Any]:
-    rounds, seconds = (2, 0.3) if quick else (10, 1.25)
+    rounds, seconds = (2, 0.3) if quick else (20, 0.65)
     settings = updated(settings, epochs=FOREVER)
     batch_size, hidden = settings.train.batch_size, list(settings.model.hidden)
     ours = Trainer(dataset, updated(settings, precision="auto"))

@@ -37,7 +37,7 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def _throughput(window: MainWindow, quick: bool) -> dict[str, Any]:
-    rounds, seconds = (1, 1.2) if quick else (4, 6.0)
+    rounds, seconds = (1, 1.2) if quick else (6, 4.0)
     speeds: dict[str, list[float]] = {"without": [], "with": [], "dragged": []}
     refreshes = {"with": _Refreshes(window), "dragged": _Refreshes(window)}
     for number in range(rounds):
