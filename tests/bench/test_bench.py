@@ -268,6 +268,16 @@ def test_only_new_things_painted_count(qtbot: QtBot) -> None:
     assert count.number == 2, "watched no longer"
 
 
+def test_growth_is_of_what_stays_not_of_copies_that_come_and_go() -> None:
+    times = np.arange(0.0, 180.0, 0.25)
+    sizes = 1000 + 0.01 * times
+    assert memory.slope(times, sizes) == pytest.approx(0.01)
+    sizes[600::10] += 30.0  # saves towards the end
+    assert memory.slope(times, sizes) == pytest.approx(0.01, rel=0.05)
+    assert np.polyfit(times, sizes, 1)[0] > 0.015
+    assert memory.slope(times[:1], sizes[:1]) is None
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells")
 def test_memory_of_children_counts() -> None:
     before = memory.children_mb()

@@ -101,16 +101,13 @@ class _MemoryRecorder:
 
         The peak is the system's own of this process, or what it and its children took together at one moment.
         """
-        alone, slope = memory.peak_mb(), None
-        times, sizes = np.array(self._samples).reshape(-1, 2).T
-        if len(times):
-            late = times >= times[-1] * (1 - tail)
-            if late.sum() >= 2:
-                slope = float(60 * np.polyfit(times[late], sizes[late], 1)[0])
+        alone, times_sizes = memory.peak_mb(), np.array(self._samples).reshape(-1, 2)
+        late = times_sizes[:, 0] >= times_sizes[-1:, 0] * (1 - tail)
+        slope = memory.slope(*times_sizes[late].T)
         together = max((size for _, size in self._samples), default=0.0)
         return {
             "peak": None if alone is None else max(alone, together),
-            "slope_per_min": slope,
+            "slope_per_min": None if slope is None else 60 * slope,
             "seconds": time.perf_counter() - self._begin,
         }
 

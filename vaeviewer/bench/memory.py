@@ -5,7 +5,25 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 MB = 1e6
+
+
+def slope(times: NDArray[np.float64], sizes: NDArray[np.float64]) -> float | None:
+    """What sizes grow by in a unit of time: the median of the slopes between any two (Theil 1950, Sen 1968).
+
+    A line of least squares would follow copies that come and go, such as those that are being saved.
+
+    Args:
+        times: Shape ``(n,)``, rising.
+        sizes: Shape ``(n,)``.
+    """
+    first, second = np.triu_indices(len(times), 1)
+    if not len(first):
+        return None
+    return float(np.median((sizes[second] - sizes[first]) / (times[second] - times[first])))
 
 
 def resident_mb() -> float | None:
