@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 COLUMNS = ("step", "epoch", "reconstruction", "kl")
 """Columns of a table: ``step`` counts gradient steps, ``epoch`` is fractional, terms are nats per image."""
 
-TRAINING_CAPACITY = 32_768
+TRAINING_CAPACITY = 16_384
 HELD_OUT_CAPACITY = 8_192
-"""Most rows of the two tables of a run: with the columns above, 512 KiB and 128 KiB."""
+"""Most rows of the two tables of a run: with the columns above, 256 KiB and 128 KiB."""
 
 
 @dataclass(frozen=True)
