@@ -49,7 +49,7 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def trainer_speed(trainer: Trainer, seconds: float) -> float:
-    """Images per second of steps taken as :func:`vaeviewer.backend.loop.train` takes them, without evaluations."""
+    """Images per second of steps in blocks as in :mod:`vaeviewer.backend.loop`, without evaluations or a window."""
     _synchronise(trainer.device)
     first = trainer.step_count
     start = block_start = now = time.perf_counter()
