@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PySide6.QtGui import QImage, QPainter
 from pytestqt.qtbot import QtBot
 
@@ -16,6 +18,15 @@ def test_ticks_are_round() -> None:
     assert decade_ticks(0.05, 30.0, 6) == [0.1, 1.0, 10.0]
     assert number_label(-1234.5, 2) == "−1,234.50"
     assert number_label(-0.001, 2) == "0.00"
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0.001, 1e6), st.integers(0, 20))
+def test_there_are_some_ticks_and_not_too_many(low: float, width: float, most: int) -> None:
+    ticks = round_ticks(low, low + width, most)
+    assert 1 <= len(ticks) <= max(2, most + 1)
+    slack = 1e-6 * (abs(low) + width)
+    assert all(low - slack <= tick <= low + width + slack for tick in ticks)
+    assert round_ticks(1.0, 460.0, 1) == [200.0, 400.0]
 
 
 def labels(axis: ValueAxis) -> list[str]:

@@ -21,13 +21,17 @@ def number_label(value: float, decimals: int) -> str:
 
 
 def round_ticks(low: float, high: float, most: int) -> list[float]:
-    """At most about ``most`` multiples of 1, 2 or 5 times a power of ten within ``[low, high]``."""
+    """At most about ``most`` multiples of 1, 2 or 5 times a power of ten within ``[low, high]``, at least one."""
     if not high > low:
         return [low]
     rough = (high - low) / max(1, most)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    steps = [m * power for m in (10, 5, 2, 1, 0.5)]
+    coarsest = max(i for i, step in enumerate(steps) if step >= rough * (1 - 1e-9))
+    for step in steps[coarsest:]:
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if first <= last:
+            break
     return [round(i * step, 12) for i in range(first, last + 1)]
 
 
