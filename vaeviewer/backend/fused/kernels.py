@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,6 @@ from vaeviewer.backend.fused.vector_math import (
     ACTIVATIONS,
     BFLOAT16,
     FLOAT32,
-    Activation,
     Format,
     exp,
     sigmoid,
@@ -56,9 +56,9 @@ def kernels(precision: str, activation: str, most_log_variance: str) -> dict[str
         "activate": _activate(low, low, kind),
         "activate_to_z": _activate(low, FLOAT32, kind),
         "activate_from_z": _activate(FLOAT32, low, kind),
-        "back": _back(low, low, low, kind),
-        "back_to_z": _back(low, FLOAT32, FLOAT32, kind),
-        "back_from_z": _back(FLOAT32, low, low, kind),
+        "back": _back(low, low, low),
+        "back_to_z": _back(low, FLOAT32, FLOAT32),
+        "back_from_z": _back(FLOAT32, low, low),
         "fold": _fold(FLOAT32),
         "fold_low": _fold(low),
         "sample": _sample(limit),
@@ -89,12 +89,13 @@ def _levels(low: Format) -> Kernel:
     return levels
 
 
-def _activate(source: Format, target: Format, activation: Activation) -> Kernel:
-    source_at, read, target_at, write = source.at, source.read, target.at, target.write
-    value = activation.value
+def _activate(source: Format, target: Format, activation: Callable[[Any], Any]) -> Kernel:
+    source_at, read, keep = source.at, source.read, source.write
+    target_at, write = target.at, target.write
+    both = activation
 
     def activate(words: int, chunk: int, _: int) -> int:
-        """Rows, columns, products x·Wᵀ, bias, activations."""
+        """Rows, columns, products x·Wᵀ, bias, activations. Their slopes take the products' place."""
         a = words_at(words, 0, WORDS)
         rows, columns = a[0], a[1]
         bias = floats(a[3], 0, columns)
@@ -105,37 +106,37 @@ def _activate(source: Format, target: Format, activation: Activation) -> Kernel:
                 target_at(a[4], row * columns, columns),
             )
             for j in range(columns):
-                out[j] = write(value(read(product[j]) + bias[j]))
+                y, slope = both(read(product[j]) + bias[j])
+                out[j] = write(y)
+                product[j] = keep(slope)
         return 0
 
     return activate
 
 
-def _back(above: Format, source: Format, target: Format, activation: Activation) -> Kernel:
+def _back(above: Format, source: Format, target: Format) -> Kernel:
     above_at, read_above, source_at, read = above.at, above.read, source.at, source.read
     target_at, write = target.at, target.write
-    slope = activation.slope
     in_place = above is target
 
     def back(words: int, chunk: int, _: int) -> int:
-        """Rows, columns, gradient at the activations, products, bias, gradient at the sums, its totals over chunks.
+        """Rows, columns, gradient at the activations, their slopes, gradient at the sums, its totals over chunks.
 
         The gradients are in the same memory where they are of the same format.
         """
         a = words_at(words, 0, WORDS)
         rows, columns = a[0], a[1]
-        bias = floats(a[4], 0, columns)
         first = chunk * ROWS
-        total = floats(a[6], chunk * columns, columns)
+        total = floats(a[5], chunk * columns, columns)
         for j in range(columns):
             total[j] = _ZERO
         for row in range(first, min(rows, first + ROWS)):
             start = row * columns
-            product, grad = source_at(a[3], start, columns), above_at(a[2], start, columns)
+            slope, grad = source_at(a[3], start, columns), above_at(a[2], start, columns)
             # Only of the very same array does the compiler know that it overlaps nothing.
-            out = grad if in_place else target_at(a[5], start, columns)
+            out = grad if in_place else target_at(a[4], start, columns)
             for j in range(columns):
-                d = read_above(grad[j]) * slope(read(product[j]) + bias[j])
+                d = read_above(grad[j]) * read(slope[j])
                 out[j] = write(d)
                 total[j] += d
         return 0

@@ -293,14 +293,12 @@ class FusedSteps:
         out = self._training.gradient.grads[f"{layer}.weight"]
         self._program.multiply(grad.t(), x, out, beside=True, one_of=2)
 
-    def _back(self, kernel: str, layer: str, above: Tensor, products: Tensor) -> tuple[Tensor, Tensor]:
+    def _back(self, kernel: str, layer: str, above: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
         """From the gradient at a layer's activations that at its sums, and its totals over chunks of rows."""
-        grad = above if above.dtype == products.dtype else self._like(products, f"{layer} sums gradient")
-        rows, width = products.shape
-        flat = self._training.gradient.parameters
-        bias = flat.views(flat.values.detach())[f"{layer}.bias"]
+        grad = above if above.dtype == slopes.dtype else self._like(slopes, f"{layer} sums gradient")
+        rows, width = slopes.shape
         totals = self._new(f"{layer} totals", -(-rows // CHUNK_ROWS), width)
-        self._by_rows(kernel, rows, width, above, products, bias, grad, totals)
+        self._by_rows(kernel, rows, width, above, slopes, grad, totals)
         return grad, totals
 
     def _fold(self, rows: Tensor, out: Tensor) -> None:

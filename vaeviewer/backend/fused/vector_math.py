@@ -98,45 +98,20 @@ def sigmoid(x: Any) -> Any:
 
 @compiled
 def _silu(x: Any) -> Any:
-    return x * sigmoid(x)
-
-
-@compiled
-def _silu_slope(x: Any) -> Any:
     s = sigmoid(x)
-    return s * (_ONE + x * (_ONE - s))
+    return x * s, s * (_ONE + x * (_ONE - s))
 
 
 @compiled
 def _tanh(x: Any) -> Any:
-    return _TWO * sigmoid(_TWO * x) - _ONE
-
-
-@compiled
-def _tanh_slope(x: Any) -> Any:
-    t = _tanh(x)
-    return _ONE - t * t
+    t = _TWO * sigmoid(_TWO * x) - _ONE
+    return t, _ONE - t * t
 
 
 @compiled
 def _relu(x: Any) -> Any:
-    return x if x > _ZERO or x != x else _ZERO
+    return (x, _ONE) if x > _ZERO or x != x else (_ZERO, _ZERO)
 
 
-@compiled
-def _relu_slope(x: Any) -> Any:
-    return _ONE if x > _ZERO else _ZERO
-
-
-class Activation(NamedTuple):
-    """A nonlinearity and its derivative, both of the sum that goes in."""
-
-    value: Callable[[Any], Any]
-    slope: Callable[[Any], Any]
-
-
-ACTIVATIONS = {
-    "silu": Activation(_silu, _silu_slope),
-    "tanh": Activation(_tanh, _tanh_slope),
-    "relu": Activation(_relu, _relu_slope),
-}
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"silu": _silu, "tanh": _tanh, "relu": _relu}
+"""Nonlinearities with their derivatives, both of the sum that goes in."""
