@@ -72,11 +72,12 @@ def test_kernels_take_part_chunk_by_chunk(program: Program) -> None:
     assert code is not None
     images = torch.arange(50, dtype=torch.uint8).view(-1, 1).expand(50, 10).contiguous()
     order = torch.arange(49, 9, -1)
-    x, total = torch.empty(40, 10), torch.empty(10, 10)
-    program.kernel(code["levels"], 3, 40, 10, images, order, x)  # 16 rows, 16 and 8
+    grey, x, total = torch.empty(40, 10, dtype=torch.uint8), torch.empty(40, 10), torch.empty(10, 10)
+    program.kernel(code["levels"], 3, 40, 10, images, order, grey, x)  # 16 rows, 16 and 8
     program.multiply(x.t(), x, total)
     program()
     torch.testing.assert_close(x, images[order] / 255)
+    assert torch.equal(grey, images[order])
     torch.testing.assert_close(total, x.t() @ x)
     images.fill_(255)
     program()
@@ -89,7 +90,7 @@ def test_more_tasks_than_a_stage_holds_make_several(program: Program) -> None:
     rows = 16 * 40_000 + 5
     images = torch.randint(0, 256, (rows, 2), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     order, x = torch.arange(rows).flip(0), torch.full((rows, 2), torch.nan)
-    program.kernel(code["levels"], 40_001, rows, 2, images, order, x)
+    program.kernel(code["levels"], 40_001, rows, 2, images, order, torch.empty_like(images), x)
     program()
     torch.testing.assert_close(x, images.flip(0) / 255)
     assert len(set(program._starts)) == 3

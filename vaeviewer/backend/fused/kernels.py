@@ -74,15 +74,19 @@ def _levels(low: Format) -> Kernel:
     at, write = low.at, low.write
 
     def levels(words: int, chunk: int, _: int) -> int:
-        """Rows, columns, images of grey levels 0 … 255, which image each row is, pixels 0 … 1."""
+        """Rows, columns, images of grey levels, which image each row is, their grey levels, and as pixels 0 … 1."""
         a = words_at(words, 0, WORDS)
         rows, columns = a[0], a[1]
         first = chunk * ROWS
         image = words_at(a[3], 0, rows)
         for row in range(first, min(rows, first + ROWS)):
-            grey = bytes_at(a[2], image[row] * columns, columns)
-            pixel = at(a[4], row * columns, columns)
+            grey, kept = (
+                bytes_at(a[2], image[row] * columns, columns),
+                bytes_at(a[4], row * columns, columns),
+            )
+            pixel = at(a[5], row * columns, columns)
             for j in range(columns):
+                kept[j] = grey[j]
                 pixel[j] = write(_f32(grey[j]) * _LEVEL)
         return 0
 
@@ -234,7 +238,7 @@ def _bernoulli(low: Format) -> Kernel:
     at, read, write = low.at, low.read, low.write
 
     def bernoulli(words: int, chunk: int, _: int) -> int:
-        """Rows, columns, products, bias, images of grey levels, which image each row is, and three totals by chunk.
+        """Rows, columns, products, bias, the images' grey levels, and three totals by chunk.
 
         The gradient at the logits takes the products' place: that of −log p(x|z) averaged over the rows. The totals
         are of x·l − max(l, 0), of that gradient, and the product of σ(|l|): see ``backend.models.gradient``.
@@ -246,16 +250,15 @@ def _bernoulli(low: Format) -> Kernel:
         first = chunk * ROWS
         place = chunk * columns
         log_p, total, likelier = (
+            floats(a[5], place, columns),
             floats(a[6], place, columns),
             floats(a[7], place, columns),
-            floats(a[8], place, columns),
         )
-        image = words_at(a[5], 0, rows)
         for j in range(columns):
             log_p[j], total[j], likelier[j] = _ZERO, _ZERO, _ONE
         for row in range(first, min(rows, first + ROWS)):
             start = row * columns
-            product, grey = at(a[2], start, columns), bytes_at(a[4], image[row] * columns, columns)
+            product, grey = at(a[2], start, columns), bytes_at(a[4], start, columns)
             for j in range(columns):
                 logit, x = read(product[j]) + bias[j], _f32(grey[j]) * _LEVEL
                 p = sigmoid(logit)

@@ -154,7 +154,6 @@ class FusedSteps:
         dim, pixels = table.loc.shape[1], table.images.shape[1]
         exact = flat.views(flat.values.detach())
         order = self._order[slot]
-        images, seen = self._seen(slot)
 
         if slot == 0:
             self._levels(slot)
@@ -222,7 +221,7 @@ class FusedSteps:
         self._forward(name, h, grad)
         chunks = -(-rows // CHUNK_ROWS)
         totals = [self._new(f"logits {number}", chunks, pixels) for number in range(3)]
-        self._by_rows("bernoulli", rows, pixels, grad, exact[f"{name}.bias"], images, seen, *totals)
+        self._by_rows("bernoulli", rows, pixels, grad, exact[f"{name}.bias"], self._grey(slot), *totals)
 
         # And back. Of what may be computed at the same time, the shortest in the middle: threads come from both sides.
         last_totals = totals[1]
@@ -269,11 +268,16 @@ class FusedSteps:
     def _levels(self, slot: int, *, beside: bool = False) -> None:
         """Fetch the pixels of a step's images."""
         pixels = self._pixels(slot)
-        self._by_rows("levels", *pixels.shape, *self._seen(slot), pixels, beside=beside)
+        self._by_rows("levels", *pixels.shape, *self._seen(slot), self._grey(slot), pixels, beside=beside)
 
     def _pixels(self, slot: int) -> Tensor:
         """Memory for the pixels of a step, which is not that of the next one."""
         return self._low(f"x {slot % 2}", self.batch, self._training.rows.images.shape[1])
+
+    def _grey(self, slot: int) -> Tensor:
+        """Memory for the grey levels of a step's images in a row: from all over the table, they are waited for once."""
+        shape = self.batch, self._training.rows.images.shape[1]
+        return self._allocated(f"grey {slot % 2}", shape, torch.uint8)
 
     def _seen(self, slot: int) -> tuple[Tensor, Tensor]:
         """Grey levels, and which of them a step looks at."""
