@@ -11,7 +11,8 @@ from vaeviewer.backend.affinity import one_thread_per_core
 from vaeviewer.backend.captured import CapturedStep, warm_up
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.device import product_dtype
-from vaeviewer.backend.fused.step import FusedSteps, Training, can_fuse, step_code
+from vaeviewer.backend.fused.step import FusedSteps, can_fuse, step_code
+from vaeviewer.backend.fused.step_writer import Training
 from vaeviewer.backend.models.gradient import ElboGradient, StepTerms
 from vaeviewer.backend.models.vae import VAE
 from vaeviewer.backend.optimizers import build_optimizer

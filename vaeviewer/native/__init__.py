@@ -5,5 +5,5 @@ A package that wants some has a module ``kernels``, in the part of Python that N
 next start and loads it. Where there is no compiler, or before it is done, everything works without, more slowly.
 """
 
-WORDS = 16
+WORDS = 24
 """Whole numbers of 64 bits that a kernel is called with."""

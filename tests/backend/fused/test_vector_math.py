@@ -16,7 +16,7 @@ if not sys.platform.startswith("linux"):
 
 from numba import njit
 
-from vaeviewer.backend.fused.vector_math import ACTIVATIONS, BFLOAT16, exp, sigmoid
+from vaeviewer.backend.fused.vector_math import ACTIVATIONS, BFLOAT16, add_rows, exp, rows_times, sigmoid
 
 SUMS = np.concatenate(
     [
@@ -68,6 +68,27 @@ def test_activations_and_slopes_are_those_of_torch(name: str) -> None:
     np.testing.assert_allclose(slope(SUMS), x.grad, rtol=1e-5, atol=5e-7)
     nan = np.array([np.nan], np.float32)
     assert np.isnan(found(nan)).all()
+
+
+@pytest.mark.parametrize(("rows", "width"), [(1, 1), (2, 256), (4, 15), (7, 33), (12, 1000)])
+def test_products_with_few_rows_are_exact_to_rounding(rows: int, width: int) -> None:
+    rng = np.random.default_rng(rows)
+    matrix, x = rng.normal(size=(rows, width)).astype(np.float32), rng.normal(size=width).astype(np.float32)
+    factors, total = rng.normal(size=rows).astype(np.float32), x.copy()
+    out = np.full(rows, np.nan, np.float32)
+
+    @njit
+    def both(address: int, x: np.ndarray, out: np.ndarray, factors: np.ndarray, total: np.ndarray) -> None:
+        rows_times(address, len(out), x, out)
+        add_rows(address, len(factors), factors, total)
+
+    both(matrix.ctypes.data, x, out, factors, total)
+    exact = matrix.astype(np.float64)
+    np.testing.assert_allclose(out, exact @ x, rtol=0, atol=1e-6 * np.abs(exact * x).sum(1).max())
+    np.testing.assert_allclose(total, x + factors @ exact, rtol=0, atol=2e-6 * np.abs(exact).max() * rows)
+    x[-1] = np.nan
+    both(matrix.ctypes.data, x, out, factors, total)
+    assert np.isnan(out).all()
 
 
 def test_bfloat16_rounds_as_torch_does() -> None:

@@ -22,7 +22,9 @@ from vaeviewer.backend.fused.vector_math import (
     BFLOAT16,
     FLOAT32,
     Format,
+    add_rows,
     exp,
+    rows_times,
     sigmoid,
 )
 from vaeviewer.native import WORDS
@@ -53,16 +55,12 @@ def kernels(precision: str, activation: str, most_log_variance: str) -> dict[str
     return {
         **stages.KERNELS,
         "levels": _levels(low),
-        "activate": _activate(low, low, kind),
-        "activate_to_z": _activate(low, FLOAT32, kind),
-        "activate_from_z": _activate(FLOAT32, low, kind),
-        "back": _back(low, low, low),
-        "back_to_z": _back(low, FLOAT32, FLOAT32),
-        "back_from_z": _back(FLOAT32, low, low),
+        "activate": _activate(low, kind),
+        "back": _back(low),
+        "through_z": _through_z(low, kind, limit),
+        "back_through_z": _back_through_z(low, limit),
         "fold": _fold(FLOAT32),
         "fold_low": _fold(low),
-        "sample": _sample(limit),
-        "back_sample": _back_sample(limit),
         "bernoulli": _bernoulli(low),
         "log_likelihood": _log_likelihood,
         "adam": _adam(FLOAT32, None),
@@ -93,10 +91,8 @@ def _levels(low: Format) -> Kernel:
     return levels
 
 
-def _activate(source: Format, target: Format, activation: Callable[[Any], Any]) -> Kernel:
-    source_at, read, keep = source.at, source.read, source.write
-    target_at, write = target.at, target.write
-    both = activation
+def _activate(low: Format, activation: Callable[[Any], Any]) -> Kernel:
+    at, read, write = low.at, low.read, low.write
 
     def activate(words: int, chunk: int, _: int) -> int:
         """Rows, columns, products x·Wᵀ, bias, activations. Their slopes take the products' place."""
@@ -105,47 +101,159 @@ def _activate(source: Format, target: Format, activation: Callable[[Any], Any]) 
         bias = floats(a[3], 0, columns)
         first = chunk * ROWS
         for row in range(first, min(rows, first + ROWS)):
-            product, out = (
-                source_at(a[2], row * columns, columns),
-                target_at(a[4], row * columns, columns),
-            )
+            product, out = at(a[2], row * columns, columns), at(a[4], row * columns, columns)
             for j in range(columns):
-                y, slope = both(read(product[j]) + bias[j])
-                out[j] = write(y)
-                product[j] = keep(slope)
+                y, slope = activation(read(product[j]) + bias[j])
+                out[j], product[j] = write(y), write(slope)
         return 0
 
     return activate
 
 
-def _back(above: Format, source: Format, target: Format) -> Kernel:
-    above_at, read_above, source_at, read = above.at, above.read, source.at, source.read
-    target_at, write = target.at, target.write
-    in_place = above is target
+def _back(low: Format) -> Kernel:
+    at, read, write = low.at, low.read, low.write
 
     def back(words: int, chunk: int, _: int) -> int:
-        """Rows, columns, gradient at the activations, their slopes, gradient at the sums, its totals over chunks.
+        """Rows, columns, gradient at the activations, their slopes, totals over chunks of the gradient at the sums.
 
-        The gradients are in the same memory where they are of the same format.
+        That gradient takes the place of the other.
         """
         a = words_at(words, 0, WORDS)
         rows, columns = a[0], a[1]
         first = chunk * ROWS
-        total = floats(a[5], chunk * columns, columns)
+        total = floats(a[4], chunk * columns, columns)
         for j in range(columns):
             total[j] = _ZERO
         for row in range(first, min(rows, first + ROWS)):
-            start = row * columns
-            slope, grad = source_at(a[3], start, columns), above_at(a[2], start, columns)
-            # Only of the very same array does the compiler know that it overlaps nothing.
-            out = grad if in_place else target_at(a[4], start, columns)
+            slope, grad = at(a[3], row * columns, columns), at(a[2], row * columns, columns)
             for j in range(columns):
-                d = read_above(grad[j]) * read(slope[j])
-                out[j] = write(d)
+                d = read(grad[j]) * read(slope[j])
+                grad[j] = write(d)
                 total[j] += d
         return 0
 
     return back
+
+
+def _through_z(low: Format, activation: Callable[[Any], Any], limit: np.float32) -> Kernel:
+    at, read, write = low.at, low.read, low.write
+
+    def through_z(words: int, chunk: int, _: int) -> int:
+        """From the sums of the inference network's last hidden layer to the activations of the other's first one.
+
+        Rows, latent dimension, width of the layers. The first one's products, bias and activations; the head's
+        weight, bias and sums. Noise, μ, log σ², σ·ε, z, and KL/n by row. Which image each row is, the tables of μ,
+        of log σ² and of the step they are of by image, and this step. The weight of the second layer, a row for each
+        latent variable, its bias, slopes and activations. The slopes of the first one take its products' place.
+        """
+        a = words_at(words, 0, WORDS)
+        rows, dim, width = a[0], a[1], a[2]
+        share = _ONE / _f32(rows)
+        bias, head_bias, bias_from_z = (
+            floats(a[4], 0, width),
+            floats(a[7], 0, 2 * dim),
+            floats(a[21], 0, width),
+        )
+        image, step = words_at(a[15], 0, rows), words_at(a[19], 0, 1)[0]
+        first = chunk * ROWS
+        for row in range(first, min(rows, first + ROWS)):
+            product, h = at(a[3], row * width, width), floats(a[5], row * width, width)
+            for j in range(width):
+                y, slope = activation(read(product[j]) + bias[j])
+                h[j], product[j] = y, write(slope)
+
+            head = floats(a[8], row * 2 * dim, 2 * dim)
+            rows_times(a[6], 2 * dim, h, head)
+            for k in range(2 * dim):
+                head[k] += head_bias[k]
+            noise, mean, log_variance = (
+                floats(a[9], row * dim, dim),
+                floats(a[10], row * dim, dim),
+                floats(a[11], row * dim, dim),
+            )
+            spread, z, kl = (
+                floats(a[12], row * dim, dim),
+                floats(a[13], row * dim, dim),
+                floats(a[14], row, 1),
+            )
+            table_mean = floats(a[16], image[row] * dim, dim)
+            table_log_variance = floats(a[17], image[row] * dim, dim)
+            integers(a[18], image[row], 1)[0] = step
+            total = _ZERO
+            for k in range(dim):
+                mu, r = head[k], head[dim + k]
+                bounded = min(max(r, -limit), limit) if r == r else r
+                deviation = exp(_HALF * bounded)
+                mean[k], log_variance[k] = mu, bounded
+                table_mean[k], table_log_variance[k] = mu, bounded
+                spread[k] = deviation * noise[k]
+                z[k] = mu + spread[k]
+                total += deviation * deviation - _ONE + mu * mu - bounded
+            kl[0] = _HALF * share * total
+
+            sums, out = floats(a[22], row * width, width), at(a[23], row * width, width)
+            for j in range(width):
+                sums[j] = bias_from_z[j]
+            add_rows(a[20], dim, z, sums)
+            for j in range(width):
+                y, slope = activation(sums[j])
+                out[j], sums[j] = write(y), slope
+        return 0
+
+    return through_z
+
+
+def _back_through_z(low: Format, limit: np.float32) -> Kernel:
+    at, read, write = low.at, low.read, low.write
+
+    def back_through_z(words: int, chunk: int, _: int) -> int:
+        """The way of ``through_z`` back, from the gradient at its last activations to that at its first sums.
+
+        Rows, latent dimension, width, β/n. The gradient it begins with, the slopes there, the gradient at those sums
+        and its totals over chunks, the weight from z. The head's sums, μ, log σ², σ·ε, gradient at the head, its
+        weight, and room for a row of each chunk. The slopes of the layer below, the gradient at its sums and the
+        totals of that.
+        """
+        a = words_at(words, 0, WORDS)
+        rows, dim, width = a[0], a[1], a[2]
+        share = floats(a[3], 0, 1)[0]
+        first = chunk * ROWS
+        total, total_below = floats(a[7], chunk * width, width), floats(a[18], chunk * width, width)
+        back = floats(a[15], chunk * width, width)
+        for j in range(width):
+            total[j] = total_below[j] = _ZERO
+        for row in range(first, min(rows, first + ROWS)):
+            above, slope, grad = (
+                at(a[4], row * width, width),
+                floats(a[5], row * width, width),
+                floats(a[6], row * width, width),
+            )
+            for j in range(width):
+                d = read(above[j]) * slope[j]
+                grad[j] = d
+                total[j] += d
+
+            raw, mean = floats(a[9], row * 2 * dim + dim, dim), floats(a[10], row * dim, dim)
+            log_variance, spread = floats(a[11], row * dim, dim), floats(a[12], row * dim, dim)
+            head = floats(a[13], row * 2 * dim, 2 * dim)
+            rows_times(a[8], dim, grad, head)  # the gradient at z
+            for k in range(dim):
+                inside = -limit < raw[k] < limit
+                d = _HALF * (head[k] * spread[k] + share * (exp(log_variance[k]) - _ONE))
+                head[k] += share * mean[k]
+                head[dim + k] = d if inside else _ZERO
+
+            for j in range(width):
+                back[j] = _ZERO
+            add_rows(a[14], 2 * dim, head, back)
+            slope_below, out = at(a[16], row * width, width), at(a[17], row * width, width)
+            for j in range(width):
+                d = back[j] * read(slope_below[j])
+                out[j] = write(d)
+                total_below[j] += d
+        return 0
+
+    return back_through_z
 
 
 def _fold(target: Format) -> Kernel:
@@ -169,69 +277,6 @@ def _fold(target: Format) -> Kernel:
         return 0
 
     return fold
-
-
-def _sample(limit: np.float32) -> Kernel:
-    def sample(words: int, chunk: int, _: int) -> int:
-        """Rows, latent dimension, products at the head, bias, noise, raw log σ², μ, log σ², σ·ε, z, KL/n by row.
-
-        And which image each row is, the tables of μ, of log σ² and of the step they are of by image, and this step.
-        """
-        a = words_at(words, 0, WORDS)
-        rows, dim = a[0], a[1]
-        bias, share = floats(a[3], 0, 2 * dim), _ONE / _f32(rows)
-        image, step = words_at(a[11], 0, rows), words_at(a[15], 0, 1)[0]
-        first = chunk * ROWS
-        for row in range(first, min(rows, first + ROWS)):
-            head, noise = floats(a[2], row * 2 * dim, 2 * dim), floats(a[4], row * dim, dim)
-            raw, mean, log_variance = (
-                floats(a[5], row * dim, dim),
-                floats(a[6], row * dim, dim),
-                floats(a[7], row * dim, dim),
-            )
-            spread, z, kl = (
-                floats(a[8], row * dim, dim),
-                floats(a[9], row * dim, dim),
-                floats(a[10], row, 1),
-            )
-            table_mean = floats(a[12], image[row] * dim, dim)
-            table_log_variance = floats(a[13], image[row] * dim, dim)
-            integers(a[14], image[row], 1)[0] = step
-            total = _ZERO
-            for j in range(dim):
-                mu, r = head[j] + bias[j], head[dim + j] + bias[dim + j]
-                bounded = min(max(r, -limit), limit) if r == r else r
-                deviation = exp(_HALF * bounded)
-                raw[j], mean[j], log_variance[j] = r, mu, bounded
-                table_mean[j], table_log_variance[j] = mu, bounded
-                spread[j] = deviation * noise[j]
-                z[j] = mu + spread[j]
-                total += deviation * deviation - _ONE + mu * mu - bounded
-            kl[0] = _HALF * share * total
-        return 0
-
-    return sample
-
-
-def _back_sample(limit: np.float32) -> Kernel:
-    def back_sample(words: int, chunk: int, _: int) -> int:
-        """Rows, latent dimension, β/n, gradient at z, raw log-variance, μ, log σ², σ·ε, gradient at the head."""
-        a = words_at(words, 0, WORDS)
-        rows, dim = a[0], a[1]
-        share = floats(a[2], 0, 1)[0]
-        first = chunk * ROWS
-        for row in range(first, min(rows, first + ROWS)):
-            dz, raw = floats(a[3], row * dim, dim), floats(a[4], row * dim, dim)
-            mean, log_variance = floats(a[5], row * dim, dim), floats(a[6], row * dim, dim)
-            spread, head = floats(a[7], row * dim, dim), floats(a[8], row * 2 * dim, 2 * dim)
-            for j in range(dim):
-                head[j] = dz[j] + share * mean[j]
-                inside = -limit < raw[j] < limit
-                d = _HALF * (dz[j] * spread[j] + share * (exp(log_variance[j]) - _ONE))
-                head[dim + j] = d if inside else _ZERO
-        return 0
-
-    return back_sample
 
 
 def _bernoulli(low: Format) -> Kernel:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 
-from vaeviewer.native.memory import compiled, floats, halves, intrinsic
+from vaeviewer.native.memory import EXACT_ENOUGH, compiled, floats, halves, intrinsic
 
 _f32 = np.float32
 _ZERO, _ONE, _TWO = _f32(0.0), _f32(1.0), _f32(2.0)
@@ -94,6 +94,53 @@ def exp(x: Any) -> Any:
 def sigmoid(x: Any) -> Any:
     """1 / (1 + e⁻ˣ)."""
     return _ONE / (_ONE + exp(-x))
+
+
+# Products of a vector with a matrix of few rows, four of them at a time, so that the vector is read a fourth as often.
+
+_in_any_order: Callable[[Any], Any] = njit(
+    fastmath=EXACT_ENOUGH | {"reassoc"}, error_model="numpy", forceinline=True
+)
+
+
+@_in_any_order
+def rows_times(address: int, rows: int, x: Any, out: Any) -> None:
+    """For each row of a float32 matrix the sum of its products with ``x``, added up in whatever order is fastest."""
+    width = len(x)
+    for k in range(0, rows - 3, 4):
+        row0, row1 = floats(address, k * width, width), floats(address, (k + 1) * width, width)
+        row2, row3 = floats(address, (k + 2) * width, width), floats(address, (k + 3) * width, width)
+        s0, s1, s2, s3 = _ZERO, _ZERO, _ZERO, _ZERO
+        for j in range(width):
+            s0 += row0[j] * x[j]
+            s1 += row1[j] * x[j]
+            s2 += row2[j] * x[j]
+            s3 += row3[j] * x[j]
+        out[k], out[k + 1], out[k + 2], out[k + 3] = s0, s1, s2, s3
+    for k in range(rows - rows % 4, rows):
+        row0, s0 = floats(address, k * width, width), _ZERO
+        for j in range(width):
+            s0 += row0[j] * x[j]
+        out[k] = s0
+
+
+@compiled
+def add_rows(address: int, rows: int, factors: Any, total: Any) -> None:
+    """Add to ``total`` the rows of a float32 matrix, each times a factor of its own."""
+    width = len(total)
+    for k in range(0, rows - 3, 4):
+        row0, row1 = floats(address, k * width, width), floats(address, (k + 1) * width, width)
+        row2, row3 = floats(address, (k + 2) * width, width), floats(address, (k + 3) * width, width)
+        f0, f1, f2, f3 = factors[k], factors[k + 1], factors[k + 2], factors[k + 3]
+        for j in range(width):
+            total[j] += f0 * row0[j] + f1 * row1[j] + f2 * row2[j] + f3 * row3[j]
+    for k in range(rows - rows % 4, rows):
+        row0, f0 = floats(address, k * width, width), factors[k]
+        for j in range(width):
+            total[j] += f0 * row0[j]
+
+
+# Activations
 
 
 @compiled
