@@ -1,4 +1,4 @@
-"""Which processor cores the threads of training stay on, where it uses all of them and a window wants some too."""
+"""On which processor cores threads run, and when, where training uses all of them and a window wants some too."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import threading
 from contextlib import suppress
 
 from vaeviewer.backend.openmp import torch_runtime
+
+NICENESS = 10
+"""Of threads that compute beside a window's 0, on Linux's scale from -20 to 19."""
 
 _CALLED_BY_EACH = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -61,6 +64,16 @@ def core_each(threads: list[int]) -> list[int]:
             os.sched_setaffinity(thread, _cores())
         return cores
     return []
+
+
+def let_the_window_go_first() -> None:
+    """Give this thread, and the threads and processes it will start, a lower priority than the window's.
+
+    A drag then need not wait for training to give up a core. Linux alone has priorities per thread.
+    """
+    if sys.platform.startswith("linux"):
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def give_way(thread: int) -> None:

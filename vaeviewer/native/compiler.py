@@ -1,7 +1,8 @@
 """Compiles a module's kernels into an object file: ``python -m vaeviewer.native.compiler FILE MODULE [ARGUMENT …]``.
 
 A process of its own does that, once for each processor and version, as compiling in a thread would take Python's lock
-from training and the window for seconds. It takes what processor time nobody else wants, and ends with its parent.
+from training and the window for seconds. It has the priority of the thread that asks: as long as it lasts training is
+slow, and with less than training's own it would last for a minute. It ends with its parent.
 """
 
 from __future__ import annotations
@@ -53,7 +54,6 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    os.nice(19)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from vaeviewer.native.object_code import store
 

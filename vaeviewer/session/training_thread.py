@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import queue
-import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vaeviewer.backend.affinity import let_the_window_go_first
 from vaeviewer.backend.autosave import SAVE_SECONDS
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.datasets.base import ImageDataset
@@ -30,9 +28,6 @@ if TYPE_CHECKING:  # torch is imported by the thread itself, once the window is 
     from vaeviewer.backend.trainer import Trainer
 
 log = logging.getLogger(__name__)
-
-NICENESS = 10
-"""Of the training thread beside the window's 0, on Linux's scale from -20 to 19."""
 
 TRAINING = (messages.Train, messages.Step, messages.ContinueOnCpu)
 """Commands that are done again with smaller batches when memory does not suffice."""
@@ -111,7 +106,7 @@ class TrainingThread:
     # On the training thread
 
     def _run(self) -> None:
-        _let_the_window_go_first()
+        let_the_window_go_first()
         try:
             import_beside_window("vaeviewer.backend.trainer")  # takes seconds, the window is up meanwhile
         except Exception as error:  # whatever keeps torch from loading is the user's to read
@@ -417,13 +412,3 @@ class TrainingThread:
     def _problem(self, sentence: str, details: str = "", *, cpu_may_help: bool = False) -> None:
         self.run_keeper.note(self._trainer, sentence)
         self._notify(messages.Problem(sentence, details, cpu_may_help))
-
-
-def _let_the_window_go_first() -> None:
-    """Give this thread, and the torch threads it will start, a lower priority than the window's.
-
-    A drag then need not wait for training to give up a core. Linux alone has priorities per thread.
-    """
-    if sys.platform.startswith("linux"):
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

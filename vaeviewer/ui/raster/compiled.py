@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from vaeviewer.backend.affinity import let_the_window_go_first
 from vaeviewer.native import WORDS
 from vaeviewer.native.object_code import MachineCode, machine_code
 from vaeviewer.ui.raster.scene import Scene, disc_stencil
@@ -48,6 +49,7 @@ def prepare() -> None:
 
 
 def _prepare_in_turn() -> None:
+    let_the_window_go_first()
     if not raster_code().kept:
         time.sleep(HEAD_START_SECONDS)
     prepare()
