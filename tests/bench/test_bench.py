@@ -18,6 +18,7 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import PRESETS
 from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.fused import torch_functions
 from vaeviewer.backend.models.vae import VAE
 from vaeviewer.bench import memory, stage
 from vaeviewer.bench.common import percentile, tiled
@@ -121,6 +122,8 @@ def test_the_start(figures: dict[str, Any]) -> None:
     assert start["first_paint_over_torch_import"] == pytest.approx(
         start["first_paint_s"] / start["torch_import_s"]
     )
+    if sys.platform.startswith("linux") and torch_functions.available():
+        assert start["compiled_s"] > 0
 
 
 def test_the_lesson(figures: dict[str, Any]) -> None:

@@ -13,7 +13,6 @@ import pytest
 import torch
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.backend import trainer as trainer_module
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.run_folder import load_run
@@ -276,7 +275,7 @@ def test_a_step_without_memory_is_taken_with_a_smaller_batch(make: Make, small: 
 def lose(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Callable[[Trainer], None]:
     """The trainer's device, called CUDA, stops answering: whatever is asked of its tensors raises."""
     lost = watched.trainer
-    copied = trainer_module._copied
+    copied = lost._copies.of
     theirs = {t.data_ptr() for t in (lost._rows.loc, lost._rows.steps, lost._stepper.parameters)}
 
     def fault(_trainer: Trainer) -> None:
@@ -289,7 +288,7 @@ def lose(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Callable[[Trainer
         def copied_if_alive(tensor: torch.Tensor) -> object:
             return dead() if tensor.data_ptr() in theirs else copied(tensor)
 
-        monkeypatch.setattr(trainer_module, "_copied", copied_if_alive)
+        monkeypatch.setattr(lost._copies, "of", copied_if_alive)
         for name in ("refresh_posterior", "snapshot", "finish_block", "evaluate", "restore_good_state"):
             setattr(lost, name, dead)
         dead()

@@ -17,6 +17,7 @@ from torch import Tensor
 from vaeviewer.backend import saved_state
 from vaeviewer.backend.batches import Batches
 from vaeviewer.backend.config import LIVE, Settings, TrainConfig, updated
+from vaeviewer.backend.copies import Copies
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.device import resolve_device, torch_threads, use_threads
 from vaeviewer.backend.evaluation import HeldOutImages
@@ -94,6 +95,7 @@ class Trainer:
 
         self._batches = Batches(len(images), settings.train.batch_size, seed, self.device)
         self._held_out_images: HeldOutImages | None = None
+        self._copies = Copies()
 
         self._block = torch.zeros(BLOCK_STEPS, 2, device=self.device)
         self._block_positions: list[tuple[int, float]] = []
@@ -271,9 +273,12 @@ class Trainer:
         Raises:
             NonFiniteError: A weight or a posterior is infinite or NaN.
         """
-        loc, scale = _copied(self._rows.loc), _copied(torch.exp(0.5 * self._rows.log_variance))
+        loc, scale = (
+            self._copies.of(self._rows.loc),
+            self._copies.of(torch.exp(0.5 * self._rows.log_variance)),
+        )
         self._check_finite((loc, scale))
-        return self._snapshot(PosteriorTable(loc, scale, _copied(self._rows.steps)))
+        return self._snapshot(PosteriorTable(loc, scale, self._copies.of(self._rows.steps)))
 
     # Keeping and restoring
 
@@ -399,7 +404,7 @@ class Trainer:
         self._block_positions.append((self._batches.step, self._batches.epoch))
 
     def _snapshot(self, posterior: PosteriorTable | None) -> Snapshot:
-        flat = _copied(self._stepper.parameters)
+        flat = self._copies.of(self._stepper.parameters)
         self._check_finite([flat])
         weights = self._stepper.views(torch.from_numpy(flat))
         return Snapshot(
@@ -420,7 +425,7 @@ class Trainer:
     def _training_state(self) -> TrainingState:
         tensors = self._generator_states()
         for key, value in self._stepper.state().items():
-            tensors[f"{OPTIMIZER}{key}"] = _copied(value)
+            tensors[f"{OPTIMIZER}{key}"] = self._copies.of(value)
         self._check_finite(tensors.values())
         batches = self._batches
         values = {
@@ -435,8 +440,8 @@ class Trainer:
 
     def _generator_states(self) -> dict[str, Any]:
         return {
-            "generator.noise": _copied(self._noise.get_state()),
-            "generator.pixels": _copied(self._binarisation.get_state()),
+            "generator.noise": self._copies.of(self._noise.get_state()),
+            "generator.pixels": self._copies.of(self._binarisation.get_state()),
         }
 
     @torch.no_grad()
@@ -464,8 +469,3 @@ class Trainer:
         self._batches.go_to(values["step"], values["epoch"], values["image"], values["batch_size"])
         self.planned_epochs = values["planned_epochs"]
         self._block_positions = []
-
-
-def _copied(tensor: Tensor) -> Any:
-    """A NumPy copy that shares no storage with the live tensor."""
-    return tensor.detach().to("cpu", copy=True).numpy()

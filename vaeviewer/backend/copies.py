@@ -1,0 +1,53 @@
+"""NumPy copies of live tensors, in memory that is used again when nobody holds the copy any more."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+LEAST_BYTES = 2**20
+"""Smaller copies are made anew each time: the C library uses their memory again by itself."""
+
+MOST_BYTES = 2**26
+"""All memory kept. Copies of large models are made anew, which takes little beside their training steps."""
+
+
+class Copies:
+    """Copies tensors several times a second without asking the system for memory.
+
+    A block of some MB comes from the system page by page, each filled with zeros first, which takes several times as
+    long as the copying.
+    """
+
+    def __init__(self) -> None:
+        self._kept: defaultdict[tuple[int, np.dtype[Any]], list[NDArray[Any]]] = defaultdict(list)
+        self._bytes = 0
+
+    def of(self, tensor: Tensor) -> NDArray[Any]:
+        """A copy of its own, of the same shape and type, in ordinary memory. Call it on one thread."""
+        dtype = torch.empty(0, dtype=tensor.dtype).numpy().dtype
+        memory = self._memory(tensor.numel(), dtype)
+        copy = memory.reshape(tuple(tensor.shape))
+        torch.from_numpy(copy).copy_(tensor.detach())
+        return copy
+
+    def _memory(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        size = count * dtype.itemsize
+        if size < LEAST_BYTES:
+            return np.empty(count, dtype)
+        kept = self._kept[count, dtype]
+        for memory in kept:
+            # Held by the list, by this loop and by the call: whatever shows a copy or a part of one holds it, too.
+            if sys.getrefcount(memory) == 3:
+                return memory
+        memory = np.empty(count, dtype)
+        if self._bytes + size <= MOST_BYTES:
+            kept.append(memory)
+            self._bytes += size
+        return memory
