@@ -37,22 +37,35 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def _throughput(window: MainWindow, quick: bool) -> dict[str, Any]:
-    rounds, seconds = (1, 1.2) if quick else (6, 4.0)
-    speeds: dict[str, list[float]] = {"without": [], "with": [], "dragged": []}
+    rounds, seconds = (1, 1.2) if quick else (8, 4.0)
     refreshes = {"with": _Refreshes(window), "dragged": _Refreshes(window)}
-    for number in range(rounds):
-        say(f"window, round {number + 1} of {rounds}: training without it, with it, and dragged")
+
+    def without() -> float:
         with _put_away(window):
             pause(0.3)
-            speeds["without"].append(_images_per_s(window, seconds))
+            return _images_per_s(window, seconds)
+
+    def opened() -> float:
         pause(0.3)
         with refreshes["with"].counted():
-            speeds["with"].append(_images_per_s(window, seconds))
+            return _images_per_s(window, seconds)
+
+    def dragged() -> float:
+        pause(0.3)
         drag = Drag(window, MOVES_PER_S)
         drag.start()
         with refreshes["dragged"].counted():
-            speeds["dragged"].append(_images_per_s(window, seconds))
+            speed = _images_per_s(window, seconds)
         drag.stop()
+        return speed
+
+    ways = {"without": without, "with": opened, "dragged": dragged}
+    speeds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds):
+        say(f"window, round {number + 1} of {rounds}: training without it, with it, and dragged")
+        # Back and forth: a machine that becomes slower is on nobody's side.
+        for name in list(ways) if number % 2 == 0 else reversed(ways):
+            speeds[name].append(ways[name]())
     middle = {name: median(values) for name, values in speeds.items()}
     return {
         "throughput_fraction": paired(speeds["with"], speeds["without"]),
