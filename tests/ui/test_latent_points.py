@@ -88,3 +88,18 @@ def test_the_box_holds_the_prior_and_ignores_what_is_not_finite(points: PlanePoi
     assert box is not None
     assert (box.x0, box.x1, box.y0) == (PRIOR_BOX.x0, PRIOR_BOX.x1, PRIOR_BOX.y0)
     assert box.y1 >= PRIOR_BOX.y1
+
+
+def test_names_stand_where_numpy_finds_the_medians() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.choice(4, 500, p=[0.6, 0.3, 0.09, 0.01]).astype(np.int64)
+    loc = rng.normal(labels[:, None], 1.0, (500, 2)).astype(np.float32)
+    loc[rng.choice(500, 40)] = np.nan
+    images = np.zeros((500, 2, 2), np.uint8)
+    source = DataSource(key="folder", path="/nowhere", checksum="0" * 64)
+    found = PlanePoints()
+    found.set_dataset(ImageDataset("some", source, images, labels, images, labels, ("a", "b", "c", "d", "e")))
+    found.show(table(loc), "mean")
+    for number, mark in enumerate(found.class_marks()):  # nobody is of class e
+        assert mark.name == "abcd"[number]
+        np.testing.assert_allclose(mark.z, np.nanmedian(loc[labels == number], axis=0), rtol=1e-6)

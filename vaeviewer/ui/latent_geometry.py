@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 LEAST_EXTENT = 3.2
 """The plane that follows the points shows at least this much of z to each side: the prior's mass."""
 
-_SAMPLED_ROWS = 8_000  # percentiles of so many points are precise enough, and cost half a millisecond
+_SAMPLED_ROWS = 4_000  # percentiles of so many points are precise enough
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,14 @@ def cloud_box(points: NDArray[np.float32]) -> Box:
     Args:
         points: Shape ``(n, 2)``; rows that are not finite are ignored.
     """
-    sample = points[:: max(1, len(points) // _SAMPLED_ROWS)]
+    sample = points[:: -(-len(points) // _SAMPLED_ROWS) or 1]
     sample = sample[np.isfinite(sample).all(axis=1)]
     if not len(sample):
         return PRIOR_BOX
-    (x0, y0), (x1, y1) = np.percentile(sample, (0.5, 99.5), axis=0).tolist()
+    last = len(sample) - 1
+    ranks = round(0.005 * last), round(0.995 * last)  # np.percentile takes five times as long
+    columns = np.partition(sample.T, ranks)
+    (x0, x1), (y0, y1) = columns[:, ranks].tolist()
     core = Box(x0, x1, y0, y1).grown(0.12)
     prior = PRIOR_BOX
     return Box(min(core.x0, prior.x0), max(core.x1, prior.x1), min(core.y0, prior.y0), max(core.y1, prior.y1))

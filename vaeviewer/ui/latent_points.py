@@ -14,7 +14,7 @@ from vaeviewer.session.view_state import posterior_noise
 from vaeviewer.ui.latent_geometry import Box, ClassMark, PlaneMap, PosteriorMark, cloud_box, points_near
 
 _MOST_NAMES = 40  # classes whose names are written into the plane
-_ROWS_PER_NAME = 500  # points from which the place of a name is taken
+_ROWS_PER_NAME = 400  # points from which the place of a name is taken, at most
 
 
 class PlanePoints:
@@ -31,7 +31,7 @@ class PlanePoints:
         self._labels: NDArray[np.int64] = np.zeros(0, np.int64)
         self._names: tuple[str, ...] = ()
         self._visible = np.zeros(0, bool)  # per class
-        self._class_rows: list[NDArray[np.intp]] = []
+        self._class_rows: NDArray[np.intp] = np.zeros((0, 0), np.intp)  # (classes, most), filled up with -1
         self._noise: NDArray[np.float32] | None = None
 
     def set_dataset(self, dataset: ImageDataset | None) -> None:
@@ -40,10 +40,12 @@ class PlanePoints:
         self._labels = dataset.train_labels if dataset else np.zeros(0, np.int64)
         self._names = dataset.class_names if dataset else ()
         self._visible = np.ones(len(self._names), bool)
-        self._class_rows = []
-        if len(self._names) <= _MOST_NAMES:
-            rows = (np.flatnonzero(self._labels == number) for number in range(len(self._names)))
-            self._class_rows = [r[:: max(1, len(r) // _ROWS_PER_NAME)] for r in rows]
+        named = len(self._names) if len(self._names) <= _MOST_NAMES else 0
+        rows = [np.flatnonzero(self._labels == number) for number in range(named)]
+        rows = [r[:: -(-len(r) // _ROWS_PER_NAME) or 1] for r in rows]
+        self._class_rows = np.full((named, max(map(len, rows), default=0)), -1)
+        for number, some in enumerate(rows):
+            self._class_rows[number, : len(some)] = some
 
     def hide(self, hidden: Set[int]) -> None:
         """Leave out these classes wherever a point is looked for or a class is named."""
@@ -77,16 +79,19 @@ class PlanePoints:
 
     def class_marks(self) -> tuple[ClassMark, ...]:
         """The visible classes, each at the median of its points."""
-        if self.positions is None:
+        if self.positions is None or not self._class_rows.size:
             return ()
-        marks = []
-        for number, rows in enumerate(self._class_rows):
-            points = self.positions[rows]
-            points = points[np.isfinite(points).all(axis=1)]
-            if self._visible[number] and len(points):
-                z1, z2 = np.median(points, axis=0).tolist()
-                marks.append(ClassMark(self._names[number], (z1, z2)))
-        return tuple(marks)
+        points = self.positions.T[:, self._class_rows]  # (2, classes, rows)
+        seen = np.isfinite(points).all(axis=0) & (self._class_rows >= 0)
+        points[:, ~seen] = np.inf  # last when sorted
+        points.sort(axis=2)
+        counts, number = seen.sum(axis=1), np.flatnonzero(seen.any(axis=1) & self._visible)
+        low, high = (counts[number] - 1) // 2, counts[number] // 2
+        medians = 0.5 * (points[:, number, low] + points[:, number, high])
+        return tuple(
+            ClassMark(self._names[n], (z1, z2))
+            for n, z1, z2 in zip(number.tolist(), *medians.tolist(), strict=True)
+        )
 
     def posterior_mark(self, row: int | None) -> PosteriorMark | None:
         """q(z|x) of an image, or ``None`` where it has no finite one."""
