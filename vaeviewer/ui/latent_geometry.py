@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 LEAST_EXTENT = 3.2
 """The plane that follows the points shows at least this much of z to each side: the prior's mass."""
 
-_SAMPLED_ROWS = 4_000  # percentiles of so many points are precise enough
+_SAMPLED_ROWS = 8_000  # percentiles of so many points are precise enough
 
 
 @dataclass(frozen=True)

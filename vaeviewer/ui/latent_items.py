@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen, QPixmap
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from vaeviewer.ui.latent_geometry import ClassMark, PlaneMap, PosteriorMark
@@ -19,6 +19,7 @@ from vaeviewer.ui.theme import LIGHT, Theme
 UNDERLAY_OPACITY = 0.45
 CONTOURS = (1, 2, 3)  # standard deviations of the prior
 _NAME_MOVES = 2.0  # logical pixels, below which a name stays where it is
+_HALO = 3.0  # logical pixels around letters that their halo needs, and a little more
 _LEAST_SPREAD = 40.0  # logical pixels between the outermost classes, below which none is named
 SELECTION_CONTOURS = (1, 2)  # standard deviations of a selected image's posterior
 
@@ -101,6 +102,7 @@ class MarksItem(_PlaneItem):
         # Kept as a picture: a move of the handle over it then costs a copy, not all its strokes and letters.
         self.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self._paths: dict[tuple[str, bool], QPainterPath] = {}
+        self._pictures: dict[tuple[str, bool, int, float], QPixmap] = {}
         self._theme: Theme = LIGHT
         self._plane: PlaneMap | None = None
         self._classes: tuple[ClassMark, ...] = ()
@@ -111,6 +113,7 @@ class MarksItem(_PlaneItem):
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of a scheme."""
         self._theme = theme
+        self._pictures.clear()
         self.update()
 
     def show_classes(self, classes: tuple[ClassMark, ...]) -> bool:
@@ -242,13 +245,31 @@ class MarksItem(_PlaneItem):
         else:
             return
         taken.append(area)
-        halo = QColor(self._theme.canvas)
-        halo.setAlphaF(0.85)
-        painter.save()
-        painter.translate(area.topLeft() - path.boundingRect().topLeft())
-        painter.strokePath(path, QPen(halo, 3.5, j=Qt.PenJoinStyle.RoundJoin))
-        painter.fillPath(path, color)
-        painter.restore()
+        ratio = painter.device().devicePixelRatioF()
+        corner = area.topLeft() - QPointF(_HALO, _HALO)
+        whole = QPointF(round(corner.x() * ratio) / ratio, round(corner.y() * ratio) / ratio)
+        painter.drawPixmap(whole, self._picture(text, small, color, ratio))
+
+    def _picture(self, text: str, small: bool, color: QColor, ratio: float) -> QPixmap:
+        """The text with its halo and room for that all around, stroked once: names move many times."""
+        key = text, small, color.rgba(), ratio
+        picture = self._pictures.get(key)
+        if picture is None:
+            path = self._path(text, small)
+            area = path.boundingRect().adjusted(-_HALO, -_HALO, _HALO, _HALO)
+            picture = QPixmap(int(np.ceil(area.width() * ratio)), int(np.ceil(area.height() * ratio)))
+            picture.setDevicePixelRatio(ratio)
+            picture.fill(Qt.GlobalColor.transparent)
+            halo = QColor(self._theme.canvas)
+            halo.setAlphaF(0.85)
+            painter = QPainter(picture)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.translate(-area.topLeft())
+            painter.strokePath(path, QPen(halo, 3.5, j=Qt.PenJoinStyle.RoundJoin))
+            painter.fillPath(path, color)
+            painter.end()
+            self._pictures[key] = picture
+        return picture
 
     def _path(self, text: str, small: bool) -> QPainterPath:
         path = self._paths.get((text, small))

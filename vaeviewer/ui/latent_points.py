@@ -14,7 +14,7 @@ from vaeviewer.session.view_state import posterior_noise
 from vaeviewer.ui.latent_geometry import Box, ClassMark, PlaneMap, PosteriorMark, cloud_box, points_near
 
 _MOST_NAMES = 40  # classes whose names are written into the plane
-_ROWS_PER_NAME = 400  # points from which the place of a name is taken, at most
+_ROWS_PER_NAME = 500  # points from which the place of a name is taken, at most
 
 
 class PlanePoints:
