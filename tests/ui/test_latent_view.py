@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -602,6 +602,20 @@ def test_a_change_of_scheme_is_followed_at_once(view: LatentView) -> None:
     assert pixel(view.grab().toImage(), corner, view) == DARK.canvas
     view.setPalette(build_palette(LIGHT))
     assert pixel(view.grab().toImage(), corner, view) == LIGHT.canvas
+
+
+def test_names_are_written_in_the_ink_of_the_scheme(qtbot: QtBot, view: LatentView) -> None:
+    points = np.array([[-2, 0], [2, 0]], np.float32).repeat(50, axis=0)
+    images, labels = np.zeros((100, 8, 8), np.uint8), np.arange(2).repeat(50)
+    source = DataSource(key="folder", path="/nowhere", checksum="0" * 64)
+    view.set_dataset(ImageDataset("two", source, images, labels, images, labels, ("I", "I")))
+    view.update_frame(make_snapshot(points), ViewState())
+    mark = view.viewport_position(-2.0, 0.0).toPoint()
+    for theme in (LIGHT, DARK, LIGHT):
+        view.setPalette(build_palette(theme))
+        seen = view.viewport().grab().toImage()
+        near = {seen.pixelColor(mark + QPoint(x, y)).name() for x in range(-8, 9) for y in range(-8, 9)}
+        assert QColor(theme.ink).name() in near
 
 
 def test_it_takes_the_scheme_of_a_window_it_is_built_into(qtbot: QtBot) -> None:
