@@ -610,9 +610,11 @@ def test_names_are_written_in_the_ink_of_the_scheme(qtbot: QtBot, view: LatentVi
     source = DataSource(key="folder", path="/nowhere", checksum="0" * 64)
     view.set_dataset(ImageDataset("two", source, images, labels, images, labels, ("I", "I")))
     view.update_frame(make_snapshot(points), ViewState())
-    mark = view.viewport_position(-2.0, 0.0).toPoint()
+    view.set_hint("")
+    view.set_class_labels(True)  # lays out at once
     for theme in (LIGHT, DARK, LIGHT):
         view.setPalette(build_palette(theme))
+        mark = view.viewport_position(-2.0, 0.0).toPoint()
         seen = view.viewport().grab().toImage()
         near = {seen.pixelColor(mark + QPoint(x, y)).name() for x in range(-8, 9) for y in range(-8, 9)}
         assert QColor(theme.ink).name() in near
