@@ -51,7 +51,7 @@ def test_it_draws_what_the_decoder_gives_at_the_handle_crisply(view: DecodedImag
 def test_the_caption_names_z_and_its_distance(view: DecodedImageView) -> None:
     view.update_frame(make_snapshot(), VIEW)
     assert text(view, "decodedCaption") == "z = (0.46, −1.63)"
-    assert text(view, "decodedDistance") == "|z| = 1.70; 76 % of p(z) lies nearer the origin"
+    assert text(view, "decodedDistance") == "|z| = 1.70; 76 % of p(z) lies nearer"
 
 
 def test_the_share_of_the_prior_is_right(view: DecodedImageView) -> None:

@@ -42,12 +42,20 @@ class Copies:
         if size < LEAST_BYTES:
             return np.empty(count, dtype)
         kept = self._kept[count, dtype]
-        for memory in kept:
-            # Held by the list, by this loop and by the call: whatever shows a copy or a part of one holds it, too.
-            if sys.getrefcount(memory) == 3:
-                return memory
+        for place in range(len(kept)):
+            if _references(kept, place) == _NO_OTHERS:
+                return kept[place]
         memory = np.empty(count, dtype)
         if self._bytes + size <= MOST_BYTES:
             kept.append(memory)
             self._bytes += size
         return memory
+
+
+def _references(kept: list[NDArray[Any]], place: int) -> int:
+    """How many there are to a block: whatever shows a copy that lies there, or a part of one, has one, too."""
+    return sys.getrefcount(kept[place])
+
+
+# Counted rather than known: how many the call itself takes differs between versions of Python.
+_NO_OTHERS = _references([np.empty(0)], 0)

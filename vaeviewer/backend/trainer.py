@@ -273,10 +273,8 @@ class Trainer:
         Raises:
             NonFiniteError: A weight or a posterior is infinite or NaN.
         """
-        loc, scale = (
-            self._copies.of(self._rows.loc),
-            self._copies.of(torch.exp(0.5 * self._rows.log_variance)),
-        )
+        loc = self._copies.of(self._rows.loc)
+        scale = self._copies.of(torch.exp(0.5 * self._rows.log_variance))
         self._check_finite((loc, scale))
         return self._snapshot(PosteriorTable(loc, scale, self._copies.of(self._rows.steps)))
 

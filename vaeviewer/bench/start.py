@@ -32,6 +32,8 @@ def measure(spawned: float, compiles: bool) -> dict[str, Any]:
     window = app.create_main_window()
     session = window.session
     times: dict[str, float] = {}
+    devices: list[str] = []
+    session.opened.connect(lambda opened: devices.append(opened.device))
     heartbeat = stage.Heartbeat()
 
     def painted() -> None:
@@ -48,18 +50,19 @@ def measure(spawned: float, compiles: bool) -> dict[str, Any]:
     stage.train(window)
     begin = time.perf_counter()
     stage.pause(TRAINING_S)
-    compiled_s = _until_compiled(window, begin) if compiles else None
+    compiled_s = _until_compiled(window, begin) if compiles and devices[-1] == "cpu" else None
     heartbeat.stop()
     return {**times, "compiled_s": compiled_s, "gap_max_ms": max(heartbeat.late_ms)}
 
 
 def _until_compiled(window: MainWindow, begin: float) -> float | None:
     """Wait for the fused step and for the plane's kernel; the seconds that the first of them took."""
+    from vaeviewer.backend.fused import torch_functions
     from vaeviewer.bench import stage
     from vaeviewer.native import object_code
     from vaeviewer.ui.raster.compiled import raster_code
 
-    if not object_code.available():
+    if not (object_code.available() and torch_functions.available()):
         return None
 
     def fused() -> bool:

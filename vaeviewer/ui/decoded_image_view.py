@@ -132,7 +132,7 @@ class DecodedImageView(QWidget):
         text = f"|z| = {number_text(distance)}"
         if latent_dim == 2:
             # |z|² is chi-squared with two degrees of freedom, so that P(|z| < r) = 1 − exp(−r²/2).
-            text += f"; {percent_text(-math.expm1(-distance * distance / 2))} of p(z) lies nearer the origin"
+            text += f"; {percent_text(-math.expm1(-distance * distance / 2))} of p(z) lies nearer"
         self._distance.setText(text)
 
     def _copy(self) -> None:
