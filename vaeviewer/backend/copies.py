@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,25 +19,46 @@ LEAST_BYTES = 2**20
 MOST_BYTES = 2**26
 """All memory kept. Copies of large models are made anew, which takes little beside their training steps."""
 
+Copy = Callable[[Sequence[Tensor], Sequence[NDArray[Any]]], bool]
+"""Copies each tensor to the array of its place, and says whether all numbers are finite."""
+
+
+def copied(sources: Sequence[Tensor], copies: Sequence[NDArray[Any]]) -> bool:
+    """Copy each tensor, from any device, to the array of its place, of the same size; whether all are finite."""
+    finite = True
+    for source, copy in zip(sources, copies, strict=True):
+        there = torch.from_numpy(copy)
+        there.copy_(source.detach())
+        finite = finite and math.isfinite(there.sum())  # torch adds them up on all threads
+    return finite
+
 
 class Copies:
     """Copies tensors several times a second without asking the system for memory.
 
     A block of some MB comes from the system page by page, each filled with zeros first, which takes several times as
     long as the copying.
+
+    Args:
+        copy: Does the copying.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, copy: Copy = copied) -> None:
+        self._copy = copy
         self._kept: defaultdict[tuple[int, np.dtype[Any]], list[NDArray[Any]]] = defaultdict(list)
         self._bytes = 0
 
-    def of(self, tensor: Tensor) -> NDArray[Any]:
-        """A copy of its own, of the same shape and type, in ordinary memory. Call it on one thread."""
-        dtype = torch.empty(0, dtype=tensor.dtype).numpy().dtype
-        memory = self._memory(tensor.numel(), dtype)
-        copy = memory.reshape(tuple(tensor.shape))
-        torch.from_numpy(copy).copy_(tensor.detach())
-        return copy
+    def of(self, *tensors: Tensor) -> list[NDArray[Any]] | None:
+        """Copies of their own, of the same shapes and types, in ordinary memory. Call it on one thread.
+
+        Returns:
+            The copies, or ``None`` where a number is infinite or NaN.
+        """
+        copies: list[NDArray[Any]] = []
+        for tensor in tensors:
+            dtype = torch.empty(0, dtype=tensor.dtype).numpy().dtype
+            copies.append(self._memory(tensor.numel(), dtype).reshape(tuple(tensor.shape)))
+        return copies if self._copy(tensors, copies) else None
 
     def _memory(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         size = count * dtype.itemsize

@@ -22,17 +22,22 @@ class PosteriorTable:
 
     Attributes:
         loc: Means, shape ``(n, latent_dim)``.
-        scale: Standard deviations, shape ``(n, latent_dim)``.
+        log_variance: Logarithms of the variances, shape ``(n, latent_dim)``.
         row_steps: int32, shape ``(n,)``; rows of a live table may be of different steps.
     """
 
     loc: Array
-    scale: Array
+    log_variance: Array
     row_steps: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        for array in (self.loc, self.scale, self.row_steps):
+        for array in (self.loc, self.log_variance, self.row_steps):
             array.setflags(write=False)
+
+    @property
+    def scale(self) -> Array:
+        """Standard deviations, shape ``(n, latent_dim)``, computed at each call."""
+        return standard_deviations(self.log_variance)
 
     @property
     def consistent(self) -> bool:
@@ -78,7 +83,7 @@ class Snapshot:
         if self.protocol != "grey":
             x = (x > 0.5).astype(np.float32)
         loc, log_variance = np.split(mlp(self.weights, "encoder", self.model.activation, x), 2, axis=1)
-        return loc, np.exp(0.5 * np.clip(log_variance, -MAX_LOG_VARIANCE, MAX_LOG_VARIANCE))
+        return loc, standard_deviations(np.clip(log_variance, -MAX_LOG_VARIANCE, MAX_LOG_VARIANCE))
 
     def decode(self, z: Array) -> Array:
         """Mean images of p(x|z), values in 0 … 1, shape ``(n, height, width)``, for ``z`` of ``(n, latent_dim)``."""
@@ -106,6 +111,12 @@ class Checkpoint:
 
     snapshot: Snapshot
     training: TrainingState
+
+
+def standard_deviations(log_variance: Array) -> Array:
+    """σ of log σ², of the same shape."""
+    scale: Array = np.exp(np.float32(0.5) * log_variance)
+    return scale
 
 
 def as_unit_floats(images: NDArray[np.uint8] | Array) -> Array:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vaeviewer.backend.affinity import one_thread_per_core
 from vaeviewer.backend.captured import CapturedStep, warm_up
 from vaeviewer.backend.config import Settings
+from vaeviewer.backend.copies import copied
 from vaeviewer.backend.device import product_dtype
 from vaeviewer.backend.fused.step import FusedSteps, can_fuse, step_code
 from vaeviewer.backend.fused.step_writer import Training
@@ -44,14 +47,12 @@ class Stepper:
 
     Attributes:
         parameters: All weights in one tensor.
-        views: Gives the weights by name, of such a tensor.
     """
 
     def __init__(self, settings: Settings, vae: VAE, device: torch.device, rows: TrainingRows) -> None:
         dtype = product_dtype(settings.train.precision, device)
         self._gradient = ElboGradient(settings.model, vae, dtype)
         self.parameters = self._gradient.parameters.values.detach()
-        self.views = self._gradient.parameters.views
         config = settings.train
         self._captures = config.cuda_graph == "on" and device.type == "cuda" and config.optimizer == "adam"
         self._captured: CapturedStep | None = None
@@ -128,6 +129,16 @@ class Stepper:
             self._code.prepare()
             if wait:
                 self._code.wait(COMPILE_SECONDS)
+
+    def weights(self, flat: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        """The weights by name, in the model's order, as parts of a copy of :attr:`parameters`."""
+        parameters = self._gradient.parameters
+        views = parameters.views(flat)
+        return {name: views[name] for name in parameters.names}
+
+    def copy(self, sources: Sequence[Tensor], copies: Sequence[NDArray[Any]]) -> bool:
+        """Copy each tensor to the array of its place; whether all numbers are finite."""
+        return (copied if self._fused is None else self._fused.copy)(sources, copies)
 
     def state(self) -> Mapping[str, Tensor]:
         """The optimizer's tensors by name; live, so copy them."""

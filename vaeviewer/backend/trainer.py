@@ -6,7 +6,6 @@ Whoever drives it (the command line's loop, a window's training thread) stays on
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -95,7 +94,7 @@ class Trainer:
 
         self._batches = Batches(len(images), settings.train.batch_size, seed, self.device)
         self._held_out_images: HeldOutImages | None = None
-        self._copies = Copies()
+        self._copies = Copies(self._stepper.copy)
 
         self._block = torch.zeros(BLOCK_STEPS, 2, device=self.device)
         self._block_positions: list[tuple[int, float]] = []
@@ -273,10 +272,7 @@ class Trainer:
         Raises:
             NonFiniteError: A weight or a posterior is infinite or NaN.
         """
-        loc = self._copies.of(self._rows.loc)
-        scale = self._copies.of(torch.exp(0.5 * self._rows.log_variance))
-        self._check_finite((loc, scale))
-        return self._snapshot(PosteriorTable(loc, scale, self._copies.of(self._rows.steps)))
+        return self._snapshot(self._rows.loc, self._rows.log_variance, self._rows.steps)
 
     # Keeping and restoring
 
@@ -302,11 +298,12 @@ class Trainer:
             NonFiniteError: The weights are finite but so large that what they compute is not.
         """
         same_device = checkpoint.training.values.get("device") == self.device.type
+        generators = self._generator_states() if same_device else {}
         saved_state.check(
             checkpoint,
             timeline,
             optimizer={name: tuple(array.shape) for name, array in self._stepper.state().items()},
-            generators=self._generator_states() if same_device else {},
+            generators={name: state.numpy() for name, state in generators.items()},
         )
         self.history = history
         rows = history.held_out.view().step
@@ -326,7 +323,7 @@ class Trainer:
         Raises:
             NonFiniteError: A weight or the optimizer is infinite or NaN, as the metrics would say a step later.
         """
-        self._good = Checkpoint(self._snapshot(None), self._training_state())
+        self._good = Checkpoint(self._snapshot(), self._training_state())
         self._good_held_out = self.held_out, self._held_out_step
 
     @property
@@ -401,30 +398,28 @@ class Trainer:
         self._batches.advance()
         self._block_positions.append((self._batches.step, self._batches.epoch))
 
-    def _snapshot(self, posterior: PosteriorTable | None) -> Snapshot:
-        flat = self._copies.of(self._stepper.parameters)
-        self._check_finite([flat])
-        weights = self._stepper.views(torch.from_numpy(flat))
+    def _snapshot(self, *posterior: Tensor) -> Snapshot:
+        flat, *table = self._copied(self._stepper.parameters, *posterior)
         return Snapshot(
             step=self._batches.step,
             epoch=self.epoch,
             model=self.settings.model,
             image_shape=self.dataset.image_shape,
             protocol=self.settings.train.protocol,
-            weights={name: weights[name].numpy() for name, _ in self._model.named_parameters()},
-            posterior=posterior,
+            weights=self._stepper.weights(flat),
+            posterior=PosteriorTable(*table) if table else None,
         )
 
-    def _check_finite(self, arrays: Iterable[np.ndarray[Any, Any]]) -> None:
-        # torch adds them up on all threads.
-        if not all(math.isfinite(torch.from_numpy(array).sum()) for array in arrays):
+    def _copied(self, *tensors: Tensor) -> list[np.ndarray[Any, Any]]:
+        copies = self._copies.of(*tensors)
+        if copies is None:
             raise NonFiniteError(self._batches.step)
+        return copies
 
     def _training_state(self) -> TrainingState:
-        tensors = self._generator_states()
-        for key, value in self._stepper.state().items():
-            tensors[f"{OPTIMIZER}{key}"] = self._copies.of(value)
-        self._check_finite(tensors.values())
+        live = self._generator_states()
+        live.update({f"{OPTIMIZER}{key}": value for key, value in self._stepper.state().items()})
+        tensors = dict(zip(live, self._copied(*live.values()), strict=True))
         batches = self._batches
         values = {
             "step": batches.step,
@@ -436,10 +431,10 @@ class Trainer:
         }
         return TrainingState(tensors, values)
 
-    def _generator_states(self) -> dict[str, Any]:
+    def _generator_states(self) -> dict[str, Tensor]:
         return {
-            "generator.noise": self._copies.of(self._noise.get_state()),
-            "generator.pixels": self._copies.of(self._binarisation.get_state()),
+            "generator.noise": self._noise.get_state(),
+            "generator.pixels": self._binarisation.get_state(),
         }
 
     @torch.no_grad()

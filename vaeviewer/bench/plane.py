@@ -108,8 +108,8 @@ class PlanePanel:
         """Show a new snapshot with these posterior means; returns the time until they are painted, ms."""
         self._step += 1
         n = len(positions)
-        scale = np.ones((n, 2), np.float32)
-        table = PosteriorTable(positions, scale, np.full(n, self._step, np.int32))
+        log_variance = np.zeros((n, 2), np.float32)
+        table = PosteriorTable(positions, log_variance, np.full(n, self._step, np.int32))
         snapshot = Snapshot(self._step, 0.0, ModelConfig(), (28, 28), {}, table)
         return self._painting.time(lambda: self._view.update_frame(snapshot, ViewState()))
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
+from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, standard_deviations
 from vaeviewer.session.view_state import posterior_noise
 from vaeviewer.ui.latent_geometry import Box, ClassMark, PlaneMap, PosteriorMark, cloud_box, points_near
 
@@ -68,10 +68,10 @@ class PlanePoints:
         elif kind == "mean":
             self.positions = posterior.loc[:, :2]
         else:
-            loc, scale = posterior.loc, posterior.scale
+            loc, scale = posterior.loc, standard_deviations(posterior.log_variance[:, :2])
             if self._noise is None or self._noise.shape != loc.shape:
                 self._noise = posterior_noise(*loc.shape)
-            self.positions = loc[:, :2] + scale[:, :2] * self._noise[:, :2]
+            self.positions = loc[:, :2] + scale * self._noise[:, :2]
 
     def box(self) -> Box | None:
         """What holds nearly all points, or ``None`` where there are none."""
@@ -99,9 +99,8 @@ class PlanePoints:
             return None
         if not 0 <= row < len(self.positions):
             return None
-        loc, scale, point = (
-            a[row, :2].tolist() for a in (self.posterior.loc, self.posterior.scale, self.positions)
-        )
+        scale = standard_deviations(self.posterior.log_variance[row, :2]).tolist()
+        loc, point = (a[row, :2].tolist() for a in (self.posterior.loc, self.positions))
         if not np.isfinite([loc, scale, point]).all():
             return None
         return PosteriorMark(tuple(loc), tuple(scale), tuple(point))

@@ -22,5 +22,6 @@ KERNELS = (
     "log_likelihood",
     "adam",
     "adam_low",
+    "keep",
 )
 """What ``kernels`` defines."""

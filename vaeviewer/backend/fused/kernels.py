@@ -39,6 +39,7 @@ normal number."""
 _f32 = np.float32
 _ZERO, _HALF, _ONE = _f32(0.0), _f32(0.5), _f32(1.0)
 _LEVEL = _f32(1 / 255)
+_EXPONENT = np.int32(0x7F800000)
 
 
 def kernels(precision: str, activation: str, most_log_variance: str) -> dict[str, Kernel]:
@@ -65,6 +66,7 @@ def kernels(precision: str, activation: str, most_log_variance: str) -> dict[str
         "log_likelihood": _log_likelihood,
         "adam": _adam(FLOAT32, None),
         "adam_low": _adam(low, low),
+        "keep": _keep,
     }
 
 
@@ -378,3 +380,23 @@ def _adam(grads: Format, copy: Format | None) -> Kernel:
         return 0
 
     return adam
+
+
+def _keep(words: int, chunk: int, _: int) -> int:
+    """Count, where the address of the numbers and that of their copy are written, and how many are bad by chunk.
+
+    The numbers have 32 bits; bad are those that are infinite or NaN as floats. Two addresses written elsewhere are
+    other ones in every call.
+    """
+    a = words_at(words, 0, WORDS)
+    addresses, bad = words_at(a[1], 0, 2), words_at(a[2], chunk, 1)
+    start = chunk * NUMBERS
+    count = min(a[0] - start, NUMBERS)
+    number, copy = integers(addresses[0], start, count), integers(addresses[1], start, count)
+    found = 0
+    for i in range(count):
+        bits = number[i]
+        copy[i] = bits
+        found += (bits & _EXPONENT) == _EXPONENT  # all of its bits are set in these alone
+    bad[0] = found
+    return 0

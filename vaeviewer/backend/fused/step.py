@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.fused import KERNELS, torch_functions
+from vaeviewer.backend.fused.copier import Copier
 from vaeviewer.backend.fused.program import Program
 from vaeviewer.backend.fused.step_writer import StepMemory, StepWriter, Training
 from vaeviewer.backend.fused.team import Team
@@ -61,6 +62,7 @@ class FusedSteps:
         most: Steps that can be taken together.
         noise: Standard normal, ``(most, batch, latent_dim)``, to be filled before they are taken.
         levels: uint8 grey levels, ``(most, batch, pixels)``, likewise, or ``None`` where images are seen as they are.
+        copy: Copies what lies in memory, between steps, with the threads that go through them.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class FusedSteps:
         self._numbers = np.zeros((most, 1), np.int64)
 
         self._team = Team(kernels, threads)
+        self.copy = Copier(self._team, kernels, threads)
         self._program = Program(self._team, threads)
         self._ends = []  # tasks up to the end of each step
         writer = StepWriter(training, kernels, batch, self._program)

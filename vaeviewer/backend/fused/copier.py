@@ -1,0 +1,78 @@
+"""Copies of what lies in memory, made and looked through by a team of threads in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vaeviewer.backend.copies import copied
+from vaeviewer.backend.fused.layout import CHUNK_NUMBERS
+from vaeviewer.backend.fused.program import Program
+from vaeviewer.backend.fused.team import Team
+
+_KINDS = (torch.float32, torch.int32)
+"""Of numbers, all of 32 bits."""
+
+_Kind = tuple[int, torch.dtype]
+"""Of tensors: how many numbers, and of which kind."""
+
+
+class Copier:
+    """Copies tensors into arrays.
+
+    Args:
+        team: Who copies.
+        kernels: Addresses of machine code by name.
+        threads: How many they are.
+    """
+
+    def __init__(self, team: Team, kernels: Mapping[str, int], threads: int) -> None:
+        self._team, self._kernel, self._threads = team, kernels["keep"], threads
+        self._passes: dict[tuple[_Kind, ...], _Pass] = {}
+
+    def __call__(self, sources: Sequence[Tensor], copies: Sequence[NDArray[Any]]) -> bool:
+        """Copy each tensor to the array of its place, as :func:`~vaeviewer.backend.copies.copied` does.
+
+        Returns:
+            Whether all numbers are finite.
+        """
+        pairs = list(zip(sources, copies, strict=True))
+        here = [_fits(source) for source, _ in pairs]
+        shared = [pair for pair, fits in zip(pairs, here, strict=True) if fits]
+        others = [pair for pair, fits in zip(pairs, here, strict=True) if not fits]
+        finite = copied([source for source, _ in others], [copy for _, copy in others])
+        kinds = tuple((source.numel(), source.dtype) for source, _ in shared)
+        if kinds:
+            if kinds not in self._passes:
+                self._passes[kinds] = _Pass(Program(self._team, self._threads), self._kernel, kinds)
+            finite = self._passes[kinds](shared) and finite
+        return finite
+
+
+class _Pass:
+    """A program that copies tensors of these kinds from and to wherever they lie this time."""
+
+    def __init__(self, program: Program, kernel: int, kinds: Sequence[_Kind]) -> None:
+        self._program = program
+        self._addresses = np.zeros((len(kinds), 2), np.int64)
+        self._bad = []  # by chunk of floats; whole numbers are always finite
+        for (size, dtype), addresses in zip(kinds, self._addresses, strict=True):
+            bad = np.zeros(-(-size // CHUNK_NUMBERS), np.int64)
+            program.kernel(kernel, len(bad), size, addresses, bad, beside=True)
+            if dtype.is_floating_point:
+                self._bad.append(bad)
+
+    def __call__(self, pairs: Sequence[tuple[Tensor, NDArray[Any]]]) -> bool:
+        for addresses, (source, copy) in zip(self._addresses, pairs, strict=True):
+            addresses[:] = source.data_ptr(), copy.ctypes.data
+        self._program()
+        return not any(bad.any() for bad in self._bad)
+
+
+def _fits(source: Tensor) -> bool:
+    return source.dtype in _KINDS and source.is_contiguous() and source.numel() >= CHUNK_NUMBERS
