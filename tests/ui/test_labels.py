@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.ui.labels import LiveLabel
+from vaeviewer.ui.labels import ElidedLabel, LiveLabel, NumberLabel
 
 
 class Layouts(QObject):
@@ -63,3 +63,38 @@ def test_one_that_shrinks_claims_no_room(qtbot: QtBot) -> None:
     qtbot.addWidget(label)
     assert label.minimumSizeHint().width() == 0
     assert label.sizeHint().width() > 50
+
+
+def test_what_is_cut_is_read_in_the_tooltip(qtbot: QtBot) -> None:
+    label = ElidedLabel("Overfitting since epoch 12? Best there: −102.33")
+    qtbot.addWidget(label)
+    label.resize(60, 20)
+    label.show()
+    qtbot.waitUntil(lambda: label.toolTip() == label.text())
+    label.resize(600, 20)
+    qtbot.waitUntil(lambda: label.toolTip() == "")
+
+
+def test_a_number_can_be_selected_while_the_mouse_is_there(qtbot: QtBot) -> None:
+    window = QWidget()
+    number, other = NumberLabel("−1,234.56"), QLineEdit()
+    layout = QHBoxLayout(window)
+    layout.addWidget(number)
+    layout.addWidget(other)
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitExposed(window)
+    number.setText("−103.70")
+
+    outside = other.mapTo(window, other.rect().center())
+    qtbot.mouseMove(window, outside)
+    qtbot.mouseMove(number, number.rect().center())
+    qtbot.mouseDClick(number, Qt.MouseButton.LeftButton, pos=number.rect().center())
+    selected = number.selectedText()
+    assert selected, "a double click selects"
+    qtbot.mouseMove(other, other.rect().center())
+    assert number.selectedText() == selected, "which outlives the mouse, so that Ctrl+C copies it"
+    qtbot.mouseClick(other, Qt.MouseButton.LeftButton)
+    number.setText("−103.60")
+    qtbot.mouseDClick(number, Qt.MouseButton.LeftButton, pos=number.rect().center())
+    assert number.text() == "−103.60"

@@ -1,33 +1,21 @@
-"""Labels: one line that makes way for its neighbours, two that change many times a second, and text in a colour."""
+"""Labels whose text changes many times a second, one that makes way for its neighbours, and text in a colour."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QAccessible, QColor, QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+import math
 
-
-class ElidedLabel(QLabel):
-    """One line of plain text; what does not fit ends in "…" and is read in full in the tooltip."""
-
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(text, parent)
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-
-    def minimumSizeHint(self) -> QSize:
-        """As narrow as the layout likes."""
-        return QSize(0, super().minimumSizeHint().height())
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the text, shortened to the width at hand."""
-        painter = QPainter(self)
-        painter.setPen(self.palette().color(self.foregroundRole()))
-        area = self.contentsRect()
-        shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, area.width())
-        painter.drawText(area, int(self.alignment() | Qt.AlignmentFlag.AlignVCenter), shown)
-        painter.end()
-        self.setToolTip(self.text() if shown != self.text() else "")
+from PySide6.QtCore import QEvent, QRect, QSize, Qt
+from PySide6.QtGui import (
+    QAccessible,
+    QColor,
+    QEnterEvent,
+    QFocusEvent,
+    QFontMetricsF,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+)
+from PySide6.QtWidgets import QApplication, QLabel, QSizePolicy, QWidget
 
 
 class LiveLabel(QLabel):
@@ -75,10 +63,15 @@ class LiveLabel(QLabel):
         """What is shown."""
         return self._text
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether there is no room for all of the text."""
+        return self._text_width() > self._area().width()
+
     def sizeHint(self) -> QSize:
         """Room for the text, and for those before it that were a little longer."""
         width = max(self._room, self._text_width())
-        return QSize(width + 1 + 2 * self._padding, self.fontMetrics().height())
+        return QSize(width + 2 * self._padding, self.fontMetrics().height())
 
     def minimumSizeHint(self) -> QSize:
         """As much, unless the text may be shortened."""
@@ -89,19 +82,38 @@ class LiveLabel(QLabel):
         """Draw the text."""
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
-        area, text = self.rect().adjusted(self._padding, 0, -self._padding, 0), self._text
+        area, text = self._area(), self._text
         if self._shrinks:
             text = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, area.width())
         painter.drawText(area, int(self.alignment()), text)
 
+    def _area(self) -> QRect:
+        return self.rect().adjusted(self._padding, 0, -self._padding, 0)
+
     def _text_width(self) -> int:
-        return self.fontMetrics().horizontalAdvance(self._text)
+        return math.ceil(QFontMetricsF(self.font()).horizontalAdvance(self._text))
+
+
+class ElidedLabel(LiveLabel):
+    """One line of plain text; what does not fit ends in "…" and is read in full in the tooltip."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(text, parent, shrinks=True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the text, and say all of it in the tooltip where it is cut."""
+        super().paintEvent(event)
+        tip = self.text() if self.is_cut else ""
+        if tip != self.toolTip():
+            self.setToolTip(tip)
 
 
 class NumberLabel(QLabel):
     """A number that changes many times a second, and that the mouse can select.
 
     It is as large as the longest one so far, as a label of fixed size asks for no new layout; see :class:`LiveLabel`.
+    Text that can be selected is a whole document to Qt, so it is one only while the mouse may select it.
 
     Args:
         longest: A text to make room for from the start.
@@ -109,7 +121,7 @@ class NumberLabel(QLabel):
 
     def __init__(self, longest: str) -> None:
         super().__init__()
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.setAutoFillBackground(True)  # else all that lies behind is painted anew each time
         self._longest = longest
@@ -124,11 +136,31 @@ class NumberLabel(QLabel):
             self._make_room()
         super().setText(text)
 
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Let the mouse select the text."""
+        super().enterEvent(event)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Go back to mere text, unless some is selected, or there is a menu to copy it with."""
+        super().leaveEvent(event)
+        self._let_go()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """What was selected is no longer wanted."""
+        super().focusOutEvent(event)
+        if not self.underMouse():
+            self._let_go()
+
     def changeEvent(self, event: QEvent) -> None:
         """Take the size that another font needs."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
             self._make_room()
+
+    def _let_go(self) -> None:
+        if not self.hasSelectedText() and QApplication.activePopupWidget() is None:
+            self.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
 
     def _make_room(self) -> None:
         metrics = self.fontMetrics()

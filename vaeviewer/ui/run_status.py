@@ -156,10 +156,11 @@ class RunStatus(QObject):
             return ""
         if session.saved_step is None:
             return "not saved yet"
-        if session.saved_step == step:
-            return "saved"
+        # First, as a step later it will be true, and the bar is laid out anew for a text so much shorter.
         if session.state is State.RUNNING and self._saved_at is not None:
             return f"saved {duration(time.monotonic() - self._saved_at)} ago"
+        if session.saved_step == step:
+            return "saved"
         return f"saved at step {session.saved_step:,}"
 
     def _show_tip(self) -> None:

@@ -254,7 +254,7 @@ class TrainingControls(QWidget):
         return column
 
     def _build_progress(self) -> QVBoxLayout:
-        self._epoch = QLabel()
+        self._epoch = LiveLabel()
         self._epoch.setObjectName("epochLabel")
         font = QFont(self.font())
         font.setPointSizeF(20.0)
