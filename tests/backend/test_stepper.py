@@ -13,7 +13,7 @@ from vaeviewer.backend import loop, restore, stepper
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.run_folder import load_run
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.trainer import NonFiniteError, Trainer
 from vaeviewer.native import object_code
 from vaeviewer.native.object_code import MachineCode
 
@@ -103,6 +103,35 @@ def test_steps_taken_together_lead_to_the_same_run(
     rows, others = single.history.training.view(), together.history.training.view()
     for name in ("step", "epoch", "reconstruction", "kl"):
         np.testing.assert_array_equal(getattr(rows, name), getattr(others, name))
+
+
+@needs_compiler
+@pytest.mark.usefixtures("soon")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_copies_between_fused_steps_are_exact_and_never_of_broken_weights(
+    precision: str, digits: ImageDataset, small: Settings
+) -> None:
+    wide = updated(
+        small, repeatable="on", precision=precision, hidden=(64, 32)
+    )  # so that there are many weights
+    trainer = advance(Trainer(digits, wide), 8)
+    assert trainer.mode.endswith(", fused")
+    first, live = trainer.checkpoint(), dict(trainer._model.named_parameters())
+    assert list(first.snapshot.weights) == list(live)
+    for name, parameter in live.items():
+        np.testing.assert_array_equal(first.snapshot.weights[name], parameter.detach().numpy())
+    for name, tensor in trainer._stepper.state().items():
+        np.testing.assert_array_equal(first.training.tensors[f"optimizer.{name}"], tensor.numpy())
+    before = first.snapshot.weights["decoder.0.weight"].copy()
+    advance(trainer, 2)
+    np.testing.assert_array_equal(first.snapshot.weights["decoder.0.weight"], before)
+
+    with torch.no_grad():
+        live["decoder.0.weight"][0, 0] = torch.nan
+    with pytest.raises(NonFiniteError, match="step 10"):
+        trainer.snapshot()
+    with pytest.raises(NonFiniteError, match="step 10"):
+        trainer.keep_good_state()
 
 
 @needs_compiler

@@ -41,7 +41,8 @@ def make_dataset(count: int = 300, classes: int = 3, names: tuple[str, ...] = ()
 
 
 def make_snapshot(loc: NDArray[np.float32], scale: float = 0.1) -> Snapshot:
-    table = PosteriorTable(loc, np.full_like(loc, scale), np.zeros(len(loc), np.int32))
+    log_variance = np.full_like(loc, 2 * np.log(scale))
+    table = PosteriorTable(loc, log_variance, np.zeros(len(loc), np.int32))
     return Snapshot(1, 0.1, ModelConfig(), (8, 8), {}, table)
 
 
@@ -382,7 +383,7 @@ def test_a_sample_of_each_posterior_is_the_same_every_time(view: LatentView) -> 
     loc = ring(12)
     view.update_frame(make_snapshot(loc, 0.3), state)
     first = view._points.positions.copy()
-    np.testing.assert_allclose(first, loc + np.float32(0.3) * posterior_noise(12, 2))
+    np.testing.assert_allclose(first, loc + np.float32(0.3) * posterior_noise(12, 2), rtol=1e-5, atol=1e-6)
     view.update_frame(make_snapshot(ring(12), 0.3), state)
     np.testing.assert_array_equal(view._points.positions, first)
 
