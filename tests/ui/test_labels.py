@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from helpers_layouts import Layouts
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.ui.labels import ElidedLabel, LiveLabel, NumberLabel
-
-
-class Layouts(QObject):
-    """Counts how often a widget is asked for a new layout."""
-
-    def __init__(self, widget: QWidget) -> None:
-        super().__init__(widget)
-        self.number = 0
-        widget.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        self.number += event.type() == QEvent.Type.LayoutRequest
-        return False
 
 
 def test_it_asks_for_a_layout_only_when_it_needs_more_room_or_far_less(qtbot: QtBot) -> None:

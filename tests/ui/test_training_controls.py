@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from helpers_layouts import Layouts
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontInfo
 from PySide6.QtTest import QTest
@@ -198,6 +199,19 @@ def test_nothing_is_clipped(controls: TrainingControls, qtbot: QtBot, width: int
     for widget in controls.findChildren(QWidget):
         if widget.isVisible() and isinstance(widget, QAbstractButton | QLabel):
             assert widget.width() >= widget.minimumSizeHint().width(), widget.objectName()
+
+
+def test_another_epoch_lays_out_nothing(controls: TrainingControls, qtbot: QtBot) -> None:
+    controls.set_state(State.RUNNING)
+    controls.set_progress(0.5, 30, 59.0)
+    qtbot.wait(50)
+    layouts = Layouts(controls)
+    for epoch in (1.5, 9.5, 10.5, 29.5):
+        controls.set_progress(epoch, 30, 59.0)
+        qtbot.wait(5)
+    assert layouts.number == 0
+    controls.set_progress(29.5, 30_000, 59.0)
+    qtbot.waitUntil(lambda: layouts.number > 0)
 
 
 def test_the_tab_key_goes_through_everything_from_left_to_right(
