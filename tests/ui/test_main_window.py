@@ -67,7 +67,8 @@ def test_dragging_while_it_trains(
         assert session.state is State.RUNNING
         for _ in range(10):
             drag(window.plane.viewport(), spiral(window, 300), look)
-            if len(steps) > 5:  # on a busy machine training gets a turn less often
+            # On a busy machine training gets a turn less often, on a fast one moves outrun what is decoded.
+            if len(steps) > 5 and len(seen) > 50:
                 break
         qtbot.waitUntil(lambda: session.state is State.FINISHED, timeout=60_000)
     assert len(seen) > 50
