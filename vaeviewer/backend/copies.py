@@ -19,14 +19,14 @@ LEAST_BYTES = 2**20
 MOST_BYTES = 2**26
 """All memory kept. Copies of large models are made anew, which takes little beside their training steps."""
 
-Copy = Callable[[Sequence[Tensor], Sequence[NDArray[Any]]], bool]
-"""Copies each tensor to the array of its place, and says whether all numbers are finite."""
+Pairs = Sequence[tuple[Tensor, NDArray[Any]]]
+"""Tensors, each with the array of the same shape and type that it is to be copied to."""
 
 
-def copied(sources: Sequence[Tensor], copies: Sequence[NDArray[Any]]) -> bool:
-    """Copy each tensor, from any device, to the array of its place, of the same size; whether all are finite."""
+def copied(pairs: Pairs) -> bool:
+    """Copy each tensor, from any device, to its array; whether all numbers are finite."""
     finite = True
-    for source, copy in zip(sources, copies, strict=True):
+    for source, copy in pairs:
         there = torch.from_numpy(copy)
         there.copy_(source.detach())
         finite = finite and math.isfinite(there.sum())  # torch adds them up on all threads
@@ -40,10 +40,10 @@ class Copies:
     long as the copying.
 
     Args:
-        copy: Does the copying.
+        copy: Copies tensors to their arrays, and says whether all numbers are finite.
     """
 
-    def __init__(self, copy: Copy = copied) -> None:
+    def __init__(self, copy: Callable[[Pairs], bool] = copied) -> None:
         self._copy = copy
         self._kept: defaultdict[tuple[int, np.dtype[Any]], list[NDArray[Any]]] = defaultdict(list)
         self._bytes = 0
@@ -58,7 +58,7 @@ class Copies:
         for tensor in tensors:
             dtype = torch.empty(0, dtype=tensor.dtype).numpy().dtype
             copies.append(self._memory(tensor.numel(), dtype).reshape(tuple(tensor.shape)))
-        return copies if self._copy(tensors, copies) else None
+        return copies if self._copy(list(zip(tensors, copies, strict=True))) else None
 
     def _memory(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         size = count * dtype.itemsize

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from vaeviewer.backend.affinity import one_thread_per_core
 from vaeviewer.backend.captured import CapturedStep, warm_up
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.copies import copied
+from vaeviewer.backend.copies import Pairs, copied
 from vaeviewer.backend.device import product_dtype
 from vaeviewer.backend.fused.step import FusedSteps, can_fuse, step_code
 from vaeviewer.backend.fused.step_writer import Training
@@ -136,9 +136,9 @@ class Stepper:
         views = parameters.views(flat)
         return {name: views[name] for name in parameters.names}
 
-    def copy(self, sources: Sequence[Tensor], copies: Sequence[NDArray[Any]]) -> bool:
-        """Copy each tensor to the array of its place; whether all numbers are finite."""
-        return (copied if self._fused is None else self._fused.copy)(sources, copies)
+    def copy(self, pairs: Pairs) -> bool:
+        """Copy each tensor to its array; whether all numbers are finite."""
+        return (copied if self._fused is None else self._fused.copy)(pairs)
 
     def state(self) -> Mapping[str, Tensor]:
         """The optimizer's tensors by name; live, so copy them."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 import torch
@@ -33,8 +31,8 @@ def copier(request: pytest.FixtureRequest) -> Copier:
     return Copier(Team(code.addresses, threads), code.addresses, threads)
 
 
-def room(tensors: Sequence[torch.Tensor]) -> list[np.ndarray]:
-    return [np.full_like(tensor.numpy(), 77) for tensor in tensors]
+def with_room(*tensors: torch.Tensor) -> list[tuple[torch.Tensor, np.ndarray]]:
+    return [(tensor, np.full_like(tensor.numpy(), 77)) for tensor in tensors]
 
 
 def test_tensors_of_any_kind_arrive(copier: Copier) -> None:
@@ -49,9 +47,9 @@ def test_tensors_of_any_kind_arrive(copier: Copier) -> None:
         torch.zeros(0, 2),
     ]
     for _ in range(3):
-        copies = room(tensors)  # elsewhere each time
-        assert copier(tensors, copies)
-        for tensor, copy in zip(tensors, copies, strict=True):
+        pairs = with_room(*tensors)  # elsewhere each time
+        assert copier(pairs)
+        for tensor, copy in pairs:
             np.testing.assert_array_equal(copy, tensor.numpy())
             assert not np.shares_memory(copy, tensor.numpy())
         for tensor in tensors:
@@ -61,21 +59,19 @@ def test_tensors_of_any_kind_arrive(copier: Copier) -> None:
 def test_every_bit_is_kept(copier: Copier) -> None:
     tiny = torch.full((LARGE,), 1e-42)  # too small to be a normal number
     tiny[1::2] = -0.0
-    copies = room([tiny])
-    assert copier([tiny], copies)
-    np.testing.assert_array_equal(copies[0].view(np.uint32), tiny.numpy().view(np.uint32))
+    pairs = with_room(tiny)
+    assert copier(pairs)
+    np.testing.assert_array_equal(pairs[0][1].view(np.uint32), tiny.numpy().view(np.uint32))
 
 
 @pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [0, CHUNK_NUMBERS - 1, CHUNK_NUMBERS, LARGE - 1])
 def test_one_number_that_is_not_finite_is_found(copier: Copier, bad: float, place: int) -> None:
     first, second = torch.zeros(LARGE), torch.full((LARGE,), torch.finfo(torch.float32).max)
-    assert copier([first, second], room([first, second])), (
-        "the greatest numbers are finite, and so is each of many"
-    )
+    assert copier(with_room(first, second)), "the greatest numbers are finite, and so is each of many"
     second[place] = bad
-    assert not copier([first, second], room([first, second]))
+    assert not copier(with_room(first, second))
     second[place] = 0.0
-    assert copier([first, second], room([first, second])), "what was found is forgotten"
+    assert copier(with_room(first, second)), "what was found is forgotten"
     small = torch.tensor([bad])
-    assert not copier([first, small], room([first, small]))
+    assert not copier(with_room(first, small))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from vaeviewer.backend.copies import copied
+from vaeviewer.backend.copies import Pairs, copied
 from vaeviewer.backend.fused.layout import CHUNK_NUMBERS
 from vaeviewer.backend.fused.program import Program
 from vaeviewer.backend.fused.team import Team
@@ -35,17 +33,14 @@ class Copier:
         self._team, self._kernel, self._threads = team, kernels["keep"], threads
         self._passes: dict[tuple[_Kind, ...], _Pass] = {}
 
-    def __call__(self, sources: Sequence[Tensor], copies: Sequence[NDArray[Any]]) -> bool:
-        """Copy each tensor to the array of its place, as :func:`~vaeviewer.backend.copies.copied` does.
+    def __call__(self, pairs: Pairs) -> bool:
+        """Copy each tensor to its array, as :func:`~vaeviewer.backend.copies.copied` does.
 
         Returns:
             Whether all numbers are finite.
         """
-        pairs = list(zip(sources, copies, strict=True))
-        here = [_fits(source) for source, _ in pairs]
-        shared = [pair for pair, fits in zip(pairs, here, strict=True) if fits]
-        others = [pair for pair, fits in zip(pairs, here, strict=True) if not fits]
-        finite = copied([source for source, _ in others], [copy for _, copy in others])
+        shared = [pair for pair in pairs if _fits(pair[0])]
+        finite = copied([pair for pair in pairs if not _fits(pair[0])])
         kinds = tuple((source.numel(), source.dtype) for source, _ in shared)
         if kinds:
             if kinds not in self._passes:
@@ -67,7 +62,7 @@ class _Pass:
             if dtype.is_floating_point:
                 self._bad.append(bad)
 
-    def __call__(self, pairs: Sequence[tuple[Tensor, NDArray[Any]]]) -> bool:
+    def __call__(self, pairs: Pairs) -> bool:
         for addresses, (source, copy) in zip(self._addresses, pairs, strict=True):
             addresses[:] = source.data_ptr(), copy.ctypes.data
         self._program()
