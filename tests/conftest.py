@@ -17,9 +17,9 @@ if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.env
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.datasets import load_dataset
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.fused.team import HELPER
+from vaeviewer.backend.data import load_dataset
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.training.engines.fused.team import HELPER
 from vaeviewer.ui.raster.compiled import PREPARER
 
 if TYPE_CHECKING:

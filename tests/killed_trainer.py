@@ -12,12 +12,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from vaeviewer.backend import loop, restore
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.datasets import load_dataset
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.run_folder import load_run
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.data import load_dataset
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.runs import restore
+from vaeviewer.backend.runs.folder import load_run
+from vaeviewer.backend.training import loop
+from vaeviewer.backend.training.trainer import Trainer
 
 
 def train(dataset: ImageDataset, settings: Settings, folder: Path, announced: Path) -> None:

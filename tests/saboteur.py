@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Literal
 
 import pytest
 
-from vaeviewer.backend import atomic_files
+from vaeviewer.backend.runs import atomic_files
 
 SEAM = (
     *("make_folder", "listing", "create", "write", "sync", "close"),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.datasets.folder import load_folder
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.data.folder import load_folder
 
 
 def encode_idx(array: np.ndarray) -> bytes:

@@ -47,9 +47,9 @@ def test_backend_and_analysis_load_no_qt() -> None:
     [
         "vaeviewer.backend",
         "vaeviewer.backend.config",
-        "vaeviewer.backend.datasets",
-        "vaeviewer.backend.run_folder",
-        "vaeviewer.backend.run_saving",
+        "vaeviewer.backend.data",
+        "vaeviewer.backend.runs.folder",
+        "vaeviewer.backend.runs.saving",
         "vaeviewer.backend.snapshot",
         "vaeviewer.commands",
         "vaeviewer.app",

@@ -18,12 +18,12 @@ from bounds import Bounds, size_on_disk
 from mutators import ODD_TEXTS, damage_run, damaged_bytes, damaged_values, odd_value, put_something_else
 
 from vaeviewer import commands
-from vaeviewer.backend import restore
 from vaeviewer.backend.config import PRESETS, Settings, parse_settings, updated
-from vaeviewer.backend.datasets.base import DataSource, ImageDataset
-from vaeviewer.backend.datasets.folder import load_folder
-from vaeviewer.backend.run_folder import load_run
-from vaeviewer.backend.trainer import NonFiniteError, Trainer
+from vaeviewer.backend.data.base import DataSource, ImageDataset
+from vaeviewer.backend.data.folder import load_folder
+from vaeviewer.backend.runs import restore
+from vaeviewer.backend.runs.folder import load_run
+from vaeviewer.backend.training.trainer import NonFiniteError, Trainer
 from vaeviewer.errors import UserError
 
 pytestmark = [

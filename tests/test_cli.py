@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from vaeviewer import __version__
-from vaeviewer.backend.run_folder import load_run
-from vaeviewer.backend.run_list import summary_of
-from vaeviewer.backend.run_lock import RunLock, in_use
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.runs.folder import load_run
+from vaeviewer.backend.runs.listing import summary_of
+from vaeviewer.backend.runs.lock import RunLock, in_use
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.cli import main
 
 QUICK = ("--hidden", "16", "--epochs", "1", "--batch-size", "100", "--threads", "1", "--device", "cpu")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vaeviewer.backend.run_folder import load_run
+from vaeviewer.backend.runs.folder import load_run
 
 BOUND_S = 2.0
 GIVE_UP_S = 20.0

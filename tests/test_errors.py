@@ -28,7 +28,7 @@ def in_slot(*_):
     raise RuntimeError("wrong in a slot")
 
 def break_training(window):
-    from vaeviewer.backend.trainer import Trainer
+    from vaeviewer.backend.training.trainer import Trainer
     step = Trainer.step
 
     def broken(trainer, most):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from vaeviewer.backend.run_folder import load_run
+from vaeviewer.backend.runs.folder import load_run
 
 KILLS_PER_RUN = 20
 SCRIPT = Path(__file__).with_name("killed_trainer.py")

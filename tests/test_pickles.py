@@ -14,11 +14,11 @@ import pytest
 from mutators import sign_again
 from small_images import write_idx_folder
 
-from vaeviewer.backend import restore
 from vaeviewer.backend.config import Settings, parse_settings, updated
-from vaeviewer.backend.datasets import load_dataset
-from vaeviewer.backend.run_folder import load_run
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.data import load_dataset
+from vaeviewer.backend.runs import restore
+from vaeviewer.backend.runs.folder import load_run
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.cli import main
 from vaeviewer.errors import UserError
 

@@ -24,8 +24,8 @@ from PySide6.QtWidgets import QApplication
 from threadpoolctl import threadpool_limits
 
 from vaeviewer import heap, log, paths
-from vaeviewer.backend import atomic_files
 from vaeviewer.backend.config import PRESETS, updated
+from vaeviewer.backend.runs import atomic_files
 from vaeviewer.errors import UserError
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State

@@ -17,10 +17,10 @@ from vaeviewer.backend.config import PRESETS, ModelConfig, Settings, TrainConfig
 from vaeviewer.errors import RunFolderError, SettingsError, UserError
 
 if TYPE_CHECKING:
-    from vaeviewer.backend.autosave import Autosave
-    from vaeviewer.backend.datasets.base import ImageDataset
-    from vaeviewer.backend.run_folder import HeldOut
-    from vaeviewer.backend.trainer import Trainer
+    from vaeviewer.backend.data.base import ImageDataset
+    from vaeviewer.backend.runs.autosave import Autosave
+    from vaeviewer.backend.runs.folder import HeldOut
+    from vaeviewer.backend.training.trainer import Trainer
 
 INTERRUPTED = 130
 OTHER_PRESETS = ", ".join(name for name in PRESETS if name != "default")
@@ -84,7 +84,7 @@ def train(options: argparse.Namespace) -> int:
             "--out RUN must name a folder for a new run, or --resume RUN a run to go on with."
         )
     with _interrupt_flag() as interrupted:
-        from vaeviewer.backend.autosave import SAVE_SECONDS, Autosave
+        from vaeviewer.backend.runs.autosave import SAVE_SECONDS, Autosave
 
         autosave = Autosave(
             out,
@@ -96,7 +96,7 @@ def train(options: argparse.Namespace) -> int:
             if dataset is None:
                 trainer = _opened(options, autosave)
             else:
-                from vaeviewer.backend.trainer import Trainer
+                from vaeviewer.backend.training.trainer import Trainer
 
                 trainer = Trainer(dataset, settings)
             before, start = trainer.step_count, time.perf_counter()
@@ -167,7 +167,7 @@ def _refuse_beside_resume(options: argparse.Namespace) -> None:
 
 def _new_run(options: argparse.Namespace) -> tuple[ImageDataset, Path]:
     """The data asked for, and the folder, made for a new run."""
-    from vaeviewer.backend.run_folder import prepare_folder
+    from vaeviewer.backend.runs.folder import prepare_folder
 
     new = not options.out.exists()
     out = prepare_folder(options.out)
@@ -181,8 +181,8 @@ def _new_run(options: argparse.Namespace) -> tuple[ImageDataset, Path]:
 
 def _opened(options: argparse.Namespace, autosave: Autosave) -> Trainer:
     """The run that ``--resume`` names, with the epochs and on the device asked for."""
-    from vaeviewer.backend import restore
-    from vaeviewer.backend.run_folder import read_manifest
+    from vaeviewer.backend.runs import restore
+    from vaeviewer.backend.runs.folder import read_manifest
 
     autosave.claim()
     trainer = restore.open_run(autosave.folder, data=options.data, device=options.set_device, tell=_note)
@@ -211,8 +211,8 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[bool], sto
         UserError: Training failed, and the user can do something about it; the last good state is saved.
         Exception: Training failed in a way that nobody foresaw; the last good state is saved.
     """
-    from vaeviewer.backend import loop
-    from vaeviewer.backend.failure import Kind, describe_failure, smaller_batches
+    from vaeviewer.backend.training import loop
+    from vaeviewer.backend.training.failure import Kind, describe_failure, smaller_batches
     from vaeviewer.session.failure_sentences import eased
 
     last = math.inf if stop_after is None else trainer.epoch + stop_after
@@ -267,7 +267,7 @@ def _save_good_state(trainer: Trainer, autosave: Autosave) -> int:
     try:
         trainer.restore_good_state()
     except Exception:  # a device that is lost cannot be written to, but the state was kept in ordinary memory
-        from vaeviewer.backend.restore import moved_to_cpu
+        from vaeviewer.backend.runs.restore import moved_to_cpu
 
         trainer = moved_to_cpu(trainer)
     autosave.save_now(trainer, in_training=False)
@@ -280,13 +280,13 @@ def evaluate(options: argparse.Namespace) -> int:
     Raises:
         UserError: Something the user can mend.
     """
-    from vaeviewer.backend.run_folder import load_run
+    from vaeviewer.backend.runs.folder import load_run
 
     run = load_run(options.run)
     for note in run.notes:
         _note(note)
     from vaeviewer.analysis.neighbours import knn_accuracy
-    from vaeviewer.backend import restore
+    from vaeviewer.backend.runs import restore
 
     dataset = restore.find_data(run, options.data)
     trainer = restore.trainer_of(run, dataset, device="auto")
@@ -335,7 +335,7 @@ def export(options: argparse.Namespace) -> int:
     from PIL import Image
 
     from vaeviewer.analysis.manifold import manifold_picture
-    from vaeviewer.backend.run_folder import load_run
+    from vaeviewer.backend.runs.folder import load_run
 
     if options.manifold.suffix.lower() != ".png":
         raise SettingsError(f"--manifold must name a .png file, but is {options.manifold}.")
@@ -367,7 +367,7 @@ def _flag(name: str) -> str:
 
 
 def _load(key: str | None, folder: Path | None) -> ImageDataset:
-    from vaeviewer.backend.datasets import load_dataset
+    from vaeviewer.backend.data import load_dataset
 
     if key is None:
         key = "mnist-10k" if folder is None else "folder"

@@ -17,9 +17,9 @@ from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import PRESETS
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.fused import torch_functions
+from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.vae import VAE
+from vaeviewer.backend.training.engines.fused import torch_functions
 from vaeviewer.bench import memory, stage
 from vaeviewer.bench.common import percentile, tiled
 from vaeviewer.bench.load import OtherLoad

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaeviewer import paths
-from vaeviewer.backend.fused import KERNELS
-from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE
+from vaeviewer.backend.models.networks.numpy_mlp import MAX_LOG_VARIANCE
+from vaeviewer.backend.training.engines.fused import KERNELS
 from vaeviewer.native import object_code
 from vaeviewer.native.object_code import FILES_KEPT, MachineCode, store, stored
 
-SOURCE = "vaeviewer.backend.fused.kernels"
+SOURCE = "vaeviewer.backend.training.engines.fused.kernels"
 needs_compiler = pytest.mark.skipif(not object_code.available(), reason="no compiler is installed")
 
 

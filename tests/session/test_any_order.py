@@ -17,8 +17,8 @@ from PySide6.QtWidgets import QApplication
 from small_images import write_idx_folder
 
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.messages import Opened
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import BUTTONS, RESULT, Action, State

@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 from saboteur import Saboteur
 
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.run_folder import load_run
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
 

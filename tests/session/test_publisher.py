@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session import publisher
 from vaeviewer.session.mailbox import Mailbox
 from vaeviewer.session.publisher import PUBLISH_SECONDS, PUBLISH_SHARE, Publisher

@@ -18,14 +18,15 @@ from PySide6.QtCore import QThread
 from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
-from vaeviewer.backend import atomic_files, loop, restore
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.datasets import load_dataset
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.run_folder import load_run
-from vaeviewer.backend.run_list import summary_of
-from vaeviewer.backend.run_lock import in_use
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.data import load_dataset
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.runs import atomic_files, restore
+from vaeviewer.backend.runs.folder import load_run
+from vaeviewer.backend.runs.listing import summary_of
+from vaeviewer.backend.runs.lock import in_use
+from vaeviewer.backend.training import loop
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import BUTTONS, RESULT, Action, State
 
@@ -454,7 +455,7 @@ def test_closing_is_quick_at_any_time(qtbot: QtBot, make: MakeSession, small: Se
 def test_a_torch_that_cannot_be_loaded_is_told(
     qtbot: QtBot, small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "vaeviewer.backend.trainer", None)
+    monkeypatch.setitem(sys.modules, "vaeviewer.backend.training.trainer", None)
     session = Session(small)
     told: list[str] = []
     session.problem.connect(lambda sentence, details: told.append(sentence))

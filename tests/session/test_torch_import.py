@@ -39,7 +39,7 @@ def test_torch_works_and_its_modules_are_no_longer_searched_for_garbage() -> Non
 import gc
 from vaeviewer.session.torch_import import import_beside_window
 
-import_beside_window("vaeviewer.backend.trainer")
+import_beside_window("vaeviewer.backend.training.trainer")
 import torch
 
 searched = any(owned is vars(torch) for owned in gc.get_objects())

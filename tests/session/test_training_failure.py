@@ -14,9 +14,9 @@ import torch
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.run_folder import load_run
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.runs.folder import load_run
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
 

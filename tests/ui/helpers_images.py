@@ -7,7 +7,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
 from vaeviewer.backend.config import ModelConfig
-from vaeviewer.backend.datasets.base import DataSource, ImageDataset
+from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
 
 SHAPE = (28, 28)

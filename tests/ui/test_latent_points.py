@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vaeviewer.backend.config import ModelConfig
-from vaeviewer.backend.datasets.base import DataSource, ImageDataset
+from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
 from vaeviewer.session.view_state import posterior_noise
 from vaeviewer.ui.latent_geometry import PRIOR_BOX, PlaneMap

@@ -13,7 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.backend.history import History
+from vaeviewer.backend.training.history import History
 from vaeviewer.ui.elbo_curves import (
     Curves,
     collapsed,

@@ -14,10 +14,10 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.backend import loop
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.training import loop
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.main_window import MainWindow
 

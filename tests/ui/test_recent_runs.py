@@ -11,11 +11,11 @@ from PySide6.QtGui import QAction
 from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
-from vaeviewer.backend import restore
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.run_lock import RunLock
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.runs import restore
+from vaeviewer.backend.runs.lock import RunLock
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.main_window import MainWindow
 from vaeviewer.ui.recent_menu import MOST_SHOWN, RecentMenu

@@ -17,11 +17,11 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.run_copy import copy_of_run
-from vaeviewer.backend.run_list import RunSummary, summary_of
-from vaeviewer.backend.run_saving import save_run
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.runs.copying import copy_of_run
+from vaeviewer.backend.runs.listing import RunSummary, summary_of
+from vaeviewer.backend.runs.saving import save_run
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.states import State
 from vaeviewer.ui.main_window import MainWindow
 from vaeviewer.ui.recovery import RecoveryOffer, offer_sentence

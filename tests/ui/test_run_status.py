@@ -18,8 +18,9 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
-from vaeviewer.backend import atomic_files, stepper
 from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.runs import atomic_files
+from vaeviewer.backend.training.engines.fused import stepper
 from vaeviewer.native import object_code
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.labels import LiveLabel
@@ -32,7 +33,7 @@ MakeWindow = Callable[..., MainWindow]
 HOLD = """
 import sys
 from pathlib import Path
-from vaeviewer.backend.run_lock import RunLock
+from vaeviewer.backend.runs.lock import RunLock
 lock = RunLock(Path(sys.argv[1]))
 lock.acquire()
 print("held", flush=True)

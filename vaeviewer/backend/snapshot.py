@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.backend.config import ModelConfig
-from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE, mlp, sigmoid
+from vaeviewer.backend.models.networks.numpy_mlp import MAX_LOG_VARIANCE, mlp, sigmoid
 
 Array = NDArray[np.float32]
 

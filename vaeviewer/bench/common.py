@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.data.base import ImageDataset
 
 MNIST_IMAGES = 60_000
 """Training images of MNIST, the size that figures of speed are published for."""

@@ -7,8 +7,8 @@ from typing import Any
 from PySide6.QtWidgets import QApplication
 
 from vaeviewer.backend.config import PRESETS, updated
-from vaeviewer.backend.datasets import load_dataset
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.data import load_dataset
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.bench import memory
 from vaeviewer.bench.common import median, say, tiled
 from vaeviewer.bench.plane import PlanePanel, drifting, refresh_ms

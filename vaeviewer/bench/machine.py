@@ -12,7 +12,7 @@ import torch
 
 from vaeviewer.backend.affinity import available_cores
 from vaeviewer.backend.config import PRESETS
-from vaeviewer.backend.device import multiplies_bfloat16, resolve_device, use_threads
+from vaeviewer.backend.training.device import multiplies_bfloat16, resolve_device, use_threads
 
 
 def describe() -> dict[str, Any]:

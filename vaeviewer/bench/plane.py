@@ -12,7 +12,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QWidget
 
 from vaeviewer.backend.config import ModelConfig
-from vaeviewer.backend.datasets.base import DataSource, ImageDataset
+from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
 from vaeviewer.bench.common import MNIST_IMAGES, median, say
 from vaeviewer.bench.stage import PaintWatcher, hush_qt

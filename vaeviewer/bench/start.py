@@ -57,7 +57,7 @@ def measure(spawned: float, compiles: bool) -> dict[str, Any]:
 
 def _until_compiled(window: MainWindow, begin: float) -> float | None:
     """Wait for the fused step and for the plane's kernel; the seconds that the first of them took."""
-    from vaeviewer.backend.fused import torch_functions
+    from vaeviewer.backend.training.engines.fused import torch_functions
     from vaeviewer.bench import stage
     from vaeviewer.native import object_code
     from vaeviewer.ui.raster.compiled import raster_code

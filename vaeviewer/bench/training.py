@@ -14,13 +14,13 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from vaeviewer.backend.config import PRESETS, ModelConfig, Settings, updated
-from vaeviewer.backend.datasets import load_dataset
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.device import use_threads
-from vaeviewer.backend.loop import BLOCK_SECONDS, FREELY
+from vaeviewer.backend.data import load_dataset
+from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.shapes import layer_widths
-from vaeviewer.backend.stepper import COMPILE_FROM
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.training.device import use_threads
+from vaeviewer.backend.training.engines.fused.stepper import COMPILE_FROM
+from vaeviewer.backend.training.loop import BLOCK_SECONDS, FREELY
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.bench import machine
 from vaeviewer.bench.common import MNIST_IMAGES, median, paired, say, tiled
 
@@ -49,7 +49,7 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def trainer_speed(trainer: Trainer, seconds: float) -> float:
-    """Images per second of steps in blocks as in :mod:`vaeviewer.backend.loop`, without evaluations or a window."""
+    """Images per second of steps in blocks as in :mod:`vaeviewer.backend.training.loop`, without evaluations or a window."""
     _synchronise(trainer.device)
     first = trainer.step_count
     start = block_start = now = time.perf_counter()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from vaeviewer.backend.datasets import load_dataset
+from vaeviewer.backend.data import load_dataset
 from vaeviewer.errors import UserError
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vaeviewer.backend.failure import Failure, Kind
+from vaeviewer.backend.training.failure import Failure, Kind
 
 
 def eased(failed_size: int, batch_size: int, step: int) -> str:

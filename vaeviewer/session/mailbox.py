@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from vaeviewer.backend.history import History
 from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.backend.training.history import History
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.mailbox import Mailbox
 from vaeviewer.session.states import State

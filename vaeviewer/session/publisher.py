@@ -11,7 +11,7 @@ from vaeviewer.session.mailbox import Mailbox, Progress
 from vaeviewer.session.rate_meter import RateMeter
 
 if TYPE_CHECKING:
-    from vaeviewer.backend.trainer import Trainer
+    from vaeviewer.backend.training.trainer import Trainer
 
 PUBLISH_SECONDS = 1 / 10.6
 """Snapshots are published this often at most, on average …"""

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaeviewer import paths
-from vaeviewer.backend.autosave import Autosave
-from vaeviewer.backend.run_lock import make_new_folder
+from vaeviewer.backend.runs.autosave import Autosave
+from vaeviewer.backend.runs.lock import make_new_folder
 from vaeviewer.errors import RunFolderError, UserError
 from vaeviewer.session import messages
 
 if TYPE_CHECKING:
-    from vaeviewer.backend.trainer import Trainer
+    from vaeviewer.backend.training.trainer import Trainer
 
 
 class RunKeeper:
@@ -93,7 +93,7 @@ class RunKeeper:
         Raises:
             UserError: It cannot be opened, or the current run cannot be saved; that one stays as it is.
         """
-        from vaeviewer.backend.restore import open_run
+        from vaeviewer.backend.runs.restore import open_run
 
         if folder == self.folder:
             self.leave(current)  # it is read again as it is now, and its lock is free
@@ -155,7 +155,7 @@ class RunKeeper:
 
 def _settle(trainer: Trainer) -> None:
     """Bring the trainer to a state that can be saved: where its last steps went wrong, the good one before them."""
-    from vaeviewer.backend.trainer import NonFiniteError
+    from vaeviewer.backend.training.trainer import NonFiniteError
 
     try:
         trainer.finish_block()

@@ -8,10 +8,10 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.datasets import CATALOG
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.history import History
+from vaeviewer.backend.data import CATALOG
+from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.backend.training.history import History
 from vaeviewer.session import messages
 from vaeviewer.session.data_loader import DataLoader
 from vaeviewer.session.mailbox import Mailbox, Progress

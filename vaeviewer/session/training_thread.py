@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vaeviewer.backend.affinity import let_the_window_go_first
-from vaeviewer.backend.autosave import SAVE_SECONDS
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.datasets.base import ImageDataset
-from vaeviewer.backend.failure import Failure, Kind, describe_failure, smaller_batches
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.runs.autosave import SAVE_SECONDS
+from vaeviewer.backend.training.failure import Failure, Kind, describe_failure, smaller_batches
 from vaeviewer.errors import UserError
 from vaeviewer.session import failure_sentences, messages
 from vaeviewer.session.mailbox import Mailbox
@@ -25,7 +25,7 @@ from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.session.torch_import import import_beside_window
 
 if TYPE_CHECKING:  # torch is imported by the thread itself, once the window is on screen
-    from vaeviewer.backend.trainer import Trainer
+    from vaeviewer.backend.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,9 @@ class TrainingThread:
     def _run(self) -> None:
         let_the_window_go_first()
         try:
-            import_beside_window("vaeviewer.backend.trainer")  # takes seconds, the window is up meanwhile
+            import_beside_window(
+                "vaeviewer.backend.training.trainer"
+            )  # takes seconds, the window is up meanwhile
         except Exception as error:  # whatever keeps torch from loading is the user's to read
             log.exception("PyTorch could not be loaded")
             self._problem(f"PyTorch could not be loaded: {error}".rstrip("."))
@@ -206,8 +208,8 @@ class TrainingThread:
         return action is not None and action not in BUTTONS[self._state].allowed
 
     def _build(self, settings: Settings, dataset: ImageDataset) -> None:
-        from vaeviewer.backend.device import resolve_device
-        from vaeviewer.backend.trainer import Trainer
+        from vaeviewer.backend.training.device import resolve_device
+        from vaeviewer.backend.training.trainer import Trainer
 
         try:
             resolve_device(settings.train.device)  # refused before anything is given up
@@ -239,7 +241,7 @@ class TrainingThread:
             self._rest(State.FINISHED if trainer.finished else State.PAUSED)
 
     def _use_data(self, dataset: ImageDataset) -> None:
-        from vaeviewer.backend.restore import moved_to
+        from vaeviewer.backend.runs.restore import moved_to
 
         trainer = self._current()
         moved = moved_to(trainer, dataset)
@@ -249,7 +251,7 @@ class TrainingThread:
         self._rest(State.FINISHED if trainer.step_count else State.READY)
 
     def _train(self, further: bool) -> None:
-        from vaeviewer.backend.loop import train
+        from vaeviewer.backend.training.loop import train
 
         trainer = self._current()
         trainer.stay_on_cores()
@@ -265,7 +267,7 @@ class TrainingThread:
             self._rest(State.FINISHED)
 
     def _step_once(self) -> None:
-        from vaeviewer.backend.loop import train
+        from vaeviewer.backend.training.loop import train
 
         trainer = self._current()
         if trainer.finished:
@@ -276,7 +278,7 @@ class TrainingThread:
 
     def _go_on(self) -> int:
         """Handle what was asked since the last step, wait where the pace says so, and say how far to go on."""
-        from vaeviewer.backend.loop import FREELY
+        from vaeviewer.backend.training.loop import FREELY
 
         while not self._leave.is_set():
             if not self._commands.empty():
@@ -379,7 +381,7 @@ class TrainingThread:
         self._enter(State.FAILED if self._trainer is not None else State.LOADING)
 
     def _move_to_cpu(self) -> None:
-        from vaeviewer.backend.restore import moved_to_cpu
+        from vaeviewer.backend.runs.restore import moved_to_cpu
 
         self._trainer = moved_to_cpu(self._current())
         self._notify(messages.Changed("device", "cpu"))

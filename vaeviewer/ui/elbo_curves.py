@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vaeviewer.backend.history import MetricsView
+from vaeviewer.backend.training.history import MetricsView
 
 Column = NDArray[Any]
 """Numbers as the history holds them, int32 or float32: a long run has tens of thousands, and is drawn over and over."""

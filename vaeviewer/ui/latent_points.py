@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, standard_deviations
 from vaeviewer.session.view_state import posterior_noise
 from vaeviewer.ui.latent_geometry import Box, ClassMark, PlaneMap, PosteriorMark, cloud_box, points_near

@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
-from vaeviewer.backend.history import History, MetricsTable, MetricsView
+from vaeviewer.backend.training.history import History, MetricsTable, MetricsView
 from vaeviewer.ui.elbo_curves import (
     TERMS,
     Column,

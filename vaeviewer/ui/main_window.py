@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QMainWindow, QToolBar, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.backend.config import Settings, protocol_text
-from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.errors import SettingsError
 from vaeviewer.session.grid_decoder import GridDecoder

@@ -11,8 +11,8 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMenu
 
 from vaeviewer import __version__, log, paths
-from vaeviewer.backend.datasets import CATALOG
-from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.data import CATALOG
+from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.image_widget import to_qimage
 from vaeviewer.ui.main_window import MainWindow

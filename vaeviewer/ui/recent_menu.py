@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QFontMetrics
 from PySide6.QtWidgets import QMenu
 
-from vaeviewer.backend.run_list import RunSummary
+from vaeviewer.backend.runs.listing import RunSummary
 from vaeviewer.session.session import Session
 from vaeviewer.ui.recent_runs import RecentRuns
 from vaeviewer.ui.value_axis import number_label

@@ -8,8 +8,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QSettings, Signal
 
 from vaeviewer import paths
-from vaeviewer.backend.run_folder import MANIFEST
-from vaeviewer.backend.run_list import RunSummary, list_runs, summary_of
+from vaeviewer.backend.runs.folder import MANIFEST
+from vaeviewer.backend.runs.listing import RunSummary, list_runs, summary_of
 from vaeviewer.errors import RunFolderError
 from vaeviewer.limits import MAX_LISTED_RUNS
 from vaeviewer.session.background import Background

@@ -30,7 +30,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.decoded_image_view import number_text, tabular

@@ -14,9 +14,9 @@ from PySide6.QtCore import QObject, QSettings, Qt
 from PySide6.QtGui import QPixmap
 
 from vaeviewer.analysis.manifold import manifold_picture
-from vaeviewer.backend.autosave import SIGN_OF_LIFE_SECONDS
-from vaeviewer.backend.run_folder import load_run
-from vaeviewer.backend.run_list import RunSummary
+from vaeviewer.backend.runs.autosave import SIGN_OF_LIFE_SECONDS
+from vaeviewer.backend.runs.folder import load_run
+from vaeviewer.backend.runs.listing import RunSummary
 from vaeviewer.errors import RunFolderError
 from vaeviewer.session.messages import Opened
 from vaeviewer.ui.image_widget import to_qimage

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch.distributions import Normal
 
-from vaeviewer.backend import loop
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.vae import VAE
-from vaeviewer.backend.randomness import named_generator
-from vaeviewer.backend.trainer import Trainer
+from vaeviewer.backend.training import loop
+from vaeviewer.backend.training.randomness import named_generator
+from vaeviewer.backend.training.trainer import Trainer
 
 
 def log_evidence_by_importance(model: VAE, x: torch.Tensor, samples: int) -> torch.Tensor:

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from vaeviewer.backend.config import ModelConfig
 from vaeviewer.backend.models.elbo import gaussian_kl, reparameterize
-from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE
 from vaeviewer.backend.models.likelihoods import build_likelihood
-from vaeviewer.backend.models.networks import MLP
+from vaeviewer.backend.models.networks.mlp import MLP
+from vaeviewer.backend.models.networks.numpy_mlp import MAX_LOG_VARIANCE
 
 
 class Terms(NamedTuple):

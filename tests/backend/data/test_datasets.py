@@ -1,0 +1,108 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vaeviewer.backend import data as datasets
+from vaeviewer.backend.data import CATALOG, DataSource, ImageDataset, load_dataset, load_source
+from vaeviewer.backend.data.base import checksum_of
+from vaeviewer.errors import DataError
+
+
+def fake(key: str, path: str | None) -> ImageDataset:
+    images, labels = np.zeros((2, 3, 3), np.uint8), np.zeros(2, np.int64)
+    return ImageDataset("fake", DataSource(key=key, path=path), images, labels, images, labels, ("0",))
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What was fetched and read from a folder, with neither happening."""
+    made: list[tuple[str, str]] = []
+
+    def fetch(key: str, **_: object) -> Path:
+        made.append(("fetch", key))
+        return Path("/fetched")
+
+    def load_folder(path: Path, key: str) -> ImageDataset:
+        made.append((path.as_posix(), key))
+        return fake(key, str(path))
+
+    monkeypatch.setattr(datasets, "fetch", fetch)
+    monkeypatch.setattr(datasets, "load_folder", load_folder)
+    return made
+
+
+def test_catalog() -> None:
+    assert [entry.key for entry in CATALOG] == ["mnist-10k", "mnist", "fashion-mnist", "folder"]
+    assert [entry.downloadable for entry in CATALOG] == [False, True, True, False]
+    assert all(entry.title and entry.note.endswith(".") for entry in CATALOG)
+
+
+def test_bundled_is_the_default() -> None:
+    assert load_dataset().source.key == "mnist-10k"
+
+
+def test_refusals() -> None:
+    with pytest.raises(DataError, match="'cifar'; choose one of mnist-10k, mnist, fashion-mnist, folder"):
+        load_dataset("cifar")
+    with pytest.raises(DataError, match=r"mnist-10k is bundled and not read from /there; choose .* folder"):
+        load_dataset("mnist-10k", "/there")
+    with pytest.raises(DataError, match="No folder was named"):
+        load_dataset("folder")
+
+
+@pytest.mark.parametrize("key", ["mnist", "fashion-mnist"])
+def test_fetched_sets_have_no_path(calls: list[tuple[str, str]], key: str) -> None:
+    data = load_dataset(key)
+    assert calls == [("fetch", key), ("/fetched", key)]
+    assert data.source.path is None
+
+
+@pytest.mark.parametrize("key", ["mnist", "fashion-mnist", "folder"])
+def test_a_folder_replaces_fetching(calls: list[tuple[str, str]], key: str) -> None:
+    data = load_dataset(key, "/there")
+    assert calls == [("/there", key)]
+    assert data.source.path is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "folder", "expected"),
+    [
+        (DataSource(key="mnist"), None, [("fetch", "mnist"), ("/fetched", "mnist")]),
+        (DataSource(key="mnist"), "/new", [("/new", "mnist")]),
+        (DataSource(key="mnist", path="/old"), None, [("/old", "mnist")]),
+        (DataSource(key="folder", path="/old"), None, [("/old", "folder")]),
+        (DataSource(key="folder", path="/old"), "/new", [("/new", "folder")]),
+        (DataSource(key="mnist-10k"), None, []),
+        (DataSource(key="mnist-10k"), "/new", [("/new", "folder")]),
+    ],
+)
+def test_finding_again(
+    calls: list[tuple[str, str]], source: DataSource, folder: str | None, expected: list[tuple[str, str]]
+) -> None:
+    load_source(source, folder)
+    assert calls == expected
+
+
+def test_another_checksum_is_left_to_the_caller() -> None:
+    source = DataSource(key="mnist-10k", checksum="0" * 64)
+    assert load_source(source).source.checksum == load_dataset().source.checksum != source.checksum
+
+
+def test_checksum_is_the_same_for_every_memory_layout() -> None:
+    images = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    labels = np.array([1, 2], dtype=np.int64)
+    expected = checksum_of(images, labels)
+    assert checksum_of(np.asfortranarray(images), labels.astype(">i8")) == expected
+    assert checksum_of(images.reshape(2, 4, 3), labels) != expected
+
+
+def test_importing_it_is_cheap() -> None:
+    code = (
+        "import sys, vaeviewer.backend.data\n"
+        "print([m for m in ('torch', 'torchvision', 'pooch', 'requests', 'PySide6') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

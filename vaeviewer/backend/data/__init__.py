@@ -1,0 +1,116 @@
+"""The front door to data sets: what there is, and loading it by its key.
+
+Importing this loads neither torch nor torchvision, so a form can list the data sets before they are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vaeviewer.backend.data.base import DataSource, ImageDataset
+from vaeviewer.backend.data.bundled import load_bundled
+from vaeviewer.backend.data.download import Cancelled, fetch
+from vaeviewer.backend.data.folder import load_folder
+from vaeviewer.errors import DataError
+
+__all__ = [
+    "CATALOG",
+    "Cancelled",
+    "CatalogEntry",
+    "DataSource",
+    "ImageDataset",
+    "load_dataset",
+    "load_source",
+]
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """One choice in the list of data sets.
+
+    Attributes:
+        key: What settings, run folders and the command line call it.
+        title: What a user sees.
+        note: One sentence about it.
+        downloadable: Whether loading it may need the network.
+    """
+
+    key: str
+    title: str
+    note: str
+    downloadable: bool
+
+
+CATALOG: tuple[CatalogEntry, ...] = (
+    CatalogEntry("mnist-10k", "MNIST 10k", "10,000 handwritten digits that come with the program.", False),
+    CatalogEntry("mnist", "MNIST", "70,000 handwritten digits, fetched once (12 MB).", True),
+    CatalogEntry("fashion-mnist", "Fashion-MNIST", "70,000 pieces of clothing, fetched once (31 MB).", True),
+    CatalogEntry("folder", "Folder…", "Your own images, in MNIST's four idx files.", False),
+)
+
+
+def load_dataset(
+    key: str = "mnist-10k",
+    folder: Path | str | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> ImageDataset:
+    """Load a data set. May take seconds and use the network; call it on a worker.
+
+    Args:
+        key: A key of :data:`CATALOG`.
+        folder: Where the files are. ``folder`` needs it; with ``mnist`` and ``fashion-mnist`` it replaces
+            the download; ``mnist-10k`` is bundled and takes none.
+        progress: Called with the bytes done and in total while fetching, on this thread.
+        cancelled: Asked often while fetching.
+
+    Raises:
+        Cancelled: ``cancelled`` said so.
+        DataError: There is no such data set, or it cannot be fetched or read.
+    """
+    if key not in (entry.key for entry in CATALOG):
+        keys = ", ".join(entry.key for entry in CATALOG)
+        raise DataError(f"There is no data set {key!r}; choose one of {keys}.")
+    if key == "mnist-10k":
+        if folder is not None:
+            raise DataError(
+                f"mnist-10k is bundled and not read from {folder}; choose the data set folder instead."
+            )
+        return load_bundled()
+    if folder is not None:
+        return load_folder(Path(folder), key)
+    if key == "folder":
+        raise DataError("No folder was named; choose the folder that holds the images.")
+    fetched = load_folder(fetch(key, progress=progress, cancelled=cancelled), key)
+    # Without a path, so that a run moved to another machine finds the data there.
+    return replace(fetched, source=fetched.source.model_copy(update={"path": None}))
+
+
+def load_source(
+    source: DataSource,
+    folder: Path | str | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> ImageDataset:
+    """Find again the data that a run names.
+
+    The pixels may have changed since: compare the result's ``source.checksum`` with ``source.checksum``.
+
+    Args:
+        source: What the run folder says.
+        folder: Read from here instead of where ``source`` points, for data that moved.
+        progress: As for :func:`load_dataset`.
+        cancelled: As for :func:`load_dataset`.
+
+    Raises:
+        Cancelled: ``cancelled`` said so.
+        DataError: The data are no longer there, or cannot be fetched or read.
+    """
+    if folder is None:
+        folder = source.path
+    key = "folder" if source.key == "mnist-10k" and folder is not None else source.key
+    return load_dataset(key, folder, progress=progress, cancelled=cancelled)

@@ -1,0 +1,262 @@
+"""What a run folder holds, and reading it.
+
+    RUN/manifest.json                         settings, data, timeline, newest checkpoint and the one before
+    RUN/step-00000703.weights.safetensors     the Snapshot's weights
+    RUN/step-00000703.training.safetensors    optimizer and generator states
+    RUN/step-00000703.metrics.safetensors     the history up to that step
+    RUN/log.txt                               what happened and when, in words
+    RUN/.lock                                 locked by whoever trains the run
+
+``run_saving.py`` writes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaeviewer.backend.config import Settings
+from vaeviewer.backend.models.shapes import expected_weights
+from vaeviewer.backend.runs import atomic_files
+from vaeviewer.backend.runs.lock import LOCK
+from vaeviewer.backend.runs.log import LOG
+from vaeviewer.backend.runs.manifest import (
+    Change,
+    CheckpointEntry,
+    DataDescription,
+    FileEntry,
+    HeldOut,
+    Manifest,
+    parse_manifest,
+)
+from vaeviewer.backend.runs.tensor_files import check_arrays, unpack
+from vaeviewer.backend.snapshot import Checkpoint, Snapshot, TrainingState
+from vaeviewer.backend.training.history import COLUMNS, History, MetricsView, check_views
+from vaeviewer.errors import RunFolderError
+from vaeviewer.limits import (
+    MAX_MANIFEST_BYTES,
+    MAX_METRICS_FILE_BYTES,
+    MAX_TENSOR_FILE_BYTES,
+    MAX_TENSOR_HEADER_BYTES,
+)
+
+__all__ = ["Change", "DataDescription", "HeldOut", "Run", "load_run", "prepare_folder", "read_manifest"]
+
+MANIFEST = "manifest.json"
+TABLES = ("training", "held_out")
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a run folder holds.
+
+    Attributes:
+        folder: Where it is.
+        settings: The settings it began with.
+        data: What it was trained on.
+        checkpoint: Where training was. Its posterior table is not stored: ``None`` after loading.
+        history: Metrics; a save keeps the rows up to the checkpoint's step.
+        timeline: Settings changed on the way, oldest first.
+        held_out: Figures of the newest evaluation, or ``None``.
+        device: What it was computed on, in words.
+        threads: Processor threads that training used.
+        notes: Sentences for the user about how loading went; not stored.
+        saved: When it was saved, UTC; ``None`` before. Not read by a save.
+        in_training: Whether it was being trained when it was saved.
+    """
+
+    folder: Path
+    settings: Settings
+    data: DataDescription
+    checkpoint: Checkpoint
+    history: History
+    timeline: tuple[Change, ...] = ()
+    held_out: HeldOut | None = None
+    device: str = ""
+    threads: int = 0
+    notes: tuple[str, ...] = ()
+    saved: datetime | None = None
+    in_training: bool = False
+
+
+def prepare_folder(path: Path | str) -> Path:
+    """Make an empty folder for a new run, with its parents, or accept one that is there and empty.
+
+    A lock and a log alone, left by a run that ended before its first save, count as empty.
+
+    Returns:
+        Its absolute path.
+
+    Raises:
+        RunFolderError: It is not empty, a file is in its way, or nothing can be written there.
+    """
+    folder = Path(path).absolute()
+    try:
+        atomic_files.make_folder(folder)
+        if set(atomic_files.listing(folder)) - {LOCK, LOG}:
+            raise RunFolderError(f"{folder} is not empty; choose another folder.")
+        probe = folder / ".vaeviewer.tmp"
+        atomic_files.close(atomic_files.create(probe))
+        atomic_files.remove(probe)
+    except FileExistsError:
+        raise RunFolderError(f"{folder} is a file, not a folder; choose another folder.") from None
+    except (OSError, ValueError) as error:
+        raise RunFolderError(
+            f"{folder} cannot be written ({atomic_files.reason(error)}); choose another folder."
+        ) from error
+    return folder
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What a run folder says of itself, without the files that its manifest names.
+
+    Raises:
+        RunFolderError: The folder holds no manifest, or one that cannot be used.
+    """
+    try:
+        return parse_manifest(atomic_files.read(folder / MANIFEST, MAX_MANIFEST_BYTES))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunFolderError(
+            f"{folder} is not a run folder: it has no {MANIFEST}; choose one that vaeviewer saved."
+        ) from None
+    except (OSError, MemoryError, ValueError) as error:
+        raise RunFolderError(f"{folder / MANIFEST} cannot be read: {atomic_files.reason(error)}.") from error
+
+
+def load_run(path: Path | str) -> Run:
+    """Read a run; where its newest checkpoint is damaged, the one before, saying so in ``notes``.
+
+    Raises:
+        RunFolderError: The folder holds no run, or none of its checkpoints is whole.
+    """
+    folder = Path(path).absolute()
+    manifest = read_manifest(folder)
+    first_problem = ""
+    for entry in manifest.checkpoints:
+        try:
+            return _run(folder, manifest, entry, first_problem)
+        except RunFolderError as error:
+            first_problem = first_problem or str(error)  # not the error: it would hold what was read
+    raise RunFolderError(first_problem)
+
+
+def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem: str) -> Run:
+    settings, image_shape, files = manifest.settings, manifest.data.image_shape, entry.files
+    shapes = expected_weights(settings.model, image_shape)
+    weights_limit = 4 * sum(map(prod, shapes.values())) + MAX_TENSOR_HEADER_BYTES + 8
+    with _naming(folder, files.weights):
+        weights = _read(folder, files.weights, weights_limit)
+        check_arrays(weights, shapes)
+        snapshot = Snapshot(
+            entry.step,
+            entry.epoch,
+            settings.model,
+            image_shape,
+            {name: weights[name] for name in shapes},
+            protocol=settings.train.protocol,
+        )
+        _check_computes(snapshot)
+    with _naming(folder, files.metrics):
+        history = unpacked_history(_read(folder, files.metrics, MAX_METRICS_FILE_BYTES), entry.step)
+    with _naming(folder, files.training):
+        training = _read(folder, files.training, MAX_TENSOR_FILE_BYTES)
+    return Run(
+        folder=folder,
+        settings=settings,
+        data=manifest.data,
+        checkpoint=Checkpoint(snapshot, TrainingState(training, entry.training_values)),
+        history=history,
+        # Of the checkpoint before, only what had happened by then.
+        timeline=tuple(change for change in manifest.timeline if change.step <= entry.step),
+        held_out=entry.held_out,
+        device=manifest.device,
+        threads=manifest.threads,
+        notes=(f"{newer_problem} Step {entry.step:,}, saved before, was opened.",) if newer_problem else (),
+        saved=manifest.saved,
+        in_training=manifest.in_training,
+    )
+
+
+def _check_computes(snapshot: Snapshot) -> None:
+    """Refuse weights that are finite but so large that what they compute is not.
+
+    Raises:
+        ValueError: An image at the origin, at (1, 1, …), or the posterior of a black or a white image is not finite.
+    """
+    two = np.array([0.0, 1.0])
+    with np.errstate(all="ignore"):
+        images = snapshot.decode(np.outer(two, np.ones(snapshot.model.latent_dim)))
+        posterior = snapshot.encode(np.outer(two, np.ones(images[0].size)))
+    if not all(np.isfinite(array).all() for array in (images, *posterior)):
+        raise ValueError("its weights are too large to compute with")
+
+
+@contextmanager
+def _naming(folder: Path, file: FileEntry) -> Iterator[None]:
+    """Turn whatever is wrong with a file into one sentence that names it."""
+    path = folder / file.name
+    try:
+        yield
+    except FileNotFoundError:
+        raise RunFolderError(f"{path} is missing.") from None
+    except (OSError, MemoryError, ValueError) as error:
+        raise RunFolderError(f"{path} cannot be used: {atomic_files.reason(error)}.") from None
+
+
+def _read(folder: Path, file: FileEntry, limit: int) -> dict[str, NDArray[Any]]:
+    """The arrays of a file, after its length and checksum were found as the manifest declares them."""
+    if file.size > limit:
+        raise ValueError(f"the manifest declares {file.size:,} bytes, more than the {limit:,} it may hold")
+    return unpack(as_declared(folder, file))
+
+
+def as_declared(folder: Path, file: FileEntry) -> bytes:
+    """The bytes of a file whose length and checksum are as the manifest declares them.
+
+    Raises:
+        ValueError: They are not.
+        OSError: It is missing, no plain file, or cannot be read.
+        MemoryError: There is not memory enough for it.
+    """
+    data = atomic_files.read(folder / file.name, file.size)
+    if len(data) != file.size:
+        raise ValueError(f"it holds {len(data):,} bytes, but the manifest declares {file.size:,}")
+    if hashlib.sha256(data).hexdigest() != file.sha256:
+        raise ValueError("its checksum is not the one in the manifest")
+    return data
+
+
+def unpacked_history(columns: Mapping[str, NDArray[Any]], step: int) -> History:
+    """The history that a metrics file's columns hold, of a checkpoint at ``step``.
+
+    Raises:
+        ValueError: As :func:`metrics_views`.
+    """
+    return History.from_views(*metrics_views(columns, step))
+
+
+def metrics_views(columns: Mapping[str, NDArray[Any]], step: int) -> tuple[MetricsView, MetricsView]:
+    """The columns of a metrics file, of a checkpoint at ``step``, as the two tables of a history.
+
+    Raises:
+        ValueError: They are not the columns of a history, or it goes on after the step.
+    """
+    expected = {
+        f"{table}.{name}": "int32" if name == "step" else "float32" for table in TABLES for name in COLUMNS
+    }
+    if {name: column.dtype.name for name, column in columns.items()} != expected:
+        raise ValueError("it does not hold the columns of a history")
+    training, held_out = (MetricsView(*(columns[f"{table}.{name}"] for name in COLUMNS)) for table in TABLES)
+    check_views(training, held_out)
+    if any(len(view.until(step)) < len(view) for view in (training, held_out)):
+        raise ValueError("its history goes on after the checkpoint's step")
+    return training, held_out

@@ -1,0 +1,126 @@
+"""The runs below a folder, newest first, from their manifests alone: for "Open recent" and for recovery."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+from vaeviewer.backend.runs.folder import MANIFEST, read_manifest
+from vaeviewer.backend.runs.lock import in_use
+from vaeviewer.backend.runs.log import last_sign_of_life
+from vaeviewer.backend.runs.manifest import Manifest
+from vaeviewer.errors import RunFolderError
+from vaeviewer.limits import MAX_LISTED_FOLDERS, MAX_LISTED_RUNS
+
+LONG_AFTER = timedelta(minutes=1)
+"""A manifest this much newer than its checkpoint was not written with it."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run folder says of its newest checkpoint; its files were not read.
+
+    Attributes:
+        folder: Where the run is.
+        data: What it was trained on, in words.
+        saved: When it was saved.
+        step: Gradient steps taken.
+        epoch: Passes over the images, fractional.
+        planned_epochs: Epochs it is to have.
+        latent_dim: Dimensions of its latent space; the window shows those with 2.
+        held_out_elbo: The newest held-out ELBO, nats per image, or ``None`` before the first.
+        in_training: Whether it was being trained when it was saved.
+        in_use: Whether a window or a command has it open now.
+        lost_s: Seconds of training after that save, or after training began again from it, that are lost, as far as
+            the log shows; 0 for a clean end.
+    """
+
+    folder: Path
+    data: str
+    saved: datetime
+    step: int
+    epoch: float
+    planned_epochs: int
+    latent_dim: int
+    held_out_elbo: float | None
+    in_training: bool
+    in_use: bool
+    lost_s: float
+
+    @property
+    def name(self) -> str:
+        """What a user calls it: the folder's name."""
+        return self.folder.name
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it did not end cleanly: whoever trained it is gone without having said so."""
+        return self.in_training and not self.in_use
+
+
+def list_runs(parent: Path, most: int = MAX_LISTED_RUNS) -> list[RunSummary]:
+    """The runs in the folders directly below ``parent``, the newest first.
+
+    What is no run folder, or a damaged one, is left out. Looks at 2,000 folders and reads ``most`` manifests.
+    """
+    dated = sorted(islice(_manifest_times(parent), MAX_LISTED_FOLDERS), reverse=True)
+    summaries = []
+    for _, folder in dated[:most]:
+        with suppress(RunFolderError):
+            summaries.append(summary_of(folder))
+    return sorted(summaries, key=lambda summary: summary.saved, reverse=True)
+
+
+def summary_of(folder: Path) -> RunSummary:
+    """What the run in ``folder`` says of itself.
+
+    Raises:
+        RunFolderError: The folder holds no run, or its manifest cannot be used.
+    """
+    manifest = read_manifest(folder)
+    newest = manifest.checkpoints[0]
+    planned = newest.training_values.get("planned_epochs")
+    alive = last_sign_of_life(folder)
+    used = in_use(folder)
+    lost = manifest.in_training and not used and alive is not None
+    return RunSummary(
+        folder=folder,
+        data=manifest.data.name,
+        saved=manifest.saved,
+        step=newest.step,
+        epoch=newest.epoch,
+        planned_epochs=planned if isinstance(planned, int) else manifest.settings.train.epochs,
+        latent_dim=manifest.settings.model.latent_dim,
+        held_out_elbo=newest.held_out.elbo if newest.held_out else None,
+        in_training=manifest.in_training,
+        in_use=used,
+        lost_s=max(0.0, (alive - _trained_since(folder, manifest)).total_seconds())
+        if lost and alive
+        else 0.0,
+    )
+
+
+def _trained_since(folder: Path, manifest: Manifest) -> datetime:
+    """From when on training is not in the newest checkpoint.
+
+    That is when it was saved, unless training began again from it much later, which writes the manifest anew.
+    """
+    try:
+        written = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC)
+    except (OSError, OverflowError, ValueError):
+        return manifest.saved
+    return written if written - manifest.saved > LONG_AFTER else manifest.saved
+
+
+def _manifest_times(parent: Path) -> Iterator[tuple[int, Path]]:
+    """When each folder's manifest was written, and the folder."""
+    with suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            with suppress(OSError, ValueError):
+                folder = Path(entry.path)
+                yield (folder / MANIFEST).stat(follow_symlinks=False).st_mtime_ns, folder

@@ -1,0 +1,131 @@
+"""Between a trainer and its run folder: save, open again, carry weights over to other data."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from vaeviewer.backend.config import updated
+from vaeviewer.backend.data import load_source
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.runs.copying import copy_of_run
+from vaeviewer.backend.runs.folder import Run, load_run
+from vaeviewer.backend.runs.saving import save_run
+from vaeviewer.backend.snapshot import Checkpoint, TrainingState
+from vaeviewer.backend.training.history import History
+from vaeviewer.backend.training.trainer import NonFiniteError, Trainer
+from vaeviewer.errors import DataError, RunFolderError, SettingsError
+
+log = logging.getLogger(__name__)
+
+
+def save(trainer: Trainer, folder: Path) -> None:
+    """Write the trainer's run to ``folder``.
+
+    Raises:
+        RunFolderError: It could not be written; what was there before is untouched.
+    """
+    save_run(copy_of_run(trainer, folder))
+
+
+def find_data(run: Run, folder: Path | None = None) -> ImageDataset:
+    """The data a run names, or those in ``folder``, checked to fit the run's model.
+
+    Raises:
+        DataError: The data are missing, or have images of another size.
+    """
+    dataset = load_source(run.data.source, folder)
+    if dataset.image_shape != tuple(run.data.image_shape):
+        (h, w), (rh, rw) = dataset.image_shape, run.data.image_shape
+        raise DataError(
+            f"{dataset.name} has images of {h}×{w} pixels, but {run.folder} was trained on {rh}×{rw}."
+        )
+    return dataset
+
+
+def open_run(
+    folder: Path,
+    *,
+    data: Path | None = None,
+    device: str | None = None,
+    tell: Callable[[str], object] = log.warning,
+) -> Trainer:
+    """A trainer that goes on where the run in ``folder`` was saved.
+
+    Args:
+        folder: The run folder.
+        data: A folder that holds the data, where the run's own note of it no longer holds.
+        device: ``auto`` … ``mps`` instead of the run's own setting.
+        tell: Called with each of the run's notes, sentences for the user, once it is open.
+
+    Raises:
+        RunFolderError: The folder holds no usable run.
+        DataError: The data cannot be found again, or have another number of images.
+        SettingsError: The device cannot be used.
+    """
+    run = load_run(folder)
+    dataset = find_data(run, data)
+    if len(dataset.train_images) != run.data.train_count:
+        raise DataError(
+            f"{dataset.name} has {len(dataset.train_images):,} images to train on, but {run.folder} was trained "
+            f"on {run.data.train_count:,}; name the folder of its own data."
+        )
+    trainer = trainer_of(run, dataset, device)
+    for note in run.notes:
+        tell(note)
+    return trainer
+
+
+def trainer_of(run: Run, dataset: ImageDataset, device: str | None = None) -> Trainer:
+    """A trainer in the run's state, on ``dataset``.
+
+    Raises:
+        RunFolderError: The run's training state is none that training could go on from.
+        SettingsError: The device cannot be used.
+    """
+    settings = run.settings
+    if device is not None:
+        train = settings.train.model_copy(update={"device": device})
+        settings = settings.model_copy(update={"train": train})
+    trainer = Trainer(dataset, settings)
+    try:
+        trainer.restore(run.checkpoint, run.history, list(run.timeline), run.held_out)
+    except NonFiniteError:
+        raise RunFolderError(f"{run.folder} holds weights too large to compute with.") from None
+    except (ValueError, SettingsError) as error:
+        reason = str(error).removesuffix(".")
+        raise RunFolderError(f"{run.folder} holds a training state that cannot be used: {reason}.") from None
+    return trainer
+
+
+def moved_to(trainer: Trainer, dataset: ImageDataset) -> Trainer:
+    """A trainer with the same weights and optimizer on other data of the same image size.
+
+    Raises:
+        DataError: The images are of another size.
+    """
+    if dataset.image_shape != trainer.dataset.image_shape:
+        (h, w), (th, tw) = dataset.image_shape, trainer.dataset.image_shape
+        raise DataError(f"{dataset.name} has images of {h}×{w} pixels, but the model draws {th}×{tw}.")
+    moved = Trainer(dataset, trainer.initial_settings)
+    checkpoint = trainer.checkpoint()
+    epoch = math.ceil(trainer.epoch)
+    # A trained model has come to its end with the other images; one that was not trained has all before it.
+    planned = epoch or trainer.planned_epochs
+    values = {**checkpoint.training.values, "epoch": epoch, "image": 0, "planned_epochs": planned}
+    batch_size = min(trainer.settings.train.batch_size, len(dataset.train_images))
+    state = TrainingState(checkpoint.training.tensors, {**values, "batch_size": batch_size})
+    # Figures of other images are not drawn against the new ones: the history starts anew.
+    moved.restore(Checkpoint(checkpoint.snapshot, state), History.empty(), list(trainer.timeline))
+    return moved
+
+
+def moved_to_cpu(trainer: Trainer) -> Trainer:
+    """A trainer on the CPU in the last good state of another, whose device may be lost: it is not touched."""
+    trainer.drop_after_good_state()
+    moved = Trainer(trainer.dataset, updated(trainer.initial_settings, device="cpu"))
+    moved.restore(trainer.good_checkpoint, trainer.history, trainer.timeline, trainer.held_out)
+    moved.planned_epochs = trainer.planned_epochs
+    return moved

@@ -1,0 +1,233 @@
+"""Saves runs into their folders: immutable files first, then one manifest with checksums, replaced atomically.
+
+A save that raises has changed nothing: the manifest and every file it names are as they were. A file that a
+manifest names is never written again; a second save of one step takes other names (``step-00000703-2…``).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from vaeviewer import __version__
+from vaeviewer.backend.models.shapes import expected_weights
+from vaeviewer.backend.runs import atomic_files
+from vaeviewer.backend.runs.folder import (
+    MANIFEST,
+    TABLES,
+    Run,
+    as_declared,
+    metrics_views,
+    read_manifest,
+)
+from vaeviewer.backend.runs.log import LOG
+from vaeviewer.backend.runs.manifest import (
+    FILE_NAME,
+    FORMAT,
+    CheckpointEntry,
+    FileEntry,
+    Manifest,
+    NewerFormatError,
+    manifest_bytes,
+    parse_manifest,
+)
+from vaeviewer.backend.runs.tensor_files import check_arrays, pack
+from vaeviewer.backend.training.history import COLUMNS, MetricsView
+from vaeviewer.errors import RunFolderError
+from vaeviewer.limits import MAX_MANIFEST_BYTES, MAX_METRICS_FILE_BYTES, MAX_TENSOR_FILE_BYTES
+
+_OURS = re.compile(FILE_NAME)
+_OUR_TEMPORARY = re.compile(rf"^\.({FILE_NAME.strip('^$')}|{re.escape(MANIFEST)}|{re.escape(LOG)})\.tmp$")
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def save_run(run: Run) -> None:
+    """Save a run into its folder, new or as an update. Keeps the newest whole checkpoint saved before; others go.
+
+    Raises:
+        RunFolderError: It could not be saved; what the folder held is untouched.
+    """
+    try:
+        _save(run)
+    except (OSError, MemoryError, ValueError) as error:
+        raise RunFolderError(
+            f"{run.folder}: the run was not saved: {atomic_files.reason(error)}; {_remedy(error)}."
+        ) from error
+
+
+def mark_in_training(folder: Path, in_training: bool) -> None:
+    """Note in the manifest whether the run is being trained now, and change nothing else.
+
+    Raises:
+        RunFolderError: The folder holds no run, or cannot be written.
+    """
+    manifest = read_manifest(folder)
+    if manifest.in_training == in_training:
+        return
+    changed = manifest.model_copy(update={"format": FORMAT, "in_training": in_training})
+    try:
+        atomic_files.write_whole(folder / MANIFEST, manifest_bytes(changed.model_dump(mode="json")))
+        atomic_files.sync_folder(folder)
+    except (OSError, MemoryError, ValueError) as error:
+        raise RunFolderError(
+            f"{folder}: the run was not saved: {atomic_files.reason(error)}; {_remedy(error)}."
+        ) from error
+
+
+def _save(run: Run) -> None:
+    folder, snapshot = run.folder, run.checkpoint.snapshot
+    contents = _packed(run)
+    atomic_files.make_folder(folder)
+    there = set(atomic_files.listing(folder))
+    old = _manifest_before(folder) if MANIFEST in there else None
+    if old and (old.settings.model, old.data.image_shape) != (run.settings.model, run.data.image_shape):
+        raise ValueError("the folder holds a run of another model")
+
+    stem = _unused_stem(snapshot.step, there)
+    files = {kind: _file_entry(f"{stem}.{kind}.safetensors", data) for kind, data in contents.items()}
+    previous = _newest_whole(folder, old.checkpoints) if old else ()
+    now = datetime.now(UTC)
+    manifest = manifest_bytes(
+        {
+            "format": FORMAT,
+            "program": f"vaeviewer {__version__}",
+            "created": (old.created if old else now).isoformat(timespec="seconds"),
+            "saved": now.isoformat(timespec="milliseconds"),
+            "in_training": run.in_training,
+            "settings": run.settings,
+            "data": run.data,
+            "device": run.device,
+            "threads": run.threads,
+            "timeline": [change for change in run.timeline if change.step <= snapshot.step],
+            "checkpoints": [
+                {
+                    "step": snapshot.step,
+                    "epoch": snapshot.epoch,
+                    "held_out": run.held_out,
+                    "training_values": dict(run.checkpoint.training.values),
+                    "files": files,
+                },
+                *previous,
+            ],
+        }
+    )
+    try:
+        for kind, data in contents.items():
+            atomic_files.write_whole(folder / files[kind].name, data)
+        atomic_files.sync_folder(folder)  # before the manifest names them
+        atomic_files.write_whole(folder / MANIFEST, manifest)
+    except BaseException:
+        _withdraw(folder, manifest, [file.name for file in files.values()])
+        raise
+    try:
+        atomic_files.sync_folder(folder)
+    except OSError:
+        return  # the manifest before may come back after a power cut: the files it names stay
+    if old:  # what no manifest ever named is not ours to judge
+        _tidy(folder, there, {file.name for file in files.values()}.union(*(p.files.names for p in previous)))
+
+
+def _remedy(error: OSError | MemoryError | ValueError) -> str:
+    """What the user can do about a save that failed."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return "free some space on that disk, or save it in another folder"
+    return "save it in another folder"
+
+
+def _packed(run: Run) -> dict[str, bytes]:
+    """The bytes of a checkpoint's files by kind, refused here if they could not be read again."""
+    settings, snapshot, training = run.settings, run.checkpoint.snapshot, run.checkpoint.training
+    if (snapshot.model, snapshot.image_shape) != (settings.model, run.data.image_shape):
+        raise ValueError("the checkpoint is of another model than the settings")
+    check_arrays(snapshot.weights, expected_weights(snapshot.model, snapshot.image_shape))
+    metrics: dict[str, NDArray[Any]] = {}
+    for table in TABLES:
+        view: MetricsView = getattr(run.history, table).view().until(snapshot.step)
+        metrics |= {f"{table}.{column}": getattr(view, column) for column in COLUMNS}
+    metrics_views(metrics, snapshot.step)
+    contents = {
+        "weights": pack(snapshot.weights),
+        "training": pack(training.tensors),
+        "metrics": pack(metrics),
+    }
+    for kind, data in contents.items():
+        limit = MAX_METRICS_FILE_BYTES if kind == "metrics" else MAX_TENSOR_FILE_BYTES
+        if len(data) > limit:
+            raise ValueError(f"its {kind} take {len(data):,} bytes, more than the {limit:,} a file may hold")
+    return contents
+
+
+def _manifest_before(folder: Path) -> Manifest | None:
+    """The manifest to be replaced, or ``None`` where it is damaged and so names nothing to keep."""
+    try:
+        return parse_manifest(atomic_files.read(folder / MANIFEST, MAX_MANIFEST_BYTES))
+    except NewerFormatError:
+        raise ValueError("the folder holds a run of a newer vaeviewer") from None
+    except ValueError:
+        return None
+
+
+def _newest_whole(folder: Path, entries: tuple[CheckpointEntry, ...]) -> tuple[CheckpointEntry, ...]:
+    """The newest checkpoint whose files are as the manifest declares them; the newest of all where none is."""
+    for entry in entries:
+        files = entry.files
+        if all(_is_whole(folder, file) for file in (files.weights, files.training, files.metrics)):
+            return (entry,)
+    return entries[:1]
+
+
+def _is_whole(folder: Path, file: FileEntry) -> bool:
+    """Whether a file is as declared, as far as anybody knows: one that cannot be read just now may be."""
+    try:
+        as_declared(folder, file)
+    except (FileNotFoundError, ValueError):
+        return False
+    except OSError as error:
+        return error.errno is not None  # without a number it is our own: a link, or longer than declared
+    except MemoryError:
+        return True
+    return True
+
+
+def _unused_stem(step: int, names: Iterable[str]) -> str:
+    stem = f"step-{step:08d}"
+    taken = {name.lstrip(".").partition(".")[0] for name in names}
+    number = 1
+    while (numbered := stem if number == 1 else f"{stem}-{number}") in taken:
+        number += 1
+    return numbered
+
+
+def _file_entry(name: str, data: bytes) -> FileEntry:
+    return FileEntry(name=name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def _withdraw(folder: Path, manifest: bytes, names: Iterable[str]) -> None:
+    """Remove a failed save's files, unless its manifest got its name before the failure."""
+    try:
+        if atomic_files.read(folder / MANIFEST, MAX_MANIFEST_BYTES) == manifest:
+            return
+    except FileNotFoundError:
+        pass
+    except (OSError, MemoryError):
+        return  # nobody knows: the files stay
+    for name in names:
+        with suppress(OSError):
+            atomic_files.remove(folder / name)
+
+
+def _tidy(folder: Path, there: Iterable[str], named: set[str]) -> None:
+    """Remove older checkpoints' files and what crashed saves left; what cannot go waits for the next save."""
+    for name in there:
+        if (_OURS.match(name) and name not in named) or _OUR_TEMPORARY.match(name):
+            with suppress(OSError):
+                atomic_files.remove(folder / name)

@@ -1,0 +1,111 @@
+"""Threads that go through programs together with the thread that calls them."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from vaeviewer.backend.affinity import any_core, core_each, give_way, is_kept
+from vaeviewer.backend.training.engines.fused import layout
+
+HELPER = "training helper"
+"""What its threads are called, with a number."""
+
+_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+"""Of machine code. Python's lock is given back while it runs."""
+
+
+class Team:
+    """The thread that makes it, and helpers that sleep while there is nothing to do; ``stages`` has their rules.
+
+    torch's own threads each take an equal part of every operation, so that whatever keeps one of them from running for
+    a moment, such as a window that draws, holds up all of them.
+
+    Args:
+        kernels: Addresses of machine code by name.
+        threads: How many there are, the calling one included.
+    """
+
+    def __init__(self, kernels: Mapping[str, int], threads: int) -> None:
+        self._run = _FUNCTION(kernels["run"])
+        words = _lines(layout.MEMBERS + layout.MEMBER_BYTES * threads)
+        nothing = np.zeros(layout.PROGRAM_BYTES // 8, np.int64)
+        # Helpers may look at a program for a moment after it is done, so none is let go before they are.
+        self._kept: list[object] = [words, nothing]
+        self._words, self._address = words, words.ctypes.data
+        words[layout.PROGRAM // 8] = nothing.ctypes.data
+        words[layout.MEMBER_COUNT // 8] = threads
+        self._has_cores = False
+        _introduce(words, 0)
+        serve, begun = _FUNCTION(kernels["serve"]), threading.Barrier(threads)
+        for number in range(1, threads):
+            arguments = (serve, words, number, begun, self._kept)
+            threading.Thread(target=_help, args=arguments, name=f"{HELPER} {number}", daemon=True).start()
+        begun.wait()
+        if is_kept():
+            self.stay_on_cores()
+        # Not at the program's end: no thread may come back to Python then.
+        weakref.finalize(self, _FUNCTION(kernels["dismiss"]), self._address, 0, 0).atexit = False
+
+    def stay_on_cores(self) -> None:
+        """Keep each thread on a core of its own, where there are as many; then they lend them to each other.
+
+        Helpers give way to whatever else wants their core, as they are not missed there.
+        """
+        if self._has_cores:
+            return
+        members = range(int(self._words[layout.MEMBER_COUNT // 8]))
+        threads = [int(self._words[_place(number, layout.THREAD)]) for number in members]
+        for number, core in enumerate(core_each(threads)):
+            cores = np.zeros(layout.CORES_BYTES, np.uint8)
+            cores[core // 8] = 1 << core % 8
+            self._kept.append(cores)
+            self._words[_place(number, layout.CORES)] = cores.ctypes.data
+            self._has_cores = True
+            if number:
+                give_way(threads[number])
+
+    def keep(self, tables: object) -> None:
+        """Never let go what a program to be called consists of."""
+        self._kept.append(tables)
+
+    def __call__(self, program: int, length: int) -> None:
+        """Do so many tasks of the program at an address."""
+        self._run(self._address, program, length)
+
+
+def _help(
+    serve: Callable[[int, int, int], int],
+    words: np.ndarray,
+    number: int,
+    begun: threading.Barrier,
+    _kept: list[object],
+) -> None:
+    import torch
+
+    any_core()  # wherever the calling thread is kept
+    torch.set_num_threads(1)  # in this thread
+    _introduce(words, number)
+    begun.wait()
+    serve(words.ctypes.data, number, 0)
+
+
+def _introduce(words: np.ndarray, number: int) -> None:
+    words[_place(number, layout.THREAD)] = threading.get_native_id()
+    words[_place(number, layout.CLOCK)] = time.pthread_getcpuclockid(threading.get_ident())
+
+
+def _lines(size: int) -> np.ndarray:
+    """Words of so many bytes that begin where a line of the processor's cache does."""
+    words = np.zeros(size // 8 + 7, np.int64)
+    start = -words.ctypes.data // 8 % 8
+    return words[start : start + size // 8]
+
+
+def _place(number: int, what: int) -> int:
+    return (layout.MEMBERS + layout.MEMBER_BYTES * number + what) // 8

@@ -1,0 +1,66 @@
+"""The training loop that the command line and the window share: it asks how far to go on before every step."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from vaeviewer.backend.training.device import use_threads
+from vaeviewer.backend.training.trainer import Trainer
+
+BLOCK_SECONDS = 0.06
+"""Metrics are fetched and checked about this often: snapshots appear between blocks."""
+
+FREELY = sys.maxsize
+"""An answer of ``go_on``: as many steps as there are."""
+
+KEEP_SECONDS = 1.0
+"""How often the good state is kept that a failure returns to."""
+
+
+def train(trainer: Trainer, *, go_on: Callable[[], int], after_block: Callable[[], None]) -> None:
+    """Take steps until the planned epochs are done or ``go_on`` says 0. What it does depends on no clock.
+
+    Args:
+        trainer: The model in training.
+        go_on: How many steps may be taken before it is asked again, some hundredths of a second later at most where
+            steps are faster together. It must be cheap; it may wait, which slows training down.
+        after_block: Called once the metrics of a block are in the history, about every 0.06 s of steps and at
+            the end of each epoch, when the held-out figures are there too.
+
+    Raises:
+        NonFiniteError: A metric became infinite or NaN; the trainer can restore its last good state.
+    """
+    try:
+        _train(trainer, go_on, after_block)
+    finally:
+        use_threads(trainer.threads)  # which steps that have threads of their own change
+
+
+def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[], None]) -> None:
+    block_start = kept = time.perf_counter()
+    step_seconds = 0.0
+    while not trainer.finished and (allowed := go_on()):
+        begin, first = time.perf_counter(), trainer.step_count
+        trainer.step(min(allowed, _fitting(BLOCK_SECONDS - (begin - block_start), step_seconds)))
+        now = time.perf_counter()
+        step_seconds = (now - begin) / (trainer.step_count - first)
+        epoch_done = trainer.at_epoch_start
+        # Few steps more, after many together, would cost a way through Python of their own.
+        time_is_up = now - block_start >= BLOCK_SECONDS - 0.5 * (now - begin)
+        if epoch_done or trainer.block_full or time_is_up:
+            trainer.finish_block()
+            if epoch_done:
+                trainer.evaluate()
+            if now - kept >= KEEP_SECONDS:
+                trainer.keep_good_state()
+                kept = now
+            after_block()
+            block_start = time.perf_counter()
+    trainer.finish_block()
+
+
+def _fitting(seconds: float, step_seconds: float) -> int:
+    """As many steps as end a block about when it is to end, so that it does not last for half as long again."""
+    return max(1, round(seconds / step_seconds)) if step_seconds > 0 else 1

@@ -1,0 +1,83 @@
+"""What a checkpoint says of training is checked here before a trainer goes on from it: names, shapes, bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vaeviewer.backend.config import TrainConfig, problem, shown
+from vaeviewer.backend.runs.manifest import Change, Step
+from vaeviewer.backend.runs.tensor_files import check_arrays
+from vaeviewer.backend.snapshot import Checkpoint
+
+OPTIMIZER = "optimizer."
+"""Prefix of the optimizer's arrays; the generators' begin with ``generator.``."""
+
+PLANNED_EPOCHS = "planned_epochs"
+"""What the timeline calls a change of the planned epochs by training further, which is no setting."""
+
+_NEVER_NEGATIVE = ("step", "exp_avg_sq", "sum")
+"""Arrays of optimizers that count, or sum up squares."""
+
+
+class _Values(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    step: Step
+    epoch: int = Field(ge=0, le=2**31 - 1)
+    image: int = Field(ge=0, le=2**31 - 1)
+    batch_size: int = Field(ge=1, le=65_536)
+    planned_epochs: int = Field(ge=0, le=2**31 - 1)
+    device: Literal["cpu", "cuda", "mps"]
+
+
+def check(
+    checkpoint: Checkpoint,
+    timeline: Iterable[Change],
+    *,
+    optimizer: Mapping[str, tuple[int, ...]],
+    generators: Mapping[str, NDArray[Any]],
+) -> None:
+    """Refuse what a trainer cannot go on from.
+
+    Args:
+        checkpoint: Read from files, its weights found to be the model's.
+        timeline: The changes on the way.
+        optimizer: Shapes of the optimizer's arrays by name, float32.
+        generators: States of fresh generators by name. Another kind of device has others: where the checkpoint
+            is of another one, its generators are not looked at, as they will not be used.
+
+    Raises:
+        ValueError: The text names the value or array and what is wrong with it.
+    """
+    values = checkpoint.training.values
+    try:
+        position = _Values.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"{'.'.join(shown(part) for part in first['loc'])} {problem(first)}") from None
+    if position.step != checkpoint.snapshot.step:
+        raise ValueError(f"its step is {position.step:,}, but the weights' is {checkpoint.snapshot.step:,}")
+    for change in timeline:
+        if change.field not in TrainConfig.model_fields and change.field != PLANNED_EPOCHS:
+            raise ValueError(f"there is no setting named {shown(change.field)} that could have changed")
+    _check_optimizer(checkpoint.training.tensors, optimizer)
+    for name, fresh in generators.items():
+        found = checkpoint.training.tensors.get(name)
+        if found is None:
+            raise ValueError(f"{name} is missing")
+        if found.dtype != fresh.dtype or found.ndim != 1:
+            raise ValueError(f"{name} is {found.dtype.name} {found.shape}, which is no generator's state")
+
+
+def _check_optimizer(tensors: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    found = {name.removeprefix(OPTIMIZER): a for name, a in tensors.items() if name.startswith(OPTIMIZER)}
+    if not found:
+        return  # none: the optimizer begins anew
+    check_arrays(found, shapes)
+    for name in _NEVER_NEGATIVE:
+        if name in found and (found[name] < 0).any():
+            raise ValueError(f"the optimizer's {name} is negative, which training does not lead to")

@@ -1,0 +1,464 @@
+"""The trainer: owns the live weights, the optimizer and the random generators, and takes gradient steps.
+
+Whoever drives it (the command line's loop, a window's training thread) stays on one thread.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vaeviewer.backend.config import LIVE, Settings, TrainConfig, updated
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.data.pixels import pixels, seen_levels
+from vaeviewer.backend.models.vae import VAE
+from vaeviewer.backend.runs.folder import Change, HeldOut
+from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, TrainingState
+from vaeviewer.backend.training import saved_state
+from vaeviewer.backend.training.batches import Batches
+from vaeviewer.backend.training.copies import Copies
+from vaeviewer.backend.training.device import resolve_device, torch_threads, use_threads
+from vaeviewer.backend.training.engines.fused.gradient import StepTerms
+from vaeviewer.backend.training.engines.fused.step import FusedSteps
+from vaeviewer.backend.training.engines.fused.stepper import Stepper
+from vaeviewer.backend.training.evaluation import HeldOutImages
+from vaeviewer.backend.training.history import History
+from vaeviewer.backend.training.randomness import named_generator, named_seed
+from vaeviewer.backend.training.rows import TrainingRows
+from vaeviewer.backend.training.saved_state import OPTIMIZER, PLANNED_EPOCHS
+
+BLOCK_STEPS = 256
+"""Most steps whose metrics wait on the device before they are fetched and checked."""
+
+ENCODE_ROWS = 4096
+"""Images encoded at a time outside the training step."""
+
+MIN_LEARNING_RATE_SHAPE = 0.01
+"""Where the cosine schedule ends, as a fraction of the learning rate."""
+
+
+class NonFiniteError(Exception):
+    """A metric or a weight became infinite or NaN; ``step`` is the first step it was seen at."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"the loss became infinite or undefined at step {step:,}")
+        self.step = step
+
+
+class Trainer:
+    """A model in training.
+
+    Args:
+        dataset: Its training images are copied to the device as one tensor.
+        settings: Validated settings. ``threads`` and ``device`` are applied here.
+
+    Attributes:
+        initial_settings: As the run began; ``timeline`` leads from there to ``settings``, which hold now.
+        history: Every step's terms and the held-out figures. Other threads may read it.
+        timeline: Changes made on the way, oldest first.
+        threads: Processor threads in use.
+        held_out: Figures of the newest evaluation, or ``None`` before the first.
+
+    Raises:
+        SettingsError: The device cannot be used.
+    """
+
+    def __init__(self, dataset: ImageDataset, settings: Settings) -> None:
+        self.dataset = dataset
+        self.initial_settings = self.settings = settings
+        self.threads = use_threads(settings.train.threads)
+        self.device = resolve_device(settings.train.device)
+        self.history = History.empty()
+        self.timeline: list[Change] = []
+        self.held_out: HeldOut | None = None
+        self._held_out_step = -1
+        self._good_held_out: tuple[HeldOut | None, int] = (None, -1)
+        self.planned_epochs = settings.train.epochs
+
+        seed = settings.train.seed
+        height, width = dataset.image_shape
+        self._model = VAE(settings.model, height * width)
+        self._model.initialize(named_generator(seed, "weights"))
+        self._model.to(self.device)
+        # torch.tensor copies, so the data set's read-only arrays stay untouched.
+        images = torch.tensor(dataset.train_images.reshape(-1, height * width), device=self.device)
+        self._rows = TrainingRows(images, settings.model.latent_dim)
+        self._stepper = Stepper(settings, self._model, self.device, self._rows)
+        self._noise = named_generator(seed, "noise", device=self.device)
+        self._binarisation = named_generator(seed, "pixels", device=self.device)
+
+        self._batches = Batches(len(images), settings.train.batch_size, seed, self.device)
+        self._held_out_images: HeldOutImages | None = None
+        self._copies = Copies(self._stepper.copy)
+
+        self._block = torch.zeros(BLOCK_STEPS, 2, device=self.device)
+        self._block_positions: list[tuple[int, float]] = []
+        self.refresh_posterior()
+        self.keep_good_state()
+
+    # Where training is
+
+    @property
+    def step_count(self) -> int:
+        """Gradient steps taken."""
+        return self._batches.step
+
+    @property
+    def mode(self) -> str:
+        """How steps are computed, in words."""
+        return self._stepper.mode
+
+    @property
+    def batch_size(self) -> int:
+        """Images per step: the setting, or all images where there are fewer."""
+        return self._batches.size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in one pass. Images beyond the last whole batch wait for the next epoch's order."""
+        return self._batches.per_epoch
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training images so far, fractional."""
+        return self._batches.epoch
+
+    def steps_until(self, epoch: float) -> int:
+        """Steps from here to an epoch, which may be fractional or infinite."""
+        return self._batches.until(epoch)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the planned epochs are done."""
+        return self._batches.passes >= self.planned_epochs
+
+    @property
+    def held_out_is_current(self) -> bool:
+        """Whether the newest held-out figures are of this step."""
+        return self.held_out is not None and self._held_out_step == self._batches.step
+
+    @property
+    def at_epoch_start(self) -> bool:
+        """Whether the next step begins an epoch."""
+        return self._batches.image == 0
+
+    # Training
+
+    def prepare(self, *, wait: bool) -> None:
+        """Begin to compile what makes steps fast, unless that was done, and perhaps wait for it.
+
+        Training needs neither: it begins at once and becomes fast when it can.
+        """
+        self._stepper.prepare(wait=wait)
+
+    def stay_on_cores(self) -> None:
+        """Keep the threads of training on a core each, where they use all and a window wants some time too."""
+        if self.device.type == "cpu":
+            self._stepper.stay_on_cores()
+
+    def step(self, most: int = 1) -> None:
+        """Take a gradient step on the next batch; its terms wait in the block for :meth:`finish_block`.
+
+        Args:
+            most: Where steps are faster together, take up to so many, but none of the next epoch or block.
+        """
+        fused = self._stepper.fused(self._batches.step, self._batches.size)
+        first = len(self._block_positions)
+        if fused is None:
+            terms = self._plain_step()
+            torch.stack((terms.reconstruction, terms.kl), out=self._block[first])
+            self._advance()
+        else:
+            count = min(most, fused.most, self._batches.left, BLOCK_STEPS - first)
+            self._block[first : first + count] = self._fused_steps(fused, count)
+
+    @property
+    def block_full(self) -> bool:
+        """Whether :meth:`finish_block` must come before the next step."""
+        return len(self._block_positions) >= BLOCK_STEPS
+
+    def finish_block(self) -> None:
+        """Fetch the block's metrics, check them and append them to the history.
+
+        Raises:
+            NonFiniteError: A term is infinite or NaN; the finite steps before it are in the history.
+        """
+        n = len(self._block_positions)
+        if n == 0:
+            return
+        values = self._block[:n].cpu().numpy()  # the one synchronisation per block
+        positions, self._block_positions = self._block_positions, []
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        good = int(bad[0]) if len(bad) else n
+        steps = np.array([step for step, _ in positions[:good]], dtype=np.int32)
+        epochs = np.array([epoch for _, epoch in positions[:good]], dtype=np.float32)
+        self.history.training.append(steps, epochs, values[:good, 0].copy(), values[:good, 1].copy())
+        if good < n:
+            raise NonFiniteError(positions[good][0])
+
+    def learning_rate(self) -> float:
+        """The learning rate of the next step: base × shape(progress)."""
+        config = self.settings.train
+        if config.schedule == "constant":
+            return config.learning_rate
+        progress = min(1.0, self.epoch / self.planned_epochs)
+        shape = 0.5 * (1.0 + math.cos(math.pi * progress))
+        return config.learning_rate * max(MIN_LEARNING_RATE_SHAPE, shape)
+
+    def change(self, field: str, value: Any) -> None:
+        """Change a live setting from the next step on, and note it in the timeline.
+
+        Raises:
+            SettingsError: The value is out of bounds.
+            ValueError: The field may not change during a run.
+        """
+        if TrainConfig.model_fields[field].json_schema_extra != LIVE:
+            raise ValueError(f"{field} cannot change during a run")
+        self.settings = updated(self.settings, **{field: value})
+        if field == "epochs":
+            self.planned_epochs = max(self.settings.train.epochs, math.ceil(self.epoch))
+        self._note_change(field, value)
+
+    def train_further(self) -> None:
+        """Plan as many epochs again as the settings say, from where training is."""
+        self.planned_epochs = math.ceil(self.epoch) + self.settings.train.epochs
+        self._note_change(PLANNED_EPOCHS, self.planned_epochs)
+
+    # Looking at the model
+
+    def evaluate(self, *, record: bool = True) -> HeldOut:
+        """Held-out terms with fixed noise.
+
+        Args:
+            record: Whether they become a row of the history. Not where a run is only interrupted: resumed, it is to
+                have the history of one that never was.
+
+        Raises:
+            NonFiniteError: A term is infinite or NaN.
+        """
+        if self._held_out_images is None:
+            self._held_out_images = HeldOutImages(
+                self.dataset, self.settings.train.protocol, self.settings.model.latent_dim, self.device
+            )
+        with torch_threads(self.threads):
+            found = self._held_out_images.evaluate(self._model)
+        if not math.isfinite(found.elbo):
+            raise NonFiniteError(self._batches.step)
+        self.held_out, self._held_out_step = found, self._batches.step
+        if record:
+            self.history.held_out.append_row(self._batches.step, self.epoch, found.reconstruction, found.kl)
+        return found
+
+    @torch.no_grad()
+    def refresh_posterior(self) -> None:
+        """Encode every training image again, so that all rows of the posterior table are of this step."""
+        with torch_threads(self.threads):
+            for start in range(0, len(self._rows), ENCODE_ROWS):
+                part = slice(start, start + ENCODE_ROWS)
+                x = pixels(self._rows.images[part], self.settings.train.protocol)  # without draws
+                loc, log_variance = self._model.posterior(x)
+                self._rows.loc[part] = loc
+                self._rows.log_variance[part] = log_variance
+        self._rows.steps.fill_(self._batches.step)
+
+    def snapshot(self) -> Snapshot:
+        """A frozen copy of the model now. Call it after :meth:`finish_block`.
+
+        Raises:
+            NonFiniteError: A weight or a posterior is infinite or NaN.
+        """
+        return self._snapshot(self._rows.loc, self._rows.log_variance, self._rows.steps)
+
+    # Keeping and restoring
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything needed to go on from here bit for bit. Call it after :meth:`finish_block`.
+
+        Raises:
+            NonFiniteError: Something in it is infinite or NaN.
+        """
+        return Checkpoint(self.snapshot(), self._training_state())
+
+    def restore(
+        self,
+        checkpoint: Checkpoint,
+        history: History,
+        timeline: list[Change],
+        held_out: HeldOut | None = None,
+    ) -> None:
+        """Go on from a checkpoint of the same settings and data, with its history, timeline and held-out figures.
+
+        Raises:
+            ValueError: The checkpoint or the timeline holds what no trainer can go on from; the text says what.
+            NonFiniteError: The weights are finite but so large that what they compute is not.
+        """
+        same_device = checkpoint.training.values.get("device") == self.device.type
+        generators = self._generator_states() if same_device else {}
+        saved_state.check(
+            checkpoint,
+            timeline,
+            optimizer={name: tuple(array.shape) for name, array in self._stepper.state().items()},
+            generators={name: state.numpy() for name, state in generators.items()},
+        )
+        self.history = history
+        rows = history.held_out.view().step
+        self.held_out, self._held_out_step = held_out, int(rows[-1]) if len(rows) else -1
+        self.timeline = timeline
+        changed = {change.field: change.value for change in timeline if change.field != PLANNED_EPOCHS}
+        self.settings = updated(self.initial_settings, **changed)
+        self._load(checkpoint)
+        self.refresh_posterior()
+        self._good = checkpoint
+        self._good_held_out = self.held_out, self._held_out_step
+        self.snapshot()
+
+    def keep_good_state(self) -> None:
+        """Remember this state as good, in ordinary memory. Call it after :meth:`finish_block` found the block good.
+
+        Raises:
+            NonFiniteError: A weight or the optimizer is infinite or NaN, as the metrics would say a step later.
+        """
+        self._good = Checkpoint(self._snapshot(), self._training_state())
+        self._good_held_out = self.held_out, self._held_out_step
+
+    @property
+    def good_checkpoint(self) -> Checkpoint:
+        """The last good state, without a posterior table. Reading it does not touch the device."""
+        return self._good
+
+    def restore_good_state(self, batch_size: int | None = None) -> int:
+        """Go back to the last good state; returns its step. Rows of the history after it are dropped.
+
+        Settings changed since then stay, as changed from that step on.
+
+        Args:
+            batch_size: Take batches of this many images from there on, and note it in the timeline.
+        """
+        planned = self.planned_epochs
+        self._load(self._good)
+        self.planned_epochs = planned
+        self.drop_after_good_state()
+        if batch_size is not None:
+            self._batches.size = batch_size
+            self.settings = updated(self.settings, batch_size=batch_size)
+            self._note_change("batch_size", batch_size)
+            self.keep_good_state()
+        self.refresh_posterior()
+        return self._batches.step
+
+    def drop_after_good_state(self) -> None:
+        """Forget metrics of later steps than the good state's; changes made since count from its step on."""
+        step = self._good.snapshot.step
+        if self._held_out_step > step:
+            self.held_out, self._held_out_step = self._good_held_out
+        self.history.training.truncate(step)
+        self.history.held_out.truncate(step)
+        self.timeline = [replace(change, step=min(change.step, step)) for change in self.timeline]
+
+    # Inside
+
+    def _note_change(self, field: str, value: Any) -> None:
+        """Add to the timeline; of several changes of a field at one step the last one counts."""
+        change = Change(self._batches.step, field, value)
+        if self.timeline and (self.timeline[-1].step, self.timeline[-1].field) == (change.step, field):
+            self.timeline[-1] = change
+        else:
+            self.timeline.append(change)
+
+    def _plain_step(self) -> StepTerms:
+        config, table = self.settings.train, self._rows
+        rows = self._batches.next()
+        levels = seen_levels(table.images.index_select(0, rows), config.protocol, self._binarisation)
+        shape = config.samples, len(rows), self.settings.model.latent_dim
+        noise = torch.randn(*shape, generator=self._noise, device=self.device)
+        terms = self._stepper.step(levels, noise, config.beta, self.learning_rate())
+        table.loc.index_copy_(0, rows, terms.loc)
+        table.log_variance.index_copy_(0, rows, terms.log_variance)
+        table.steps.index_fill_(0, rows, self._batches.step)
+        return terms
+
+    def _fused_steps(self, fused: FusedSteps, count: int) -> Tensor:
+        config, step = self.settings.train, self._batches.step
+        rows, rates = self._batches.next(count), []
+        for slot, batch in enumerate(rows.view(-1, self._batches.size)):
+            torch.randn(fused.noise.shape[1:], generator=self._noise, out=fused.noise[slot])
+            if fused.levels is not None:
+                images = self._rows.images.index_select(0, batch)
+                fused.levels[slot] = seen_levels(images, config.protocol, self._binarisation)
+            rates.append(self.learning_rate())
+            self._advance()
+        return fused(step, rows, config.beta, rates)
+
+    def _advance(self) -> None:
+        self._batches.advance()
+        self._block_positions.append((self._batches.step, self._batches.epoch))
+
+    def _snapshot(self, *posterior: Tensor) -> Snapshot:
+        flat, *table = self._copied(self._stepper.parameters, *posterior)
+        return Snapshot(
+            step=self._batches.step,
+            epoch=self.epoch,
+            model=self.settings.model,
+            image_shape=self.dataset.image_shape,
+            protocol=self.settings.train.protocol,
+            weights=self._stepper.weights(flat),
+            posterior=PosteriorTable(*table) if table else None,
+        )
+
+    def _copied(self, *tensors: Tensor) -> list[np.ndarray[Any, Any]]:
+        copies = self._copies.of(*tensors)
+        if copies is None:
+            raise NonFiniteError(self._batches.step)
+        return copies
+
+    def _training_state(self) -> TrainingState:
+        live = self._generator_states()
+        live.update({f"{OPTIMIZER}{key}": value for key, value in self._stepper.state().items()})
+        tensors = dict(zip(live, self._copied(*live.values()), strict=True))
+        batches = self._batches
+        values = {
+            "step": batches.step,
+            "epoch": batches.passes,
+            "image": batches.image,
+            "batch_size": batches.size,
+            "planned_epochs": self.planned_epochs,
+            "device": self.device.type,
+        }
+        return TrainingState(tensors, values)
+
+    def _generator_states(self) -> dict[str, Tensor]:
+        return {
+            "generator.noise": self._noise.get_state(),
+            "generator.pixels": self._binarisation.get_state(),
+        }
+
+    @torch.no_grad()
+    def _load(self, checkpoint: Checkpoint) -> None:
+        state = checkpoint.training
+        for name, parameter in self._model.named_parameters():
+            parameter.copy_(torch.tensor(checkpoint.snapshot.weights[name]))
+        found = {
+            key.removeprefix(OPTIMIZER): torch.tensor(value)
+            for key, value in state.tensors.items()
+            if key.startswith(OPTIMIZER)
+        }
+        self._stepper.load_state(found)
+        if state.values["device"] == self.device.type:
+            try:
+                self._noise.set_state(torch.tensor(state.tensors["generator.noise"]))
+                self._binarisation.set_state(torch.tensor(state.tensors["generator.pixels"]))
+            except RuntimeError:  # torch checks the bytes themselves
+                raise ValueError("its generators' states are none") from None
+        else:  # another kind of device has another kind of generator: go on with fresh noise
+            seed, step = self.settings.train.seed, state.values["step"]
+            self._noise.manual_seed(named_seed(seed, "noise", step))
+            self._binarisation.manual_seed(named_seed(seed, "pixels", step))
+        values = state.values
+        self._batches.go_to(values["step"], values["epoch"], values["image"], values["batch_size"])
+        self.planned_epochs = values["planned_epochs"]
+        self._block_positions = []
