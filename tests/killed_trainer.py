@@ -12,6 +12,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import run_folders
+
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.data.base import ImageDataset
@@ -28,7 +30,7 @@ def train(dataset: ImageDataset, settings: Settings, folder: Path, announced: Pa
         trainer = Trainer(dataset, settings)
 
     def save() -> None:
-        restore.save(trainer, folder)
+        run_folders.save(trainer, folder)
         with announced.open("a") as file:
             file.write(f"{trainer.step_count}\n")
 

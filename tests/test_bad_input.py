@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import run_folders
 from bounds import Bounds, size_on_disk
 from mutators import ODD_TEXTS, damage_run, damaged_bytes, damaged_values, odd_value, put_something_else
 
@@ -103,7 +104,7 @@ def save_twice(dataset: ImageDataset, folder: Path, optimizer: str) -> Path:
         trainer.finish_block()
         trainer.change(field, value)
         trainer.evaluate()
-        restore.save(trainer, folder)
+        run_folders.save(trainer, folder)
     return folder
 
 
@@ -120,7 +121,7 @@ def use_run(folder: Path, dataset: ImageDataset) -> None:
     try:
         trainer.step()
         trainer.finish_block()
-        restore.save(trainer, folder)
+        run_folders.save(trainer, folder)
     except NonFiniteError:  # numbers so odd that training fails, which the program says and undoes
         trainer.restore_good_state()
 

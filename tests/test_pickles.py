@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import run_folders
 from mutators import sign_again
 from small_images import write_idx_folder
 
 from vaeviewer.backend.config import Settings, parse_settings, updated
 from vaeviewer.backend.data import load_dataset
-from vaeviewer.backend.runs import restore
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.cli import main
@@ -78,7 +78,7 @@ def test_every_file_of_a_run_folder(suffix: str, tmp_path: Path, mark: Path) -> 
     folder = tmp_path / "run"
     for name in sorted(["manifest.json", "weights", "training", "metrics"]):
         trainer = Trainer(dataset, settings)
-        restore.save(trainer, folder)
+        run_folders.save(trainer, folder)
         bomb = write_bomb(tmp_path / f"bomb{suffix}", mark).read_bytes()
         for path in folder.glob(f"*{name}*"):
             path.write_bytes(bomb)

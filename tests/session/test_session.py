@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import run_folders
 import torch
 from conftest import same_arrays
 from PySide6.QtCore import QThread
@@ -21,7 +22,7 @@ from vaeviewer import paths
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.runs import atomic_files, restore
+from vaeviewer.backend.runs import atomic_files
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.runs.listing import summary_of
 from vaeviewer.backend.runs.lock import in_use
@@ -403,7 +404,7 @@ def test_a_damaged_run_is_opened_at_the_checkpoint_before_and_says_so(
     trainer = Trainer(load_dataset("mnist-10k"), small)
     for _ in range(2):
         trainer.step()
-        restore.save(trainer, tmp_path)
+        run_folders.save(trainer, tmp_path)
     next(tmp_path.glob("step-00000002.weights*")).write_bytes(b"")
     session = Session(small)
     told: list[str] = []

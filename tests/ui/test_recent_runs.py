@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import run_folders
 from PySide6.QtGui import QAction
 from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.runs import restore
 from vaeviewer.backend.runs.lock import RunLock
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.states import Action, State
@@ -31,7 +31,7 @@ def save(digits: ImageDataset, small: Settings) -> Callable[..., Path]:
         trainer = Trainer(digits, updated(small, **changes))
         trainer.step()
         trainer.evaluate()
-        restore.save(trainer, folder)
+        run_folders.save(trainer, folder)
         return folder
 
     return saved

@@ -6,70 +6,23 @@ Imports no torch: the form is on screen before torch is.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
-from pydantic.config import JsonDict
-from pydantic_core import ErrorDetails
+from pydantic import Field, PlainValidator, SerializeAsAny, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
 
+from vaeviewer.backend.models import registry
+from vaeviewer.backend.models.fields import LIVE, FamilyConfig, Group
+from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.errors import SettingsError
 
-HiddenWidth = Annotated[int, Field(ge=1, le=8192)]
-
-LIVE: JsonDict = {"live": True}
-"""Marks a field that may change while training runs."""
+DEFAULT_FAMILY = "vae"
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ModelConfig(_Settings):
-    """What the model is: the shapes of its networks and its likelihood p(x|z)."""
-
-    latent_dim: int = Field(
-        2,
-        ge=1,
-        le=256,
-        title="Latent dimension",
-        description="Number of latent variables z. The plane shows models with two.",
-    )
-    hidden: Annotated[tuple[HiddenWidth, ...], FailFast()] = Field(
-        (512, 256, 128),
-        min_length=1,
-        max_length=8,
-        title="Hidden layers",
-        description="Units in each hidden layer of the inference network, from the image inwards; "
-        "the generative network mirrors them.",
-    )
-    activation: Literal["tanh", "relu", "silu"] = Field(
-        "silu", title="Activation", description="The nonlinearity after each hidden layer."
-    )
-    likelihood: Literal["bernoulli", "gaussian"] = Field(
-        "bernoulli",
-        title="Likelihood",
-        description="p(x|z) of a pixel: Bernoulli with probability sigmoid(f(z)), "
-        "or Gaussian with mean sigmoid(f(z)).",
-    )
-    gaussian_variance: Literal["fixed", "learned"] = Field(
-        "learned",
-        title="Gaussian variance",
-        description="Whether the Gaussian likelihood keeps its variance or learns it, "
-        "one value for all pixels.",
-    )
-    gaussian_scale: float = Field(
-        0.25,
-        ge=0.01,
-        le=10.0,
-        title="Gaussian scale",
-        description="Standard deviation of a pixel under the Gaussian likelihood: fixed, "
-        "or where learning starts.",
-    )
-
-
-class TrainConfig(_Settings):
-    """How the model is trained."""
+class TrainConfig(Group):
+    """How a model is trained, whatever its family."""
 
     epochs: int = Field(
         20,
@@ -99,22 +52,6 @@ class TrainConfig(_Settings):
     optimizer: Literal["adam", "sgd", "adagrad"] = Field(
         "adam", title="Optimizer", description="How gradients change the weights; the paper used Adagrad."
     )
-    beta: float = Field(
-        1.0,
-        ge=0.0,
-        le=1000.0,
-        title="β",
-        description="Weight of the KL term in the training objective: reconstruction − β·KL. "
-        "The ELBO shown is always the true one, with β = 1.",
-        json_schema_extra=LIVE,
-    )
-    samples: int = Field(
-        1,
-        ge=1,
-        le=100,
-        title="Samples per image",
-        description="L: how many z are drawn from q(z|x) per image and step.",
-    )
     protocol: Literal["grey", "dynamic", "threshold"] = Field(
         "grey",
         title="Pixels",
@@ -128,6 +65,11 @@ class TrainConfig(_Settings):
         title="Seed",
         description="Fixes the initial weights, the order of images and all noise.",
     )
+
+
+class ComputeConfig(Group):
+    """What computes, which is no part of what is learned and does not travel to another machine."""
+
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto",
         title="Device",
@@ -140,17 +82,12 @@ class TrainConfig(_Settings):
         description="Of the large matrix products; auto takes bfloat16 where the hardware multiplies it natively. "
         "Weights, sums and the posterior are float32 always.",
     )
-    cuda_graph: Literal["off", "on"] = Field(
-        "off",
-        title="CUDA graph",
-        description="On CUDA with Adam: replay each step as one captured graph, which spares a small network the "
-        "launching of its kernels.",
-    )
-    repeatable: Literal["off", "on"] = Field(
-        "off",
-        title="Repeatable",
-        description="Whether the same settings and seed give the same weights again, bit for bit: the fused step then "
-        "takes over at a fixed step, not as soon as it is compiled.",
+    engine: Literal["auto", "eager", "compiled", "fused"] = Field(
+        "auto",
+        title="Engine",
+        description="How a step is computed: eager is PyTorch as everyone writes it and serves every model; compiled "
+        "is the same through torch.compile; fused is hand-made for the fully connected VAE on a processor. "
+        "auto takes fused where it serves, else eager.",
     )
     threads: int = Field(
         0,
@@ -161,30 +98,82 @@ class TrainConfig(_Settings):
     )
 
 
-class Settings(_Settings):
-    """All settings of a run."""
+def _of_its_family(value: Any) -> FamilyConfig:
+    """The settings of a model, read as its family's own."""
+    if isinstance(value, FamilyConfig):
+        return value
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("model_type", "a model is a group of named values")
+    key = value.get("family", DEFAULT_FAMILY)
+    try:
+        config: type[FamilyConfig] = registry.family(key).Config
+    except (KeyError, TypeError):
+        known = ", ".join(registry.families())
+        raise PydanticCustomError(
+            "told", "{told}", {"told": f"family must be one of {known}, but is {_short(key)}"}
+        ) from None
+    try:
+        return config.model_validate(dict(value))
+    except ValidationError as error:
+        told = describe(error).removesuffix(".")
+        raise PydanticCustomError("told", "{told}", {"told": told}) from None
 
-    model: ModelConfig = ModelConfig()
+
+class Settings(Group):
+    """All settings of a run: what is learned, how, and what computes it.
+
+    Attributes:
+        model: Of the family that its field ``family`` names.
+    """
+
+    model: Annotated[SerializeAsAny[FamilyConfig], PlainValidator(_of_its_family)] = Field(
+        default_factory=lambda: _of_its_family({})
+    )
     train: TrainConfig = TrainConfig()
+    compute: ComputeConfig = ComputeConfig()
+
+    @property
+    def family(self) -> AnyFamily:
+        """The family of the model."""
+        return registry.family(self.model.family)
 
 
-PRESETS: Mapping[str, Settings] = {
-    "default": Settings(),
-    "paper": Settings(
-        model=ModelConfig(hidden=(500,), activation="tanh"),
-        train=TrainConfig(batch_size=100, learning_rate=1e-3, schedule="constant", optimizer="adam"),
-    ),
-}
-"""Named starting points. ``paper`` is one hidden layer of 500 tanh units, batches of 100 and L = 1 as in
-Kingma & Welling (2013), section 5, with Adam for Adagrad."""
+GROUPS = ("model", "train", "compute")
+
+DEFAULT = "default"
+"""Every family's first preset: its settings as they are declared."""
 
 
-def field_label(name: str) -> str:
-    """The label a user sees for the setting ``name`` of either group, such as ``"Batch size"``."""
-    for group in (ModelConfig, TrainConfig):
-        if name in group.model_fields:
-            return group.model_fields[name].title or name
-    return name
+def presets(family: str = DEFAULT_FAMILY) -> Mapping[str, Settings]:
+    """A family's named starting points, ``default`` first."""
+    plain = Settings(model=_of_its_family({"family": family}))
+    named = registry.family(family).presets
+    return {DEFAULT: plain} | {name: updated(plain, **preset.values) for name, preset in named.items()}
+
+
+def fields(settings: Settings) -> Iterator[tuple[str, str, FieldInfo]]:
+    """Each setting that has an editor and a flag: its group, its name and what is declared of it."""
+    for group in GROUPS:
+        for name, info in type(getattr(settings, group)).model_fields.items():
+            if name != "family":
+                yield group, name, info
+
+
+def value_of(settings: Settings, name: str) -> Any:
+    """The value of a setting of any group.
+
+    Raises:
+        KeyError: There is none of that name.
+    """
+    for group in GROUPS:
+        if name in type(getattr(settings, group)).model_fields:
+            return getattr(getattr(settings, group), name)
+    raise KeyError(name)
+
+
+def live_fields(settings: Settings) -> frozenset[str]:
+    """Names of the settings that may change while training runs."""
+    return frozenset(name for _, name, info in fields(settings) if info.json_schema_extra == LIVE)
 
 
 def protocol_text(settings: Settings) -> str:
@@ -193,11 +182,8 @@ def protocol_text(settings: Settings) -> str:
         "grey": "grey levels",
         "dynamic": "dynamically binarised",
         "threshold": "thresholded at one half",
-    }
-    words = pixels[settings.train.protocol]
-    if settings.model.likelihood == "gaussian":
-        return f"{words}, Gaussian density"
-    return f"{words} as Bernoulli probabilities" if settings.train.protocol == "grey" else words
+    }[settings.train.protocol]
+    return settings.family.protocol(settings.model, pixels)
 
 
 def parse_settings(values: Mapping[str, Any]) -> Settings:
@@ -213,26 +199,44 @@ def parse_settings(values: Mapping[str, Any]) -> Settings:
 
 
 def updated(settings: Settings, **changes: Any) -> Settings:
-    """A copy of ``settings`` with some fields, of either group, replaced and everything validated again.
+    """A copy of ``settings`` with some fields, of any group, replaced and everything validated again.
+
+    Another ``family`` brings its own fields; those that both have keep their values where they are valid there.
 
     Raises:
         SettingsError: A field does not exist or its value is out of bounds.
     """
+    if changes.get("family", settings.model.family) != settings.model.family:
+        settings = _of_family(settings, changes["family"])
     values = settings.model_dump()
     for name, value in changes.items():
-        for group in ("model", "train"):
+        for group in GROUPS:
             if name in values[group]:
                 values[group][name] = value
                 break
         else:
-            raise SettingsError(f"there is no setting named {name}.")
+            raise SettingsError(f"there is no setting named {shown(name)}.")
     return parse_settings(values)
+
+
+def _of_family(settings: Settings, key: str) -> Settings:
+    settings_there = parse_settings({**settings.model_dump(), "model": {"family": key}})
+    there = type(settings_there.model).model_fields
+    for name, value in settings.model.model_dump().items():
+        if name in there and name != "family":
+            try:
+                settings_there = updated(settings_there, **{name: value})
+            except SettingsError:
+                continue  # a value that means nothing there
+    return settings_there
 
 
 def describe(error: ValidationError) -> str:
     """One plain sentence for the first thing wrong, such as "epochs must be at least 1, but is 0."."""
     first = error.errors(include_url=False)[0]
-    groups = first["loc"][:1] in (("model",), ("train",))
+    if first["type"] == "told":
+        return f"{first['msg']}."
+    groups = first["loc"][:1] in tuple((group,) for group in GROUPS)
     path = first["loc"][1:] if groups and len(first["loc"]) > 1 else first["loc"]
     name = _spoken(path) or "settings"
     if first["type"] in ("extra_forbidden", "invalid_key"):
@@ -244,6 +248,8 @@ def problem(details: ErrorDetails) -> str:
     """What is wrong with a value, to follow its name: ``must be at least 1, but is 0``."""
     bounds = details.get("ctx", {})
     match details["type"]:
+        case "told":  # by a group that knows which of its fields it was
+            return f"cannot be used: {details['msg']}"
         case "missing":
             return "is missing"
         case "extra_forbidden":

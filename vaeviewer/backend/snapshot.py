@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vaeviewer.backend.config import ModelConfig
-from vaeviewer.backend.models.networks.numpy_mlp import MAX_LOG_VARIANCE, mlp, sigmoid
+from vaeviewer.backend.models import registry
+from vaeviewer.backend.models.fields import FamilyConfig
+from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.networks.numpy_mlp import MlpForm
 
 Array = NDArray[np.float32]
 
@@ -22,74 +26,157 @@ class PosteriorTable:
 
     Attributes:
         loc: Means, shape ``(n, latent_dim)``.
-        log_variance: Logarithms of the variances, shape ``(n, latent_dim)``.
+        log_variance: Logarithms of the variances, shape ``(n, latent_dim)``; ``None`` where the encoder gives points.
         row_steps: int32, shape ``(n,)``; rows of a live table may be of different steps.
     """
 
     loc: Array
-    log_variance: Array
+    log_variance: Array | None
     row_steps: NDArray[np.int32]
 
     def __post_init__(self) -> None:
         for array in (self.loc, self.log_variance, self.row_steps):
-            array.setflags(write=False)
+            if array is not None:
+                array.setflags(write=False)
 
     @property
-    def scale(self) -> Array:
-        """Standard deviations, shape ``(n, latent_dim)``, computed at each call."""
-        return standard_deviations(self.log_variance)
-
-    @property
-    def consistent(self) -> bool:
-        """Whether all rows belong to one step. Analysis reads only such tables."""
-        return len(self.row_steps) == 0 or bool((self.row_steps == self.row_steps[0]).all())
+    def scale(self) -> Array | None:
+        """Standard deviations, shape ``(n, latent_dim)``, computed at each call; ``None`` for points."""
+        return None if self.log_variance is None else standard_deviations(self.log_variance)
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """Detached copies of a model's weights at one step. Never changes; takes and returns NumPy arrays.
+class Snapshot(ABC):
+    """A frozen model at one step. Never changes; takes and returns NumPy arrays; any thread may ask it.
 
     Attributes:
         step: Gradient steps taken.
         epoch: Passes over the training images so far, fractional.
-        model: The shapes and the likelihood.
-        image_shape: ``(height, width)``.
+        model: The settings of its family.
+        image: Size of the images.
+        weights: The model's ``state_dict``, parameters and buffers by name; read-only.
+        posterior: q(z|x) of the training images, or ``None`` where it was not computed or there is no encoder.
         protocol: How the model saw pixels; binarised protocols encode images thresholded at one half.
-        weights: float32 arrays by name, ``encoder.0.weight`` … ``decoder.2.bias``; read-only. ``encoder`` ends in
-            ``2 * latent_dim`` outputs, means then log-variances; ``decoder`` ends in one logit per pixel.
-        posterior: q(z|x) of the training images, or ``None`` where it was not computed.
+        classes: How many classes the data had.
+        instant: Whether one image is decoded fast enough for the thread that draws.
     """
 
     step: int
     epoch: float
-    model: ModelConfig
-    image_shape: tuple[int, int]
-    weights: Mapping[str, Array]
+    model: FamilyConfig
+    image: ImageSpec
+    weights: Mapping[str, NDArray[Any]]
     posterior: PosteriorTable | None = None
     protocol: Literal["grey", "dynamic", "threshold"] = "grey"
+    classes: int = 0
+
+    instant: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for array in self.weights.values():
             array.setflags(write=False)
         object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
 
-    def encode(self, images: NDArray[np.uint8] | Array) -> tuple[Array, Array]:
-        """``loc`` and ``scale`` of q(z|x), each ``(n, latent_dim)``.
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Shape of an image's array: ``(height, width)``, and ``3`` behind it in colour."""
+        size = (self.image.height, self.image.width)
+        return size if self.image.channels == 1 else (*size, self.image.channels)
+
+    def encode(self, images: NDArray[np.uint8] | Array) -> tuple[Array, Array | None] | None:
+        """``loc`` and ``scale`` of q(z|x), each ``(n, latent_dim)``; ``scale`` is ``None`` where it is a point.
 
         Args:
-            images: ``(n, height, width)``, grey levels as uint8 in 0 … 255 or as floats in 0 … 1.
+            images: ``(n, *image_shape)``, grey levels as uint8 in 0 … 255 or as floats in 0 … 1.
+
+        Returns:
+            ``None`` where the family has no encoder.
         """
-        x = as_unit_floats(images).reshape(len(images), -1)
+        x = as_unit_floats(images).reshape(len(images), *self.image_shape)
         if self.protocol != "grey":
             x = (x > 0.5).astype(np.float32)
-        loc, log_variance = np.split(mlp(self.weights, "encoder", self.model.activation, x), 2, axis=1)
-        return loc, standard_deviations(np.clip(log_variance, -MAX_LOG_VARIANCE, MAX_LOG_VARIANCE))
+        return self._encode(x)
 
     def decode(self, z: Array) -> Array:
-        """Mean images of p(x|z), values in 0 … 1, shape ``(n, height, width)``, for ``z`` of ``(n, latent_dim)``."""
-        z = np.ascontiguousarray(z, dtype=np.float32)
-        logits = mlp(self.weights, "decoder", self.model.activation, z)
-        return sigmoid(logits).reshape(len(z), *self.image_shape)
+        """Mean images of p(x|z), values in 0 … 1, shape ``(n, *image_shape)``, for ``z`` of ``(n, latent_dim)``."""
+        images = self._decode(np.ascontiguousarray(z, dtype=np.float32))
+        return images.reshape(len(z), *self.image_shape)
+
+    @abstractmethod
+    def _encode(self, x: Array) -> tuple[Array, Array | None] | None: ...
+
+    @abstractmethod
+    def _decode(self, z: Array) -> Array: ...
+
+
+@dataclass(frozen=True)
+class NumpySnapshot(Snapshot):
+    """Fully connected networks, in NumPy: fast enough to decode on the thread that draws, and no torch there.
+
+    Attributes:
+        form: How to compute them.
+    """
+
+    form: MlpForm = field(default_factory=MlpForm)
+
+    instant: ClassVar[bool] = True
+
+    def _encode(self, x: Array) -> tuple[Array, Array | None]:
+        loc, log_variance = self.form.encode(self.weights, x.reshape(len(x), -1))
+        return loc, None if log_variance is None else standard_deviations(log_variance)
+
+    def _decode(self, z: Array) -> Array:
+        return self.form.decode(self.weights, z)
+
+
+@dataclass(frozen=True)
+class TorchSnapshot(Snapshot):
+    """Any other networks, computed by torch on the thread that asks, which should allow itself one core."""
+
+    def _encode(self, x: Array) -> tuple[Array, Array | None] | None:
+        import torch
+
+        last = torch.tensor(x.reshape(len(x), self.image.height, self.image.width, -1))
+        found = self._ask("encode", last.permute(0, 3, 1, 2).contiguous())
+        if found is None:
+            return None
+        scale = getattr(found, "scale", None)
+        return found.mean.numpy(), None if scale is None else scale.numpy()
+
+    def _decode(self, z: Array) -> Array:
+        import torch
+
+        images: Array = self._ask("decode", torch.tensor(z)).mean.permute(0, 2, 3, 1).numpy()
+        return images
+
+    def _ask(self, method: str, tensor: Any) -> Any:
+        from vaeviewer.backend.models.latent_model import ask
+
+        return ask((self.model, self.image, self.classes), self._tensors, method, tensor)
+
+    @cached_property
+    def _tensors(self) -> Mapping[str, Any]:
+        import torch
+
+        return {name: torch.tensor(array) for name, array in self.weights.items()}
+
+
+def snapshot_of(
+    model: FamilyConfig,
+    image: ImageSpec,
+    weights: Mapping[str, NDArray[Any]],
+    *,
+    step: int = 0,
+    epoch: float = 0.0,
+    posterior: PosteriorTable | None = None,
+    protocol: Literal["grey", "dynamic", "threshold"] = "grey",
+    classes: int = 0,
+) -> Snapshot:
+    """A snapshot of the kind that serves this model; arguments as :class:`Snapshot` has them."""
+    form = registry.family(model.family).numpy_form(model)
+    if form is None:
+        return TorchSnapshot(step, epoch, model, image, weights, posterior, protocol, classes)
+    return NumpySnapshot(step, epoch, model, image, weights, posterior, protocol, classes, form)
 
 
 @dataclass(frozen=True)

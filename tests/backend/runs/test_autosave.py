@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import run_folders
 
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
@@ -137,7 +138,7 @@ def test_opened_at_the_checkpoint_before_nothing_is_replaced_until_it_is_trained
     for steps in (2, 4):
         while trainer.step_count < steps:
             trainer.step()
-        restore.save(trainer, tmp_path)
+        run_folders.save(trainer, tmp_path)
     next(tmp_path.glob("step-00000004.weights*")).write_bytes(b"")
     before = {path: path.read_bytes() for path in tmp_path.glob("step-*")}
     again = restore.trainer_of(load_run(tmp_path), trainer.dataset)
@@ -153,7 +154,7 @@ def test_opened_at_the_checkpoint_before_nothing_is_replaced_until_it_is_trained
 def test_a_begin_and_an_end_without_a_step_write_the_manifest_alone(
     tmp_path: Path, make: Make, told: Told, trainer: Trainer
 ) -> None:
-    restore.save(trainer, tmp_path)
+    run_folders.save(trainer, tmp_path)
     files = {path.name for path in tmp_path.glob("step-*")}
     autosave = make(tmp_path)
     autosave.claim()
@@ -170,7 +171,7 @@ def test_only_run_folders_that_are_free_are_claimed(tmp_path: Path, make: Make, 
     with pytest.raises(RunFolderError, match="not a run folder"):
         make(tmp_path).claim()
     assert not list(tmp_path.iterdir())
-    restore.save(trainer, tmp_path / "run")
+    run_folders.save(trainer, tmp_path / "run")
     make(tmp_path / "run").claim()
     with pytest.raises(RunInUseError):
         make(tmp_path / "run").claim()

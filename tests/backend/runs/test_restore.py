@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import run_folders
 from conftest import same_arrays
 
 from vaeviewer.backend.config import Settings, updated
@@ -71,7 +72,7 @@ def test_a_run_interrupted_within_an_epoch_goes_on_bit_for_bit(
     first = Trainer(digits, settings)
     train_to(first, STOPPED_AT)
     first.evaluate(record=False)  # as the report of an interrupted command does
-    restore.save(first, tmp_path)
+    run_folders.save(first, tmp_path)
     resumed = restore.open_run(tmp_path)
     assert resumed.step_count == STOPPED_AT
     train_to(resumed, 36)
@@ -90,7 +91,7 @@ def test_a_history_is_thinned_alike_whatever_the_blocks_were(
     monkeypatch.setattr(loop, "BLOCK_SECONDS", 0.0)  # every step a block
     first = Trainer(digits, small)
     train_to(first, STOPPED_AT)
-    restore.save(first, tmp_path)
+    run_folders.save(first, tmp_path)
     resumed = restore.open_run(tmp_path)
     train_to(resumed, 24)
     assert len(resumed.history.training) <= 8
@@ -110,7 +111,7 @@ def test_held_out_figures_come_back(
     train_to(trainer, 5)
     act(trainer)
     assert trainer.held_out_is_current
-    restore.save(trainer, tmp_path)
+    run_folders.save(trainer, tmp_path)
     assert restore.open_run(tmp_path).held_out == trainer.held_out
 
 
@@ -118,7 +119,7 @@ def test_other_images_than_it_was_trained_on_are_refused(
     digits: ImageDataset, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fewer = replace(digits, train_images=digits.train_images[:70], train_labels=digits.train_labels[:70])
-    restore.save(Trainer(digits, small), tmp_path)
+    run_folders.save(Trainer(digits, small), tmp_path)
     monkeypatch.setattr(restore, "load_source", lambda *_: fewer)
     with pytest.raises(DataError, match="70 images"):
         restore.open_run(tmp_path)
@@ -131,7 +132,7 @@ def test_what_is_to_be_said_of_a_run_is_told(
     trainer = Trainer(digits, small)
     for steps in (2, 4):
         train_to(trainer, steps)
-        restore.save(trainer, tmp_path)
+        run_folders.save(trainer, tmp_path)
     told: list[str] = []
     assert restore.open_run(tmp_path, tell=told.append).step_count == 4
     assert not told

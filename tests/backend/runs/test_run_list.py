@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import run_folders
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
@@ -33,7 +34,7 @@ def trainer(digits: ImageDataset, small: Settings) -> Trainer:
 
 def test_a_summary_says_where_the_run_is(tmp_path: Path, trainer: Trainer) -> None:
     trainer.train_further()
-    restore.save(trainer, tmp_path / "run")
+    run_folders.save(trainer, tmp_path / "run")
     summary = summary_of(tmp_path / "run")
     assert (summary.name, summary.step, summary.planned_epochs) == ("run", 1, 3)
     assert summary.epoch == pytest.approx(1 / 12)
@@ -41,7 +42,7 @@ def test_a_summary_says_where_the_run_is(tmp_path: Path, trainer: Trainer) -> No
     assert (summary.in_training, summary.in_use, summary.interrupted) == (False, False, False)
     assert summary.lost_s == 0.0
     found = trainer.evaluate()
-    restore.save(trainer, tmp_path / "run")
+    run_folders.save(trainer, tmp_path / "run")
     assert summary_of(tmp_path / "run").held_out_elbo == found.elbo
 
 
@@ -82,7 +83,7 @@ def test_of_an_old_run_trained_further_only_the_new_training_is_lost(
 
 
 def test_a_manifest_of_the_first_format_is_a_clean_end(tmp_path: Path, trainer: Trainer) -> None:
-    restore.save(trainer, tmp_path)
+    run_folders.save(trainer, tmp_path)
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     manifest["format"] = 1
     del manifest["in_training"]
@@ -95,7 +96,7 @@ def test_a_manifest_of_the_first_format_is_a_clean_end(tmp_path: Path, trainer: 
 
 def test_the_newest_come_first_and_rubbish_is_left_out(tmp_path: Path, trainer: Trainer) -> None:
     for age, name in enumerate(["newest", "older", "oldest"]):
-        restore.save(trainer, tmp_path / name)
+        run_folders.save(trainer, tmp_path / name)
         manifest = tmp_path / name / "manifest.json"
         text = json.loads(manifest.read_text())
         when = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(days=age)
@@ -125,6 +126,6 @@ def test_the_work_is_bounded(tmp_path: Path, trainer: Trainer, monkeypatch: pyte
 
     monkeypatch.setattr(run_list, "read_manifest", counted)
     for number in range(4):
-        restore.save(trainer, tmp_path / str(number))
+        run_folders.save(trainer, tmp_path / str(number))
     assert len(list_runs(tmp_path, most=2)) == 2
     assert len(read) == 2

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import run_folders
 from small_images import write_idx_folder
 
 from vaeviewer.backend.config import Settings, updated
@@ -34,7 +35,7 @@ def run(dataset: ImageDataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
         trainer.step()
     trainer.finish_block()
     folder = tmp_path_factory.mktemp("run")
-    restore.save(trainer, folder)
+    run_folders.save(trainer, folder)
     return load_run(folder)
 
 
@@ -130,7 +131,7 @@ def test_a_file_with_such_weights_does_not_open(dataset: ImageDataset, tmp_path:
     for parameter in trainer._model.parameters():
         parameter.data.fill_(1e30)
     trainer._rows.loc.zero_()
-    restore.save(trainer, tmp_path)
+    run_folders.save(trainer, tmp_path)
     with pytest.raises(
         RunFolderError, match=r"weights\.safetensors cannot be used: its weights are too large"
     ):

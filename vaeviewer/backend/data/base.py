@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from vaeviewer.backend.models.interface import ImageSpec
+
 
 class DataSource(BaseModel):
     """How a run names its data, so that it can be found again: written into run folders."""
@@ -48,6 +50,11 @@ class ImageDataset:
     def __post_init__(self) -> None:
         for array in (self.train_images, self.train_labels, self.held_out_images, self.held_out_labels):
             array.setflags(write=False)
+
+    @property
+    def image(self) -> ImageSpec:
+        """Size of an image."""
+        return ImageSpec(*self.image_shape)
 
     @property
     def image_shape(self) -> tuple[int, int]:

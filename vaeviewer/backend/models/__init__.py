@@ -1,1 +1,1 @@
-"""Models, one file each, and the parts they share."""
+"""The interface of models, the families, and the networks and likelihoods they share."""

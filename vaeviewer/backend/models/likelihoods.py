@@ -1,4 +1,4 @@
-"""p(x|z): what the generative network's outputs mean. Log-densities are sums over pixels, in nats."""
+"""p(x|z): what the generative network's outputs mean. Log-densities are in nats."""
 
 from __future__ import annotations
 
@@ -6,41 +6,36 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.distributions import Bernoulli, Distribution, Normal
 
-from vaeviewer.backend.config import ModelConfig
+from vaeviewer.backend.models.fields import PixelLikelihood
 
 MIN_GAUSSIAN_LOG_VARIANCE = -9.0
 """A learned pixel deviation stays above exp(-4.5) ≈ 0.011, near a grey level's width of 1/255."""
 
 
-class Bernoulli(nn.Module):
-    """Independent Bernoulli pixels with probability sigmoid(logit); Kingma & Welling 2013, appendix C.1."""
+class Likelihood(nn.Module):
+    """Turns outputs of any shape into a distribution over pixels of that shape."""
 
-    def log_prob(self, logits: Tensor, x: Tensor) -> Tensor:
-        """Log p(x|z) of each image, nats.
-
-        With grey levels in (0, 1) for ``x`` this is the cross-entropy x·log p + (1−x)·log(1−p): the grey level
-        is taken as the probability of the pixel being on.
-
-        Args:
-            logits: ``(..., pixels)``.
-            x: ``(..., pixels)``, values in 0 … 1.
-
-        Returns:
-            ``(...)``.
-        """
-        return -functional.binary_cross_entropy_with_logits(
-            logits, x.expand_as(logits), reduction="none"
-        ).sum(-1)
-
-    def mean(self, logits: Tensor) -> Tensor:
-        """E[x|z], same shape."""
-        return torch.sigmoid(logits)
+    def forward(self, outputs: Tensor) -> Distribution:
+        """p(x|z) of each pixel."""
+        raise NotImplementedError
 
 
-class Gaussian(nn.Module):
-    """Independent Gaussian pixels with mean sigmoid(output) and one variance σ² for all of them.
+class BernoulliPixels(Likelihood):
+    """Bernoulli with probability sigmoid(output); Kingma & Welling 2013, appendix C.1.
+
+    Of grey levels in (0, 1) its log-density is the cross-entropy x·log p + (1−x)·log(1−p): the grey level is taken as
+    the probability of the pixel being on.
+    """
+
+    def forward(self, outputs: Tensor) -> Distribution:
+        """p(x|z) of each pixel."""
+        return Bernoulli(logits=outputs, validate_args=False)
+
+
+class GaussianPixels(Likelihood):
+    """Gaussian with mean sigmoid(output) and one variance σ² for all pixels.
 
     A fixed σ is Kingma & Welling's appendix C.2 with a constant; learning the one shared σ is the "optimal
     sigma" model of Rybkin, Daniilidis & Levine, "Simple and Effective VAE Training with Calibrated Decoders"
@@ -59,19 +54,15 @@ class Gaussian(nn.Module):
         else:
             self.register_buffer("log_variance", start, persistent=False)
 
-    def log_prob(self, outputs: Tensor, x: Tensor) -> Tensor:
-        """Log p(x|z) of each image, nats; shapes as for :meth:`Bernoulli.log_prob`."""
+    def forward(self, outputs: Tensor) -> Distribution:
+        """p(x|z) of each pixel."""
         log_variance = self.log_variance.clamp(min=MIN_GAUSSIAN_LOG_VARIANCE)
-        squares = (x - torch.sigmoid(outputs)).square()
-        return -0.5 * (squares * torch.exp(-log_variance) + log_variance + math.log(2 * math.pi)).sum(-1)
-
-    def mean(self, outputs: Tensor) -> Tensor:
-        """E[x|z], same shape."""
-        return torch.sigmoid(outputs)
+        mean = torch.sigmoid(outputs)
+        return Normal(mean, torch.exp(0.5 * log_variance).expand_as(mean), validate_args=False)
 
 
-def build_likelihood(model: ModelConfig) -> Bernoulli | Gaussian:
+def build_likelihood(config: PixelLikelihood) -> Likelihood:
     """The likelihood that the settings name."""
-    if model.likelihood == "bernoulli":
-        return Bernoulli()
-    return Gaussian(model.gaussian_scale, model.gaussian_variance == "learned")
+    if config.likelihood == "bernoulli":
+        return BernoulliPixels()
+    return GaussianPixels(config.gaussian_scale, config.gaussian_variance == "learned")

@@ -1,1 +1,1 @@
-"""."""
+"""Run folders: what they hold, saving them while they train, opening them again."""

@@ -25,22 +25,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.models.shapes import expected_weights
+from vaeviewer.backend.models.interface import Metrics
 from vaeviewer.backend.runs import atomic_files
+from vaeviewer.backend.runs.formats import FORMAT, upgraded_optimizer
 from vaeviewer.backend.runs.lock import LOCK
 from vaeviewer.backend.runs.log import LOG
 from vaeviewer.backend.runs.manifest import (
-    Change,
     CheckpointEntry,
     DataDescription,
     FileEntry,
-    HeldOut,
     Manifest,
     parse_manifest,
 )
 from vaeviewer.backend.runs.tensor_files import check_arrays, unpack
-from vaeviewer.backend.snapshot import Checkpoint, Snapshot, TrainingState
-from vaeviewer.backend.training.history import COLUMNS, History, MetricsView, check_views
+from vaeviewer.backend.snapshot import Checkpoint, Snapshot, TrainingState, snapshot_of
+from vaeviewer.backend.training.history import History, MetricsView, check_views
+from vaeviewer.backend.training.records import Change, HeldOut
 from vaeviewer.errors import RunFolderError
 from vaeviewer.limits import (
     MAX_MANIFEST_BYTES,
@@ -150,25 +150,33 @@ def load_run(path: Path | str) -> Run:
 
 
 def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem: str) -> Run:
-    settings, image_shape, files = manifest.settings, manifest.data.image_shape, entry.files
-    shapes = expected_weights(settings.model, image_shape)
-    weights_limit = 4 * sum(map(prod, shapes.values())) + MAX_TENSOR_HEADER_BYTES + 8
+    from vaeviewer.backend.models.latent_model import state_shapes
+
+    settings, data, files = manifest.settings, manifest.data, entry.files
+    classes = len(data.class_names)
+    expected, parameters = state_shapes(settings.model, data.image, classes)
+    numbers = sum(prod(shape) for _, shape in expected.values())
+    weights_limit = 8 * numbers + MAX_TENSOR_HEADER_BYTES + 8
     with _naming(folder, files.weights):
         weights = _read(folder, files.weights, weights_limit)
-        check_arrays(weights, shapes)
-        snapshot = Snapshot(
-            entry.step,
-            entry.epoch,
+        check_arrays(weights, expected)
+        snapshot = snapshot_of(
             settings.model,
-            image_shape,
-            {name: weights[name] for name in shapes},
+            data.image,
+            {name: weights[name] for name in expected},
+            step=entry.step,
+            epoch=entry.epoch,
             protocol=settings.train.protocol,
+            classes=classes,
         )
         _check_computes(snapshot)
     with _naming(folder, files.metrics):
-        history = unpacked_history(_read(folder, files.metrics, MAX_METRICS_FILE_BYTES), entry.step)
+        columns = _read(folder, files.metrics, MAX_METRICS_FILE_BYTES)
+        history = unpacked_history(columns, entry.step, settings.family.metrics)
     with _naming(folder, files.training):
         training = _read(folder, files.training, MAX_TENSOR_FILE_BYTES)
+        if manifest.format < FORMAT:
+            training = upgraded_optimizer(training, parameters)
     return Run(
         folder=folder,
         settings=settings,
@@ -192,11 +200,11 @@ def _check_computes(snapshot: Snapshot) -> None:
     Raises:
         ValueError: An image at the origin, at (1, 1, …), or the posterior of a black or a white image is not finite.
     """
-    two = np.array([0.0, 1.0])
+    two = np.array([0.0, 1.0], np.float32)
     with np.errstate(all="ignore"):
         images = snapshot.decode(np.outer(two, np.ones(snapshot.model.latent_dim)))
-        posterior = snapshot.encode(np.outer(two, np.ones(images[0].size)))
-    if not all(np.isfinite(array).all() for array in (images, *posterior)):
+        posterior = snapshot.encode(np.outer(two, np.ones(images[0].size))) or ()
+    if not all(np.isfinite(array).all() for array in (images, *posterior) if array is not None):
         raise ValueError("its weights are too large to compute with")
 
 
@@ -235,27 +243,38 @@ def as_declared(folder: Path, file: FileEntry) -> bytes:
     return data
 
 
-def unpacked_history(columns: Mapping[str, NDArray[Any]], step: int) -> History:
+def unpacked_history(columns: Mapping[str, NDArray[Any]], step: int, metrics: Metrics) -> History:
     """The history that a metrics file's columns hold, of a checkpoint at ``step``.
 
     Raises:
         ValueError: As :func:`metrics_views`.
     """
-    return History.from_views(*metrics_views(columns, step))
+    return History.from_views(*metrics_views(columns, step, metrics))
 
 
-def metrics_views(columns: Mapping[str, NDArray[Any]], step: int) -> tuple[MetricsView, MetricsView]:
+def metrics_views(
+    columns: Mapping[str, NDArray[Any]], step: int, metrics: Metrics
+) -> tuple[MetricsView, MetricsView]:
     """The columns of a metrics file, of a checkpoint at ``step``, as the two tables of a history.
 
     Raises:
         ValueError: They are not the columns of a history, or it goes on after the step.
     """
+    names = ("step", "epoch", *metrics.stored)
     expected = {
-        f"{table}.{name}": "int32" if name == "step" else "float32" for table in TABLES for name in COLUMNS
+        f"{table}.{name}": "int32" if name == "step" else "float32" for table in TABLES for name in names
     }
     if {name: column.dtype.name for name, column in columns.items()} != expected:
         raise ValueError("it does not hold the columns of a history")
-    training, held_out = (MetricsView(*(columns[f"{table}.{name}"] for name in COLUMNS)) for table in TABLES)
+    training, held_out = (
+        MetricsView(
+            columns[f"{table}.step"],
+            columns[f"{table}.epoch"],
+            {name: columns[f"{table}.{name}"] for name in metrics.stored},
+            metrics,
+        )
+        for table in TABLES
+    )
     check_views(training, held_out)
     if any(len(view.until(step)) < len(view) for view in (training, held_out)):
         raise ValueError("its history goes on after the checkpoint's step")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+from vaeviewer.backend.models.interface import Metric
 from vaeviewer.backend.runs.folder import MANIFEST, read_manifest
 from vaeviewer.backend.runs.lock import in_use
 from vaeviewer.backend.runs.log import last_sign_of_life
@@ -33,7 +34,8 @@ class RunSummary:
         epoch: Passes over the images, fractional.
         planned_epochs: Epochs it is to have.
         latent_dim: Dimensions of its latent space; the window shows those with 2.
-        held_out_elbo: The newest held-out ELBO, nats per image, or ``None`` before the first.
+        headline: The metric that says how good the model is.
+        held_out: Its newest held-out value, or ``None`` before the first.
         in_training: Whether it was being trained when it was saved.
         in_use: Whether a window or a command has it open now.
         lost_s: Seconds of training after that save, or after training began again from it, that are lost, as far as
@@ -47,7 +49,8 @@ class RunSummary:
     epoch: float
     planned_epochs: int
     latent_dim: int
-    held_out_elbo: float | None
+    headline: Metric
+    held_out: float | None
     in_training: bool
     in_use: bool
     lost_s: float
@@ -83,7 +86,7 @@ def summary_of(folder: Path) -> RunSummary:
         RunFolderError: The folder holds no run, or its manifest cannot be used.
     """
     manifest = read_manifest(folder)
-    newest = manifest.checkpoints[0]
+    newest, headline = manifest.checkpoints[0], manifest.settings.family.metrics.headline
     planned = newest.training_values.get("planned_epochs")
     alive = last_sign_of_life(folder)
     used = in_use(folder)
@@ -96,7 +99,8 @@ def summary_of(folder: Path) -> RunSummary:
         epoch=newest.epoch,
         planned_epochs=planned if isinstance(planned, int) else manifest.settings.train.epochs,
         latent_dim=manifest.settings.model.latent_dim,
-        held_out_elbo=newest.held_out.elbo if newest.held_out else None,
+        headline=headline,
+        held_out=newest.held_out.values.get(headline.key) if newest.held_out else None,
         in_training=manifest.in_training,
         in_use=used,
         lost_s=max(0.0, (alive - _trained_since(folder, manifest)).total_seconds())

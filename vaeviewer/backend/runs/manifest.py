@@ -11,7 +11,6 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
-    ConfigDict,
     Field,
     JsonValue,
     ValidationError,
@@ -19,6 +18,9 @@ from pydantic import (
 
 from vaeviewer.backend.config import Settings, problem, shown
 from vaeviewer.backend.data.base import DataSource
+from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.runs.formats import FORMAT, upgraded_manifest
+from vaeviewer.backend.training.records import STRICT, Change, HeldOut, Name, Step
 from vaeviewer.limits import (
     MAX_CHANGES,
     MAX_CLASSES,
@@ -27,52 +29,9 @@ from vaeviewer.limits import (
     MAX_TENSOR_FILE_BYTES,
 )
 
-FORMAT = 2
-"""Raised whenever an older program could misread what is written. Format 1 had no ``in_training``."""
-
 FILE_NAME = r"^step-[0-9]{8,10}(-[0-9]{1,6})?\.(weights|training|metrics)\.safetensors$"
 
-_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-Step = Annotated[int, Field(ge=0, le=2**31 - 1)]
-Name = Annotated[str, Field(max_length=500)]
 Side = Annotated[int, Field(ge=1, le=MAX_DESCRIBED_SIDE)]
-
-
-@dataclass(frozen=True)
-class Change:
-    """A setting that was given another value while training ran.
-
-    Attributes:
-        step: Gradient steps taken before the change.
-        field: Name of the setting.
-        value: What it became.
-    """
-
-    __pydantic_config__ = _STRICT
-
-    step: Step
-    field: Annotated[str, Field(max_length=64)]
-    value: float | int | Name
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Figures of the held-out images, nats per image; ``elbo = reconstruction - kl``.
-
-    Attributes:
-        elbo: Evidence lower bound.
-        reconstruction: E_q[log p(x|z)].
-        kl: KL(q(z|x) || p(z)).
-        samples: How many z were drawn from q(z|x) per image.
-    """
-
-    __pydantic_config__ = _STRICT
-
-    elbo: float
-    reconstruction: float
-    kl: float
-    samples: Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 @dataclass(frozen=True)
@@ -88,7 +47,7 @@ class DataDescription:
         held_out_count: Images held out.
     """
 
-    __pydantic_config__ = _STRICT
+    __pydantic_config__ = STRICT
 
     source: DataSource
     name: Name
@@ -97,9 +56,14 @@ class DataDescription:
     train_count: Annotated[int, Field(ge=0, le=2**40)]
     held_out_count: Annotated[int, Field(ge=0, le=2**40)]
 
+    @property
+    def image(self) -> ImageSpec:
+        """Size of an image."""
+        return ImageSpec(*self.image_shape)
+
 
 class _Part(BaseModel):
-    model_config = _STRICT
+    model_config = STRICT
 
 
 class FileEntry(_Part):
@@ -145,7 +109,7 @@ class Manifest(_Part):
     end cleanly.
     """
 
-    format: Literal[1, 2]
+    format: Literal[1, 2, 3]
     program: str = Field(max_length=64)
     created: AwareDatetime
     saved: AwareDatetime
@@ -176,9 +140,14 @@ def parse_manifest(data: bytes) -> Manifest:
     if len(data) > MAX_MANIFEST_BYTES:
         raise ValueError(f"it holds {len(data):,} bytes, more than the {MAX_MANIFEST_BYTES:,} allowed")
     try:
-        if _Format.model_validate_json(data).format > FORMAT:
+        written = _Format.model_validate_json(data).format
+        if written > FORMAT:
             raise NewerFormatError("it was written by a newer vaeviewer")
+        if written < FORMAT:
+            data = upgraded_manifest(data)
         return Manifest.model_validate_json(data)
+    except RecursionError:
+        raise ValueError("its values lie too deep in each other") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         if first["type"] == "json_invalid":

@@ -10,24 +10,13 @@ from pathlib import Path
 from vaeviewer.backend.config import updated
 from vaeviewer.backend.data import load_source
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.runs.copying import copy_of_run
 from vaeviewer.backend.runs.folder import Run, load_run
-from vaeviewer.backend.runs.saving import save_run
 from vaeviewer.backend.snapshot import Checkpoint, TrainingState
 from vaeviewer.backend.training.history import History
 from vaeviewer.backend.training.trainer import NonFiniteError, Trainer
 from vaeviewer.errors import DataError, RunFolderError, SettingsError
 
 log = logging.getLogger(__name__)
-
-
-def save(trainer: Trainer, folder: Path) -> None:
-    """Write the trainer's run to ``folder``.
-
-    Raises:
-        RunFolderError: It could not be written; what was there before is untouched.
-    """
-    save_run(copy_of_run(trainer, folder))
 
 
 def find_data(run: Run, folder: Path | None = None) -> ImageDataset:
@@ -87,8 +76,7 @@ def trainer_of(run: Run, dataset: ImageDataset, device: str | None = None) -> Tr
     """
     settings = run.settings
     if device is not None:
-        train = settings.train.model_copy(update={"device": device})
-        settings = settings.model_copy(update={"train": train})
+        settings = updated(settings, device=device)
     trainer = Trainer(dataset, settings)
     try:
         trainer.restore(run.checkpoint, run.history, list(run.timeline), run.held_out)
@@ -118,7 +106,9 @@ def moved_to(trainer: Trainer, dataset: ImageDataset) -> Trainer:
     batch_size = min(trainer.settings.train.batch_size, len(dataset.train_images))
     state = TrainingState(checkpoint.training.tensors, {**values, "batch_size": batch_size})
     # Figures of other images are not drawn against the new ones: the history starts anew.
-    moved.restore(Checkpoint(checkpoint.snapshot, state), History.empty(), list(trainer.timeline))
+    moved.restore(
+        Checkpoint(checkpoint.snapshot, state), History.empty(trainer.family.metrics), list(trainer.timeline)
+    )
     return moved
 
 

@@ -18,7 +18,6 @@ from typing import Any
 from numpy.typing import NDArray
 
 from vaeviewer import __version__
-from vaeviewer.backend.models.shapes import expected_weights
 from vaeviewer.backend.runs import atomic_files
 from vaeviewer.backend.runs.folder import (
     MANIFEST,
@@ -28,10 +27,10 @@ from vaeviewer.backend.runs.folder import (
     metrics_views,
     read_manifest,
 )
+from vaeviewer.backend.runs.formats import FORMAT
 from vaeviewer.backend.runs.log import LOG
 from vaeviewer.backend.runs.manifest import (
     FILE_NAME,
-    FORMAT,
     CheckpointEntry,
     FileEntry,
     Manifest,
@@ -40,7 +39,7 @@ from vaeviewer.backend.runs.manifest import (
     parse_manifest,
 )
 from vaeviewer.backend.runs.tensor_files import check_arrays, pack
-from vaeviewer.backend.training.history import COLUMNS, MetricsView
+from vaeviewer.backend.training.history import MetricsView
 from vaeviewer.errors import RunFolderError
 from vaeviewer.limits import MAX_MANIFEST_BYTES, MAX_METRICS_FILE_BYTES, MAX_TENSOR_FILE_BYTES
 
@@ -89,7 +88,7 @@ def _save(run: Run) -> None:
     atomic_files.make_folder(folder)
     there = set(atomic_files.listing(folder))
     old = _manifest_before(folder) if MANIFEST in there else None
-    if old and (old.settings.model, old.data.image_shape) != (run.settings.model, run.data.image_shape):
+    if old and (old.settings.model, old.data.image) != (run.settings.model, run.data.image):
         raise ValueError("the folder holds a run of another model")
 
     stem = _unused_stem(snapshot.step, there)
@@ -146,14 +145,16 @@ def _remedy(error: OSError | MemoryError | ValueError) -> str:
 def _packed(run: Run) -> dict[str, bytes]:
     """The bytes of a checkpoint's files by kind, refused here if they could not be read again."""
     settings, snapshot, training = run.settings, run.checkpoint.snapshot, run.checkpoint.training
-    if (snapshot.model, snapshot.image_shape) != (settings.model, run.data.image_shape):
+    if (snapshot.model.family, snapshot.image) != (settings.model.family, run.data.image):
         raise ValueError("the checkpoint is of another model than the settings")
-    check_arrays(snapshot.weights, expected_weights(snapshot.model, snapshot.image_shape))
+    from vaeviewer.backend.models.latent_model import state_shapes
+
+    check_arrays(snapshot.weights, state_shapes(settings.model, run.data.image, snapshot.classes)[0])
     metrics: dict[str, NDArray[Any]] = {}
     for table in TABLES:
         view: MetricsView = getattr(run.history, table).view().until(snapshot.step)
-        metrics |= {f"{table}.{column}": getattr(view, column) for column in COLUMNS}
-    metrics_views(metrics, snapshot.step)
+        metrics |= {f"{table}.{name}": column for name, column in view.columns().items()}
+    metrics_views(metrics, snapshot.step, settings.family.metrics)
     contents = {
         "weights": pack(snapshot.weights),
         "training": pack(training.tensors),

@@ -69,16 +69,16 @@ def check_finite(tensors: Mapping[str, NDArray[Any]]) -> None:
 
 
 def check_arrays(
-    tensors: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]], dtype: str = "float32"
+    tensors: Mapping[str, NDArray[Any]], expected: Mapping[str, tuple[str, tuple[int, ...]]]
 ) -> None:
-    """Refuse anything but exactly the arrays named in ``shapes``, of that ``dtype``.
+    """Refuse anything but exactly the arrays ``expected``, each of its dtype and shape.
 
     Raises:
         ValueError: Names the first array that is missing, unknown or of another shape or dtype.
     """
-    for name in sorted(tensors.keys() - shapes.keys()):
+    for name in sorted(tensors.keys() - expected.keys()):
         raise ValueError(f"{shown(name)} does not belong to the model")
-    for name, shape in shapes.items():
+    for name, (dtype, shape) in expected.items():
         if name not in tensors:
             raise ValueError(f"{name} is missing")
         array = tensors[name]

@@ -1,1 +1,1 @@
-"""."""
+"""Training: the trainer, its loop, and the engines that compute its steps."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.data.pixels import pixels
-from vaeviewer.backend.models.vae import VAE
-from vaeviewer.backend.runs.folder import HeldOut
+from vaeviewer.backend.models.interface import Batch, ImageSpec
+from vaeviewer.backend.models.latent_model import LatentModel
 from vaeviewer.backend.training.randomness import named_generator
+from vaeviewer.backend.training.records import HeldOut
 
 HELD_OUT_DRAWS = 2_000
 """Held-out figures use at least this many draws of z in all: two per image for 1,000 images, one for 10,000."""
@@ -25,30 +27,49 @@ class HeldOutImages:
 
     Args:
         dataset: Its held-out images are copied to the device.
-        protocol: ``grey``, ``dynamic`` (binarised once, by fixed draws) or ``threshold``.
-        latent_dim: Of the models to evaluate.
-        device: Where they compute.
+        settings: The family, its latent dimension, and the protocol: ``grey``, ``dynamic`` (binarised once, by fixed
+            draws) or ``threshold``.
+        device: Where models compute.
     """
 
-    def __init__(self, dataset: ImageDataset, protocol: str, latent_dim: int, device: torch.device) -> None:
+    def __init__(self, dataset: ImageDataset, settings: Settings, device: torch.device) -> None:
         m = len(dataset.held_out_images)
-        samples = -(-HELD_OUT_DRAWS // m)
+        samples = -(-HELD_OUT_DRAWS // max(1, m))
+        self._family = settings.family
         # Drawn on the CPU, so that every device sees the same binary images and noise.
-        images = torch.tensor(dataset.held_out_images.reshape(m, -1))
-        x = pixels(images, protocol, named_generator(EVALUATION_SEED, "pixels"))
-        noise = torch.randn(samples, m, latent_dim, generator=named_generator(EVALUATION_SEED, "noise"))
-        self._x = x.to(device)  # (m, pixels)
+        images = torch.tensor(dataset.held_out_images).view(m, *channels_first(dataset.image))
+        x = pixels(images, settings.train.protocol, named_generator(EVALUATION_SEED, "pixels"))
+        noise = torch.randn(
+            samples, m, settings.model.latent_dim, generator=named_generator(EVALUATION_SEED, "noise")
+        )
+        self._x = x.to(device)  # (m, C, H, W)
+        self._y = torch.tensor(dataset.held_out_labels).to(device)
         self._noise = noise.to(device)  # (samples, m, latent_dim)
 
     @torch.no_grad()
-    def evaluate(self, model: VAE) -> HeldOut:
-        """The ELBO and its terms, float32 throughout, averaged over images; nats per image."""
+    def evaluate(self, model: LatentModel, settings: Settings) -> HeldOut | None:
+        """The family's metrics, float32 throughout, averaged over images; ``None`` where none are held out."""
         samples, m, _ = self._noise.shape
-        totals = torch.zeros(2, dtype=torch.float64)
+        if m == 0:
+            return None
+        stored = self._family.metrics.stored
+        totals = torch.zeros(len(stored), dtype=torch.float64)
+        generator = torch.Generator(self._x.device).manual_seed(EVALUATION_SEED)
         chunk = max(1, CHUNK_ROWS // samples)
-        for start in range(0, m, chunk):
-            part = slice(start, start + chunk)
-            terms = model.terms(self._x[part], self._noise[:, part])
-            totals += torch.stack([terms.reconstruction.sum(), terms.kl.sum()]).cpu()
-        reconstruction, kl = (totals / m).tolist()
-        return HeldOut(reconstruction - kl, reconstruction, kl, samples)
+        model.eval()
+        try:
+            for start in range(0, m, chunk):
+                part = slice(start, start + chunk)
+                rows = torch.arange(m, device=self._x.device)[part]
+                batch = Batch(self._x[part], self._y[part], rows, generator)
+                terms = self._family.evaluate(model, batch, self._noise[:, part], settings.model)
+                totals += torch.stack([terms[key].sum() for key in stored]).cpu()
+        finally:
+            model.train()
+        means = dict(zip(stored, (totals / m).tolist(), strict=True))
+        return HeldOut(self._family.metrics.complete(means), samples)
+
+
+def channels_first(image: ImageSpec) -> tuple[int, int, int]:
+    """``(C, H, W)``, as torch has images."""
+    return image.channels, image.height, image.width

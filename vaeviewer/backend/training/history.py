@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-COLUMNS = ("step", "epoch", "reconstruction", "kl")
-"""Columns of a table: ``step`` counts gradient steps, ``epoch`` is fractional, terms are nats per image."""
+from vaeviewer.backend.models.interface import Metrics
 
 TRAINING_CAPACITY = 16_384
 HELD_OUT_CAPACITY = 8_192
-"""Most rows of the two tables of a run: with the columns above, 256 KiB and 128 KiB."""
+"""Most rows of the two tables of a run: with two terms, 256 KiB and 128 KiB."""
+
+Column = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class MetricsView:
-    """A consistent view of a table at one moment, each column of shape ``(n,)``."""
+    """A consistent view of a table at one moment.
+
+    Attributes:
+        step: Gradient steps taken, ``(n,)``.
+        epoch: Passes over the images, fractional, ``(n,)``.
+        stored: The stored metrics by key, each ``(n,)``.
+        metrics: What they mean, and which others derive from them.
+    """
 
     step: NDArray[np.int32]
-    epoch: NDArray[np.float32]
-    reconstruction: NDArray[np.float32]
-    kl: NDArray[np.float32]
+    epoch: Column
+    stored: Mapping[str, Column]
+    metrics: Metrics
 
     def __len__(self) -> int:
         return len(self.step)
 
-    @property
-    def elbo(self) -> NDArray[np.float32]:
-        """``reconstruction - kl``, nats per image, shape ``(n,)``."""
-        return self.reconstruction - self.kl
+    def __getitem__(self, key: str) -> Column:
+        """A metric's column by its key, stored or derived.
+
+        Raises:
+            KeyError: There is none.
+        """
+        if key in self.stored:
+            return self.stored[key]
+        derived: Column = self.metrics.complete(self.stored)[key]
+        return derived
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """``step``, ``epoch`` and the stored metrics by name, as files hold them."""
+        return {"step": self.step, "epoch": self.epoch, **self.stored}
 
     def check(self) -> None:
         """See whether a table could hold these rows.
 
         Raises:
-            ValueError: The columns differ in length or shape, a term is not finite, or the steps do not rise.
+            ValueError: The columns differ in length or shape, a number is not finite, or the steps do not rise.
         """
-        columns = (self.step, self.epoch, self.reconstruction, self.kl)
-        for name, column in zip(COLUMNS, columns, strict=True):
+        for name, column in self.columns().items():
             if column.ndim != 1 or len(column) != len(self.step):
                 raise ValueError(f"{name} has shape {column.shape}, expected one as long as step")
             if not np.isfinite(column).all():
@@ -51,7 +69,8 @@ class MetricsView:
     def until(self, step: int) -> MetricsView:
         """The rows up to and including ``step``: how far a Snapshot of that step reaches."""
         n = int(np.searchsorted(self.step, step, side="right"))
-        return MetricsView(self.step[:n], self.epoch[:n], self.reconstruction[:n], self.kl[:n])
+        stored = {key: column[:n] for key, column in self.stored.items()}
+        return MetricsView(self.step[:n], self.epoch[:n], stored, self.metrics)
 
 
 class MetricsTable:
@@ -59,13 +78,18 @@ class MetricsTable:
 
     Thinning averages neighbours in the older half, so recent rows stay exact, memory stays bounded and a
     long run keeps its shape. One thread appends; readers call :meth:`view` and hold no lock.
+
+    Args:
+        metrics: Whose stored values are its columns, beside ``step`` and ``epoch``.
+        capacity: Most rows.
     """
 
-    def __init__(self, capacity: int = TRAINING_CAPACITY) -> None:
+    def __init__(self, metrics: Metrics, capacity: int = TRAINING_CAPACITY) -> None:
         if capacity < 4 or capacity % 4:
             raise ValueError(f"capacity must be a multiple of 4, got {capacity}")
+        self._metrics = metrics
         self._capacity = capacity
-        self._state = (_empty_columns(min(1024, capacity)), 0)
+        self._state = (_empty_columns(min(1024, capacity), len(metrics.stored)), 0)
 
     def __len__(self) -> int:
         return self._state[1]
@@ -80,42 +104,38 @@ class MetricsTable:
             ValueError: As :meth:`MetricsView.check`.
         """
         view.check()
-        table, columns = cls(capacity), (view.step, view.epoch, view.reconstruction, view.kl)
+        table, columns = cls(view.metrics, capacity), tuple(view.columns().values())
         if 0 < len(view) <= capacity and [c.dtype for c in columns] == [c.dtype for c in table._state[0]]:
             table._state = (columns, len(view))
         else:
-            table.append(*columns)
+            table.append(view.step, view.epoch, np.stack(list(view.stored.values()), axis=1))
         return table
 
     def view(self) -> MetricsView:
         """What has been appended so far. The view never changes afterwards, and nobody can change it."""
         columns, n = self._state
-        return MetricsView(*(_read_only(column[:n]) for column in columns))
+        step, epoch, *stored = (_read_only(column[:n]) for column in columns)
+        return MetricsView(step, epoch, dict(zip(self._metrics.stored, stored, strict=True)), self._metrics)
 
-    def append(
-        self,
-        step: NDArray[np.int32],
-        epoch: NDArray[np.float32],
-        reconstruction: NDArray[np.float32],
-        kl: NDArray[np.float32],
-    ) -> None:
-        """Add rows, each argument of shape ``(k,)``, in rising order of ``step``.
+    def append(self, step: NDArray[np.int32], epoch: Column, stored: NDArray[np.float32]) -> None:
+        """Add rows in rising order of ``step``.
 
         The table that results does not depend on how many rows came in one call, so a run gives the same history
         whatever its pauses and blocks were.
+
+        Args:
+            step: ``(k,)``.
+            epoch: ``(k,)``.
+            stored: ``(k, columns)``, the stored metrics in the family's order.
         """
-        rows, done = (step, epoch, reconstruction, kl), 0
+        rows, done = (step, epoch, *stored.T), 0
         while done < len(step):
             done += self._append_some(tuple(column[done:] for column in rows))
 
-    def append_row(self, step: int, epoch: float, reconstruction: float, kl: float) -> None:
-        """Add one row; terms in nats per image."""
-        self.append(
-            np.array([step], np.int32),
-            np.array([epoch], np.float32),
-            np.array([reconstruction], np.float32),
-            np.array([kl], np.float32),
-        )
+    def append_row(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
+        """Add one row of stored metrics by key."""
+        stored = [[values[key] for key in self._metrics.stored]]
+        self.append(np.array([step], np.int32), np.array([epoch], np.float32), np.array(stored, np.float32))
 
     def truncate(self, step: int) -> None:
         """Forget rows after ``step``, as when a run goes back to its last good state."""
@@ -148,9 +168,9 @@ class History:
     held_out: MetricsTable
 
     @classmethod
-    def empty(cls) -> History:
+    def empty(cls, metrics: Metrics) -> History:
         """A history with no rows."""
-        return cls(MetricsTable(TRAINING_CAPACITY), MetricsTable(HELD_OUT_CAPACITY))
+        return cls(MetricsTable(metrics, TRAINING_CAPACITY), MetricsTable(metrics, HELD_OUT_CAPACITY))
 
     @classmethod
     def from_views(cls, training: MetricsView, held_out: MetricsView) -> History:
@@ -184,8 +204,8 @@ def _read_only(column: NDArray[Any]) -> NDArray[Any]:
     return column
 
 
-def _empty_columns(size: int) -> tuple[NDArray[np.generic], ...]:
-    return (np.empty(size, np.int32), *(np.empty(size, np.float32) for _ in COLUMNS[1:]))
+def _empty_columns(size: int, stored: int) -> tuple[NDArray[np.generic], ...]:
+    return (np.empty(size, np.int32), *(np.empty(size, np.float32) for _ in range(1 + stored)))
 
 
 def _thinned(columns: tuple[NDArray[np.generic], ...], n: int) -> tuple[tuple[NDArray[np.generic], ...], int]:

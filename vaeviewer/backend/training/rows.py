@@ -4,27 +4,50 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
+
+from vaeviewer.backend.models.interface import ImageSpec
 
 
 class TrainingRows:
     """The training images on a device, and the posteriors that steps leave while they pass.
 
     Args:
-        images: uint8 grey levels, ``(n, pixels)``, on the device.
+        images: uint8 grey levels, ``(n, values)`` in the order of ``(C, H, W)``, on the device.
+        labels: Classes, int64 ``(n,)`` there, or ``None``.
+        image: Size of an image.
         latent_dim: Of the posteriors.
 
     Attributes:
         images: As given.
+        labels: As given.
+        image: As given.
         loc: Posterior means, ``(n, latent_dim)``.
         log_variance: Logarithms of the posterior variances, likewise.
+        has_scale: Whether posteriors have a variance, or are points.
         steps: How many steps had been taken when each row was written, ``(n,)``, int32.
     """
 
-    def __init__(self, images: Tensor, latent_dim: int) -> None:
-        self.images = images
+    def __init__(self, images: Tensor, labels: Tensor | None, image: ImageSpec, latent_dim: int) -> None:
+        self.images, self.labels, self.image = images, labels, image
         self.loc = torch.zeros(len(images), latent_dim, device=images.device)
         self.log_variance = torch.zeros_like(self.loc)
+        self.has_scale = False
         self.steps = torch.zeros(len(images), dtype=torch.int32, device=images.device)
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @torch.no_grad()
+    def keep(self, rows: Tensor | slice, posterior: Distribution) -> None:
+        """Note q(z|x) of some images."""
+        self.loc[rows] = posterior.mean.float()
+        scale = getattr(posterior, "scale", None)
+        if scale is not None:
+            self.has_scale = True
+            self.log_variance[rows] = 2.0 * scale.float().log()
+
+    def shaped(self, levels: Tensor) -> Tensor:
+        """Flat images as ``(n, C, H, W)``."""
+        image = self.image
+        return levels.view(len(levels), image.channels, image.height, image.width)

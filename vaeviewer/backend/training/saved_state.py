@@ -8,16 +8,16 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vaeviewer.backend.config import TrainConfig, problem, shown
-from vaeviewer.backend.runs.manifest import Change, Step
+from vaeviewer.backend.config import Settings, live_fields, problem, shown
 from vaeviewer.backend.runs.tensor_files import check_arrays
 from vaeviewer.backend.snapshot import Checkpoint
+from vaeviewer.backend.training.records import PLANNED_EPOCHS, Change, Step
 
 OPTIMIZER = "optimizer."
 """Prefix of the optimizer's arrays; the generators' begin with ``generator.``."""
 
-PLANNED_EPOCHS = "planned_epochs"
-"""What the timeline calls a change of the planned epochs by training further, which is no setting."""
+CHANGED_BY_PROGRAM = frozenset({PLANNED_EPOCHS, "batch_size"})
+"""What the timeline may hold beside live settings: training further, and batches made smaller for want of memory."""
 
 _NEVER_NEGATIVE = ("step", "exp_avg_sq", "sum")
 """Arrays of optimizers that count, or sum up squares."""
@@ -38,6 +38,7 @@ def check(
     checkpoint: Checkpoint,
     timeline: Iterable[Change],
     *,
+    settings: Settings,
     optimizer: Mapping[str, tuple[int, ...]],
     generators: Mapping[str, NDArray[Any]],
 ) -> None:
@@ -46,7 +47,8 @@ def check(
     Args:
         checkpoint: Read from files, its weights found to be the model's.
         timeline: The changes on the way.
-        optimizer: Shapes of the optimizer's arrays by name, float32.
+        settings: As the run began.
+        optimizer: Shapes of the optimizers' arrays by name, float32.
         generators: States of fresh generators by name. Another kind of device has others: where the checkpoint
             is of another one, its generators are not looked at, as they will not be used.
 
@@ -61,8 +63,9 @@ def check(
         raise ValueError(f"{'.'.join(shown(part) for part in first['loc'])} {problem(first)}") from None
     if position.step != checkpoint.snapshot.step:
         raise ValueError(f"its step is {position.step:,}, but the weights' is {checkpoint.snapshot.step:,}")
+    may_change = live_fields(settings) | CHANGED_BY_PROGRAM
     for change in timeline:
-        if change.field not in TrainConfig.model_fields and change.field != PLANNED_EPOCHS:
+        if change.field not in may_change:
             raise ValueError(f"there is no setting named {shown(change.field)} that could have changed")
     _check_optimizer(checkpoint.training.tensors, optimizer)
     for name, fresh in generators.items():
@@ -76,8 +79,8 @@ def check(
 def _check_optimizer(tensors: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[int, ...]]) -> None:
     found = {name.removeprefix(OPTIMIZER): a for name, a in tensors.items() if name.startswith(OPTIMIZER)}
     if not found:
-        return  # none: the optimizer begins anew
-    check_arrays(found, shapes)
-    for name in _NEVER_NEGATIVE:
-        if name in found and (found[name] < 0).any():
+        return  # none: the optimizers begin anew
+    check_arrays(found, {name: ("float32", shape) for name, shape in shapes.items()})
+    for name, array in found.items():
+        if name.rpartition(".")[2] in _NEVER_NEGATIVE and (array < 0).any():
             raise ValueError(f"the optimizer's {name} is negative, which training does not lead to")

@@ -11,35 +11,31 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from vaeviewer.backend.config import LIVE, Settings, TrainConfig, updated
+from vaeviewer.backend.config import Settings, live_fields, updated
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.data.pixels import pixels, seen_levels
-from vaeviewer.backend.models.vae import VAE
-from vaeviewer.backend.runs.folder import Change, HeldOut
-from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, TrainingState
+from vaeviewer.backend.data.pixels import pixels
+from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, TrainingState, snapshot_of
 from vaeviewer.backend.training import saved_state
 from vaeviewer.backend.training.batches import Batches
 from vaeviewer.backend.training.copies import Copies
 from vaeviewer.backend.training.device import resolve_device, torch_threads, use_threads
-from vaeviewer.backend.training.engines.fused.gradient import StepTerms
-from vaeviewer.backend.training.engines.fused.step import FusedSteps
-from vaeviewer.backend.training.engines.fused.stepper import Stepper
+from vaeviewer.backend.training.engines.choice import choose_engine
+from vaeviewer.backend.training.engines.interface import Work
 from vaeviewer.backend.training.evaluation import HeldOutImages
 from vaeviewer.backend.training.history import History
 from vaeviewer.backend.training.randomness import named_generator, named_seed
+from vaeviewer.backend.training.records import PLANNED_EPOCHS, Change, HeldOut
 from vaeviewer.backend.training.rows import TrainingRows
-from vaeviewer.backend.training.saved_state import OPTIMIZER, PLANNED_EPOCHS
+from vaeviewer.backend.training.saved_state import OPTIMIZER
 
 BLOCK_STEPS = 256
 """Most steps whose metrics wait on the device before they are fetched and checked."""
 
 ENCODE_ROWS = 4096
 """Images encoded at a time outside the training step."""
-
-MIN_LEARNING_RATE_SHAPE = 0.01
-"""Where the cosine schedule ends, as a fraction of the learning rate."""
 
 
 class NonFiniteError(Exception):
@@ -59,7 +55,9 @@ class Trainer:
 
     Attributes:
         initial_settings: As the run began; ``timeline`` leads from there to ``settings``, which hold now.
-        history: Every step's terms and the held-out figures. Other threads may read it.
+        family: Of the model.
+        engine_reason: Why the engine in use was chosen, in words.
+        history: Every step's metrics and the held-out figures. Other threads may read it.
         timeline: Changes made on the way, oldest first.
         threads: Processor threads in use.
         held_out: Figures of the newest evaluation, or ``None`` before the first.
@@ -70,38 +68,66 @@ class Trainer:
 
     def __init__(self, dataset: ImageDataset, settings: Settings) -> None:
         self.dataset = dataset
-        self.initial_settings = self.settings = settings
-        self.threads = use_threads(settings.train.threads)
-        self.device = resolve_device(settings.train.device)
-        self.history = History.empty()
+        self.initial_settings = self._settings = settings
+        self.threads = use_threads(settings.compute.threads)
+        self.device = resolve_device(settings.compute.device)
+        self.family = settings.family
+        self.history = History.empty(self.family.metrics)
         self.timeline: list[Change] = []
         self.held_out: HeldOut | None = None
         self._held_out_step = -1
         self._good_held_out: tuple[HeldOut | None, int] = (None, -1)
-        self.planned_epochs = settings.train.epochs
 
         seed = settings.train.seed
-        height, width = dataset.image_shape
-        self._model = VAE(settings.model, height * width)
+        self._model = self.family.build(settings.model, dataset.image, len(dataset.class_names))
         self._model.initialize(named_generator(seed, "weights"))
         self._model.to(self.device)
         # torch.tensor copies, so the data set's read-only arrays stay untouched.
-        images = torch.tensor(dataset.train_images.reshape(-1, height * width), device=self.device)
-        self._rows = TrainingRows(images, settings.model.latent_dim)
-        self._stepper = Stepper(settings, self._model, self.device, self._rows)
+        images = torch.tensor(dataset.train_images.reshape(-1, dataset.image.values), device=self.device)
+        labels = None
+        if self.family.capabilities.uses_labels:
+            labels = torch.tensor(dataset.train_labels, device=self.device)
+        self._rows = TrainingRows(images, labels, dataset.image, settings.model.latent_dim)
         self._noise = named_generator(seed, "noise", device=self.device)
         self._binarisation = named_generator(seed, "pixels", device=self.device)
-
         self._batches = Batches(len(images), settings.train.batch_size, seed, self.device)
+        self._work = Work(
+            settings=settings,
+            model=self._model,
+            device=self.device,
+            rows=self._rows,
+            batches=self._batches,
+            noise=self._noise,
+            pixels=self._binarisation,
+            planned_epochs=settings.train.epochs,
+        )
+        self._engine, self.engine_reason = choose_engine(self._work)
         self._held_out_images: HeldOutImages | None = None
-        self._copies = Copies(self._stepper.copy)
+        self._copies = Copies(self._engine.copy)
 
-        self._block = torch.zeros(BLOCK_STEPS, 2, device=self.device)
-        self._block_positions: list[tuple[int, float]] = []
+        self._block = torch.zeros(BLOCK_STEPS, len(self.family.metrics.stored), device=self.device)
         self.refresh_posterior()
         self.keep_good_state()
 
     # Where training is
+
+    @property
+    def settings(self) -> Settings:
+        """Those in force."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._settings = self._work.settings = settings
+
+    @property
+    def planned_epochs(self) -> int:
+        """Where the run ends."""
+        return self._work.planned_epochs
+
+    @planned_epochs.setter
+    def planned_epochs(self, epochs: int) -> None:
+        self._work.planned_epochs = epochs
 
     @property
     def step_count(self) -> int:
@@ -111,7 +137,7 @@ class Trainer:
     @property
     def mode(self) -> str:
         """How steps are computed, in words."""
-        return self._stepper.mode
+        return self._engine.mode
 
     @property
     def batch_size(self) -> int:
@@ -140,7 +166,7 @@ class Trainer:
     @property
     def held_out_is_current(self) -> bool:
         """Whether the newest held-out figures are of this step."""
-        return self.held_out is not None and self._held_out_step == self._batches.step
+        return self._held_out_step == self._batches.step
 
     @property
     def at_epoch_start(self) -> bool:
@@ -154,12 +180,12 @@ class Trainer:
 
         Training needs neither: it begins at once and becomes fast when it can.
         """
-        self._stepper.prepare(wait=wait)
+        self._engine.prepare(wait=wait)
 
     def stay_on_cores(self) -> None:
         """Keep the threads of training on a core each, where they use all and a window wants some time too."""
         if self.device.type == "cpu":
-            self._stepper.stay_on_cores()
+            self._engine.stay_on_cores()
 
     def step(self, most: int = 1) -> None:
         """Take a gradient step on the next batch; its terms wait in the block for :meth:`finish_block`.
@@ -167,20 +193,14 @@ class Trainer:
         Args:
             most: Where steps are faster together, take up to so many, but none of the next epoch or block.
         """
-        fused = self._stepper.fused(self._batches.step, self._batches.size)
-        first = len(self._block_positions)
-        if fused is None:
-            terms = self._plain_step()
-            torch.stack((terms.reconstruction, terms.kl), out=self._block[first])
-            self._advance()
-        else:
-            count = min(most, fused.most, self._batches.left, BLOCK_STEPS - first)
-            self._block[first : first + count] = self._fused_steps(fused, count)
+        first = len(self._work.positions)
+        terms = self._engine.step(min(most, BLOCK_STEPS - first))
+        self._block[first : first + len(terms)] = terms
 
     @property
     def block_full(self) -> bool:
         """Whether :meth:`finish_block` must come before the next step."""
-        return len(self._block_positions) >= BLOCK_STEPS
+        return len(self._work.positions) >= BLOCK_STEPS
 
     def finish_block(self) -> None:
         """Fetch the block's metrics, check them and append them to the history.
@@ -188,27 +208,22 @@ class Trainer:
         Raises:
             NonFiniteError: A term is infinite or NaN; the finite steps before it are in the history.
         """
-        n = len(self._block_positions)
+        n = len(self._work.positions)
         if n == 0:
             return
         values = self._block[:n].cpu().numpy()  # the one synchronisation per block
-        positions, self._block_positions = self._block_positions, []
+        positions, self._work.positions = self._work.positions, []
         bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         good = int(bad[0]) if len(bad) else n
         steps = np.array([step for step, _ in positions[:good]], dtype=np.int32)
         epochs = np.array([epoch for _, epoch in positions[:good]], dtype=np.float32)
-        self.history.training.append(steps, epochs, values[:good, 0].copy(), values[:good, 1].copy())
+        self.history.training.append(steps, epochs, values[:good].copy())
         if good < n:
             raise NonFiniteError(positions[good][0])
 
     def learning_rate(self) -> float:
-        """The learning rate of the next step: base × shape(progress)."""
-        config = self.settings.train
-        if config.schedule == "constant":
-            return config.learning_rate
-        progress = min(1.0, self.epoch / self.planned_epochs)
-        shape = 0.5 * (1.0 + math.cos(math.pi * progress))
-        return config.learning_rate * max(MIN_LEARNING_RATE_SHAPE, shape)
+        """The learning rate of the next step."""
+        return self._work.learning_rate()
 
     def change(self, field: str, value: Any) -> None:
         """Change a live setting from the next step on, and note it in the timeline.
@@ -217,7 +232,7 @@ class Trainer:
             SettingsError: The value is out of bounds.
             ValueError: The field may not change during a run.
         """
-        if TrainConfig.model_fields[field].json_schema_extra != LIVE:
+        if field not in live_fields(self.settings):
             raise ValueError(f"{field} cannot change during a run")
         self.settings = updated(self.settings, **{field: value})
         if field == "epochs":
@@ -231,8 +246,8 @@ class Trainer:
 
     # Looking at the model
 
-    def evaluate(self, *, record: bool = True) -> HeldOut:
-        """Held-out terms with fixed noise.
+    def evaluate(self, *, record: bool = True) -> HeldOut | None:
+        """Held-out metrics with fixed noise; ``None`` where no images are held out.
 
         Args:
             record: Whether they become a row of the history. Not where a run is only interrupted: resumed, it is to
@@ -242,29 +257,32 @@ class Trainer:
             NonFiniteError: A term is infinite or NaN.
         """
         if self._held_out_images is None:
-            self._held_out_images = HeldOutImages(
-                self.dataset, self.settings.train.protocol, self.settings.model.latent_dim, self.device
-            )
+            self._held_out_images = HeldOutImages(self.dataset, self.settings, self.device)
         with torch_threads(self.threads):
-            found = self._held_out_images.evaluate(self._model)
-        if not math.isfinite(found.elbo):
+            found = self._held_out_images.evaluate(self._model, self.settings)
+        if found is not None and not all(map(math.isfinite, found.values.values())):
             raise NonFiniteError(self._batches.step)
         self.held_out, self._held_out_step = found, self._batches.step
-        if record:
-            self.history.held_out.append_row(self._batches.step, self.epoch, found.reconstruction, found.kl)
+        if record and found is not None:
+            self.history.held_out.append_row(self._batches.step, self.epoch, found.values)
         return found
 
     @torch.no_grad()
     def refresh_posterior(self) -> None:
         """Encode every training image again, so that all rows of the posterior table are of this step."""
+        if not self.family.capabilities.encodes:
+            return
+        rows = self._rows
+        self._model.eval()
         with torch_threads(self.threads):
-            for start in range(0, len(self._rows), ENCODE_ROWS):
+            for start in range(0, len(rows), ENCODE_ROWS):
                 part = slice(start, start + ENCODE_ROWS)
-                x = pixels(self._rows.images[part], self.settings.train.protocol)  # without draws
-                loc, log_variance = self._model.posterior(x)
-                self._rows.loc[part] = loc
-                self._rows.log_variance[part] = log_variance
-        self._rows.steps.fill_(self._batches.step)
+                x = pixels(rows.images[part], self.settings.train.protocol)  # without draws
+                found = self._model.encode(rows.shaped(x), None if rows.labels is None else rows.labels[part])
+                assert found is not None, "the family says that it encodes"
+                rows.keep(part, found)
+        self._model.train()
+        rows.steps.fill_(self._batches.step)
 
     def snapshot(self) -> Snapshot:
         """A frozen copy of the model now. Call it after :meth:`finish_block`.
@@ -272,7 +290,11 @@ class Trainer:
         Raises:
             NonFiniteError: A weight or a posterior is infinite or NaN.
         """
-        return self._snapshot(self._rows.loc, self._rows.log_variance, self._rows.steps)
+        rows = self._rows
+        if not self.family.capabilities.encodes:
+            return self._snapshot()
+        scales = (rows.log_variance,) if rows.has_scale else ()
+        return self._snapshot(rows.loc, rows.steps, *scales)
 
     # Keeping and restoring
 
@@ -302,7 +324,8 @@ class Trainer:
         saved_state.check(
             checkpoint,
             timeline,
-            optimizer={name: tuple(array.shape) for name, array in self._stepper.state().items()},
+            settings=self.initial_settings,
+            optimizer=self._engine.optimizer_shapes(),
             generators={name: state.numpy() for name, state in generators.items()},
         )
         self.history = history
@@ -370,45 +393,31 @@ class Trainer:
         else:
             self.timeline.append(change)
 
-    def _plain_step(self) -> StepTerms:
-        config, table = self.settings.train, self._rows
-        rows = self._batches.next()
-        levels = seen_levels(table.images.index_select(0, rows), config.protocol, self._binarisation)
-        shape = config.samples, len(rows), self.settings.model.latent_dim
-        noise = torch.randn(*shape, generator=self._noise, device=self.device)
-        terms = self._stepper.step(levels, noise, config.beta, self.learning_rate())
-        table.loc.index_copy_(0, rows, terms.loc)
-        table.log_variance.index_copy_(0, rows, terms.log_variance)
-        table.steps.index_fill_(0, rows, self._batches.step)
-        return terms
-
-    def _fused_steps(self, fused: FusedSteps, count: int) -> Tensor:
-        config, step = self.settings.train, self._batches.step
-        rows, rates = self._batches.next(count), []
-        for slot, batch in enumerate(rows.view(-1, self._batches.size)):
-            torch.randn(fused.noise.shape[1:], generator=self._noise, out=fused.noise[slot])
-            if fused.levels is not None:
-                images = self._rows.images.index_select(0, batch)
-                fused.levels[slot] = seen_levels(images, config.protocol, self._binarisation)
-            rates.append(self.learning_rate())
-            self._advance()
-        return fused(step, rows, config.beta, rates)
-
-    def _advance(self) -> None:
-        self._batches.advance()
-        self._block_positions.append((self._batches.step, self._batches.epoch))
-
     def _snapshot(self, *posterior: Tensor) -> Snapshot:
-        flat, *table = self._copied(self._stepper.parameters, *posterior)
-        return Snapshot(
+        weights, table = self._copied_weights(*posterior)
+        return snapshot_of(
+            self.settings.model,
+            self.dataset.image,
+            weights,
             step=self._batches.step,
             epoch=self.epoch,
-            model=self.settings.model,
-            image_shape=self.dataset.image_shape,
+            posterior=PosteriorTable(table[0], table[2] if len(table) > 2 else None, table[1])
+            if table
+            else None,
             protocol=self.settings.train.protocol,
-            weights=self._stepper.weights(flat),
-            posterior=PosteriorTable(*table) if table else None,
+            classes=len(self.dataset.class_names),
         )
+
+    def _copied_weights(self, *others: Tensor) -> tuple[dict[str, NDArray[Any]], list[NDArray[Any]]]:
+        """The model's ``state_dict``, and copies of other tensors made in the same pass."""
+        flat = self._engine.flat_state()
+        if flat is not None:
+            tensor, named = flat
+            copy, *rest = self._copied(tensor, *others)
+            return named(copy), rest
+        state = self._model.state_dict()
+        copies = self._copied(*state.values(), *others)
+        return dict(zip(state, copies, strict=False)), copies[len(state) :]
 
     def _copied(self, *tensors: Tensor) -> list[np.ndarray[Any, Any]]:
         copies = self._copies.of(*tensors)
@@ -418,7 +427,7 @@ class Trainer:
 
     def _training_state(self) -> TrainingState:
         live = self._generator_states()
-        live.update({f"{OPTIMIZER}{key}": value for key, value in self._stepper.state().items()})
+        live.update({f"{OPTIMIZER}{key}": value for key, value in self._engine.optimizer_state().items()})
         tensors = dict(zip(live, self._copied(*live.values()), strict=True))
         batches = self._batches
         values = {
@@ -440,14 +449,13 @@ class Trainer:
     @torch.no_grad()
     def _load(self, checkpoint: Checkpoint) -> None:
         state = checkpoint.training
-        for name, parameter in self._model.named_parameters():
-            parameter.copy_(torch.tensor(checkpoint.snapshot.weights[name]))
+        weights = checkpoint.snapshot.weights
+        self._model.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
         found = {
             key.removeprefix(OPTIMIZER): torch.tensor(value)
             for key, value in state.tensors.items()
             if key.startswith(OPTIMIZER)
         }
-        self._stepper.load_state(found)
         if state.values["device"] == self.device.type:
             try:
                 self._noise.set_state(torch.tensor(state.tensors["generator.noise"]))
@@ -460,5 +468,6 @@ class Trainer:
             self._binarisation.manual_seed(named_seed(seed, "pixels", step))
         values = state.values
         self._batches.go_to(values["step"], values["epoch"], values["image"], values["batch_size"])
+        self._engine.load_optimizer_state(found)
         self.planned_epochs = values["planned_epochs"]
-        self._block_positions = []
+        self._work.positions = []

@@ -1,1 +1,1 @@
-"""."""
+"""Networks that any family may use."""

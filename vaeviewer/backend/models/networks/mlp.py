@@ -15,7 +15,7 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
     "silu": functional.silu,
 }
-"""The same functions as ``forward.ACTIVATIONS``, which a test holds against these."""
+"""The same functions as ``numpy_mlp.ACTIVATIONS``, which a test holds against these."""
 
 GAINS: Mapping[str, float] = {"tanh": 1.0, "relu": math.sqrt(2), "silu": 5 / 3}
 """Factors that keep the deviation of activations about constant from layer to layer."""
@@ -29,18 +29,20 @@ class MLP(nn.ModuleList):
     Args:
         sizes: Units from input to output, at least two numbers.
         activation: A name in :data:`ACTIVATIONS`.
+        exact: A layer that is computed in float32 even under autocast.
     """
 
-    def __init__(self, sizes: Sequence[int], activation: str) -> None:
+    def __init__(self, sizes: Sequence[int], activation: str, exact: int | None = None) -> None:
         super().__init__(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.activation = activation
+        self._exact = exact
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``x`` of shape ``(..., sizes[0])`` to ``(..., sizes[-1])``."""
         activate = ACTIVATIONS[self.activation]
         last = len(self) - 1
         for i, layer in enumerate(self):
-            x = layer(x)
+            x = _in_float32(layer, x) if i == self._exact else layer(x)
             if i < last:
                 x = activate(x)
         return x
@@ -61,3 +63,10 @@ class MLP(nn.ModuleList):
             layer.weight.uniform_(-bound, bound, generator=generator)
             spread = 1.0 / math.sqrt(layer.in_features)
             layer.bias.uniform_(-spread, spread, generator=generator)
+
+
+def _in_float32(layer: nn.Module, x: Tensor) -> Tensor:
+    if not torch.is_autocast_enabled(x.device.type):
+        return layer(x)  # type: ignore[no-any-return]  # nn.Module's call returns anything
+    with torch.autocast(x.device.type, enabled=False):
+        return layer(x.float())  # type: ignore[no-any-return]

@@ -6,6 +6,7 @@ A drag decodes with these on the UI thread: no torch there, so no second OpenMP 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,34 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 MAX_LOG_VARIANCE = 12.0
-"""Bound on |log σ²| of q(z|x): exp(12) is far beyond use and far from overflow."""
+"""As ``latent_model.MAX_LOG_VARIANCE``, which a test holds against this."""
+
+
+@dataclass(frozen=True)
+class MlpForm:
+    """How to compute a model whose weights are called ``encoder.0.weight`` … ``decoder.2.bias``.
+
+    Pixels are the logistic function of the decoder's outputs.
+
+    Attributes:
+        activation: A name in :data:`ACTIVATIONS`.
+        gaussian: Whether the encoder ends in means and log-variances, or in a point.
+    """
+
+    activation: str = "silu"
+    gaussian: bool = True
+
+    def encode(self, weights: Mapping[str, Array], x: Array) -> tuple[Array, Array | None]:
+        """``loc`` and ``log_variance`` (``None``: a point) of q(z|x), for ``x`` of ``(n, pixels)``."""
+        outputs = mlp(weights, "encoder", self.activation, x)
+        if not self.gaussian:
+            return outputs, None
+        loc, log_variance = np.split(outputs, 2, axis=1)
+        return loc, np.clip(log_variance, -MAX_LOG_VARIANCE, MAX_LOG_VARIANCE)
+
+    def decode(self, weights: Mapping[str, Array], z: Array) -> Array:
+        """Mean pixels of p(x|z), ``(n, pixels)``, for ``z`` of ``(n, latent_dim)``."""
+        return sigmoid(mlp(weights, "decoder", self.activation, z))
 
 
 def sigmoid(x: Array) -> Array:

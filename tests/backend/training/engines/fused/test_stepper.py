@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import run_folders
 import torch
 
 from vaeviewer.backend.config import Settings, updated
@@ -56,7 +57,7 @@ def test_a_repeatable_run_switches_at_a_fixed_step(
 
     for stop in (3, 5, 9):  # before, at and after the switch
         part = advance(Trainer(digits, settings), stop)
-        restore.save(part, tmp_path / str(stop))
+        run_folders.save(part, tmp_path / str(stop))
         resumed = restore.trainer_of(load_run(tmp_path / str(stop)), digits)
         advance(resumed, 12 - stop)
         np.testing.assert_array_equal(weights(resumed), weights(whole))

@@ -1,7 +1,7 @@
 """The gradient of the training objective, written by hand: the numbers of automatic differentiation, faster.
 
 The large matrix products may run in bfloat16; weights, sums and everything that touches z stay in float32, so
-posterior means are never rounded. A test holds it against autograd of ``VAE.terms`` in float64.
+posterior means are never rounded. A test holds it against autograd of the family's own objective in float64.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vaeviewer.backend.config import ModelConfig
-from vaeviewer.backend.models.likelihoods import MIN_GAUSSIAN_LOG_VARIANCE, Gaussian
-from vaeviewer.backend.models.networks.numpy_mlp import MAX_LOG_VARIANCE
-from vaeviewer.backend.models.vae import VAE
+from vaeviewer.backend.models.families.vae import Config
+from vaeviewer.backend.models.latent_model import MAX_LOG_VARIANCE, LatentModel
 from vaeviewer.backend.training.engines.fused.flat import FlatParameters
 from vaeviewer.backend.training.engines.fused.layers import Layer, Network
 
@@ -39,8 +37,8 @@ class ElboGradient:
     """Computes ∇(β·KL − reconstruction), averaged over a batch, into ``parameters.grad``.
 
     Args:
-        model: Shapes and likelihood.
-        vae: The model, on its device. Its parameters become views of :attr:`parameters`.
+        config: Shapes of the networks; pixels are Bernoulli.
+        model: The model, on its device. Its parameters become views of :attr:`parameters`.
         dtype: Of the large matrix products: the parameters' own, or ``bfloat16``.
 
     Attributes:
@@ -51,13 +49,12 @@ class ElboGradient:
         grads: By name where the gradient of each is written.
     """
 
-    def __init__(self, model: ModelConfig, vae: VAE, dtype: torch.dtype) -> None:
-        last = len(model.hidden)
+    def __init__(self, config: Config, model: LatentModel, dtype: torch.dtype) -> None:
+        last = len(config.hidden)
         names = [f"encoder.{i}" for i in range(last)] + [f"decoder.{i}" for i in range(1, last + 1)]
         # All but the two layers that touch z.
         large = [f"{name}.{kind}" for kind in ("weight", "bias") for name in names]
-        self.parameters = flat = FlatParameters(vae, first=large)
-        self._likelihood = vae.likelihood
+        self.parameters = flat = FlatParameters(model, first=large)
         self._large = flat.values.detach()[: flat.length(large)]
         self._large_grad = flat.grad[: flat.length(large)]
         self._own_dtype = dtype == flat.values.dtype
@@ -69,7 +66,7 @@ class ElboGradient:
         self._buffers = (torch.empty(0), torch.empty(0))
         self._encoder, self._decoder = (
             Network(
-                [Layer(f"{network}.{i}", weights, grads) for i in range(last + 1)], model.activation, dtype
+                [Layer(f"{network}.{i}", weights, grads) for i in range(last + 1)], config.activation, dtype
             )
             for network in ("encoder", "decoder")
         )
@@ -97,10 +94,7 @@ class ElboGradient:
         z = (loc + spread).view(samples * n, dim)  # all samples of all images as rows
         outputs = self._decoder.forward(z).to(x.dtype)
         targets = x if samples == 1 else x.repeat(samples, 1)
-        if isinstance(self._likelihood, Gaussian):
-            reconstruction, grad = self._gaussian(self._likelihood, outputs, targets)
-        else:
-            reconstruction, grad = _bernoulli(outputs, targets, *self._spare(outputs))
+        reconstruction, grad = _bernoulli(outputs, targets, *self._spare(outputs))
 
         dz = (self._decoder.backward(grad) @ self._decoder.layers[0].weight).view(samples, n, dim)
         # Through the sample z = μ + σ·ε and through the KL.
@@ -123,21 +117,6 @@ class ElboGradient:
         if self._buffers[0].shape != like.shape:
             self._buffers = (torch.empty_like(like), torch.empty_like(like))
         return self._buffers
-
-    def _gaussian(self, likelihood: Gaussian, outputs: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean log p(x|z), and its negative's gradient at the outputs and at a learned log-variance."""
-        rows, pixels = outputs.shape
-        log_variance = likelihood.log_variance.detach().clamp(min=MIN_GAUSSIAN_LOG_VARIANCE)
-        precision = torch.exp(-log_variance)
-        mean = torch.sigmoid(outputs)
-        residual = mean - x
-        squares = residual.square().sum() * precision / rows
-        constant = pixels * (log_variance + math.log(2 * math.pi))
-        if "likelihood.log_variance" in self.grads:
-            bounded = likelihood.log_variance.detach() >= MIN_GAUSSIAN_LOG_VARIANCE
-            self.grads["likelihood.log_variance"].copy_(0.5 * (pixels - squares) * bounded)
-        grad = residual * mean * (1.0 - mean) * (precision / rows)
-        return (-0.5 * (squares + constant)).squeeze(0), grad
 
 
 def _bernoulli(logits: Tensor, x: Tensor, p: Tensor, spare: Tensor) -> tuple[Tensor, Tensor]:

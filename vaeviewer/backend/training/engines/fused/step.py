@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vaeviewer.backend.config import Settings
-from vaeviewer.backend.models.networks.numpy_mlp import MAX_LOG_VARIANCE
-from vaeviewer.backend.training.engines.fused import KERNELS, torch_functions
+from vaeviewer.backend.models.latent_model import MAX_LOG_VARIANCE
+from vaeviewer.backend.training.engines.fused import KERNELS
+from vaeviewer.backend.training.engines.fused.adam import Adam
 from vaeviewer.backend.training.engines.fused.copier import Copier
-from vaeviewer.backend.training.engines.fused.optimizers import Adam
 from vaeviewer.backend.training.engines.fused.program import Program
 from vaeviewer.backend.training.engines.fused.step_writer import StepMemory, StepWriter, Training
 from vaeviewer.backend.training.engines.fused.team import Team
@@ -25,18 +23,6 @@ MOST_TOGETHER = 24
 
 WORK_TOGETHER = 3_600_000_000
 """Images times weights of such steps: some hundredths of a second, so that nobody waits for a pause."""
-
-
-def can_fuse(settings: Settings, device: torch.device) -> bool:
-    """Whether a run's steps are of the kind written here: the default one, on a processor."""
-    return (
-        device.type == "cpu"
-        and settings.model.likelihood == "bernoulli"
-        and settings.train.optimizer == "adam"
-        and settings.train.samples == 1
-        and sys.platform.startswith("linux")
-        and torch_functions.available()
-    )
 
 
 def step_code(products: torch.dtype, activation: str) -> MachineCode:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vaeviewer.backend.training.engines.fused.adam import Adam
 from vaeviewer.backend.training.engines.fused.gradient import ElboGradient
 from vaeviewer.backend.training.engines.fused.layout import CHUNK_COLUMNS, CHUNK_NUMBERS, CHUNK_ROWS
-from vaeviewer.backend.training.engines.fused.optimizers import Optimizer
 from vaeviewer.backend.training.engines.fused.program import Program
 from vaeviewer.backend.training.rows import TrainingRows
 
@@ -28,7 +28,7 @@ class Training:
     """
 
     gradient: ElboGradient
-    optimizer: Optimizer
+    optimizer: Adam
     rows: TrainingRows
     hidden_layers: int
 

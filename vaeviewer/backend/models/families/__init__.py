@@ -1,0 +1,1 @@
+"""Every kind of model, a file each; the registry finds them here."""

@@ -1,0 +1,165 @@
+"""The variational autoencoder of Kingma & Welling, "Auto-Encoding Variational Bayes" (2013)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from vaeviewer.backend.models.fields import LIVE, FullyConnected, PixelLikelihood
+from vaeviewer.backend.models.interface import (
+    Batch,
+    Capabilities,
+    Family,
+    ImageSpec,
+    Metric,
+    Metrics,
+    Objective,
+    Player,
+    Preset,
+)
+from vaeviewer.backend.models.networks.numpy_mlp import MlpForm
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.distributions import Normal
+
+    from vaeviewer.backend.models.latent_model import LatentModel
+
+NATS = "nats per image"
+
+ELBO = Metric(
+    "elbo",
+    "ELBO",
+    NATS,
+    better="higher",
+    help="Evidence lower bound: reconstruction − KL, at most log p(x). Training raises it.",
+    plot="objective",
+    loss_title="Loss (−ELBO)",
+    of=lambda terms: terms["reconstruction"] - terms["kl"],
+)
+RECONSTRUCTION = Metric(
+    "reconstruction",
+    "Reconstruction",
+    NATS,
+    better="higher",
+    help="E_q[log p(x|z)]: how well z drawn from the posterior decodes to the image, summed over pixels.",
+    plot="objective",
+    loss_title="Reconstruction error",
+)
+KL = Metric(
+    "kl",
+    "KL",
+    NATS,
+    help="KL(q(z|x) ‖ p(z)): how far the posterior is from the prior, what an image's place in the plane costs.",
+    plot="kl",
+)
+
+
+class Config(PixelLikelihood, FullyConnected):
+    """Settings of the VAE."""
+
+    family: Literal["vae"] = "vae"
+    beta: float = Field(
+        1.0,
+        ge=0.0,
+        le=1000.0,
+        title="β",
+        description="Weight of the KL term in the training objective: reconstruction − β·KL. "
+        "The ELBO shown is always the true one, with β = 1.",
+        json_schema_extra=LIVE,
+    )
+    samples: int = Field(
+        1,
+        ge=1,
+        le=100,
+        title="Samples per image",
+        description="L: how many z are drawn from q(z|x) per image and step.",
+    )
+
+
+class VAE(Family[Config]):
+    """Inference network q(z|x), standard normal prior p(z), generative network p(x|z)."""
+
+    key = "vae"
+    title = "Variational autoencoder"
+    sentence = "Each image becomes a small cloud q(z|x) in the plane; together the clouds fill the prior."
+    source = "Kingma & Welling 2013"
+    Config = Config
+    metrics = Metrics((ELBO, RECONSTRUCTION, KL))
+    capabilities = Capabilities()
+    presets = {  # noqa: RUF012  # read only, as the interface says
+        "paper": Preset(
+            "One hidden layer of 500 tanh units, batches of 100 and L = 1 as in Kingma & Welling (2013), "
+            "section 5, with Adam for Adagrad.",
+            {
+                "hidden": (500,),
+                "activation": "tanh",
+                "batch_size": 100,
+                "learning_rate": 1e-3,
+                "schedule": "constant",
+            },
+        )
+    }
+
+    def build(self, config: Config, image: ImageSpec, classes: int) -> LatentModel:
+        """An encoder to means and log-variances, and its mirror."""
+        from vaeviewer.backend.models.latent_model import Autoencoder
+        from vaeviewer.backend.models.likelihoods import build_likelihood
+
+        likelihood = build_likelihood(config)
+        return Autoencoder(
+            image, config.latent_dim, config.hidden, config.activation, likelihood, gaussian=True
+        )
+
+    def players(self, model: LatentModel, config: Config) -> Sequence[Player[Config]]:
+        """One: encoder and decoder together raise the ELBO."""
+
+        def loss(batch: Batch, config: Config) -> Objective:
+            n, dim = len(batch.x), config.latent_dim
+            terms, posterior = elbo_terms(model, batch.x, batch.noise(config.samples, n, dim))
+            means = {key: values.mean() for key, values in terms.items()}
+            # Equation 10, averaged over the batch; β as in Higgins et al. (2017).
+            objective = means["reconstruction"] - config.beta * means["kl"]
+            return Objective(-objective, means, posterior)
+
+        return [Player("model", list(model.parameters()), loss)]
+
+    def evaluate(
+        self, model: LatentModel, batch: Batch, noise: Tensor, config: Config
+    ) -> Mapping[str, Tensor]:
+        """The ELBO's terms, averaged over the noise's samples."""
+        return elbo_terms(model, batch.x, noise)[0]
+
+    def numpy_form(self, config: Config) -> MlpForm:
+        """Fully connected, so NumPy decodes."""
+        return MlpForm(config.activation)
+
+    def protocol(self, config: Config, pixels: str) -> str:
+        """Whether pixels have probabilities or a density."""
+        if config.likelihood == "gaussian":
+            return f"{pixels}, Gaussian density"
+        return f"{pixels} as Bernoulli probabilities" if pixels == "grey levels" else pixels
+
+
+def elbo_terms(model: LatentModel, x: Tensor, noise: Tensor) -> tuple[dict[str, Tensor], Normal]:
+    """The ELBO's terms of each image and q(z|x); Kingma & Welling 2013, equations 10 and 24, and appendix B.
+
+    Args:
+        model: With a diagonal Gaussian q(z|x) and a standard normal p(z).
+        x: ``(n, C, H, W)``.
+        noise: ε ~ N(0, I), ``(samples, n, latent_dim)``.
+
+    Returns:
+        ``reconstruction``, the mean of log p(x|z) over the samples, and ``kl`` in closed form, each ``(n,)``, nats.
+    """
+    q = model.encode(x)
+    assert q is not None, "this family has an encoder"
+    z = q.loc + q.scale * noise  # reparameterization: gradients pass through the sample
+    reconstruction = model.decode(z).log_prob(x).mean(0)
+    kl = 0.5 * (q.loc.square() + q.scale.square() - 2.0 * q.scale.log() - 1.0).sum(-1)
+    return {"reconstruction": reconstruction, "kl": kl}, q
+
+
+FAMILY = VAE()

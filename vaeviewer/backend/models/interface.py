@@ -1,0 +1,222 @@
+"""What the program knows of a model: one small interface in the field's words. Imports no torch.
+
+A *family* is one file below ``families/``: its settings, its metrics, and the objective its players descend. The form,
+the flags of the command line, the curves and the columns of a run folder all derive from it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+from vaeviewer.backend.models.fields import FamilyConfig
+
+if TYPE_CHECKING:  # families are known, and their settings shown, before torch is there
+    import torch
+    from torch import Tensor
+    from torch.distributions import Distribution
+
+    from vaeviewer.backend.models.latent_model import LatentModel
+    from vaeviewer.backend.models.networks.numpy_mlp import MlpForm
+
+ConfigT = TypeVar("ConfigT", bound=FamilyConfig)
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """The size of images: pixels high, pixels wide, and 1 (grey) or 3 (colour) channels."""
+
+    height: int
+    width: int
+    channels: int = 1
+
+    @property
+    def values(self) -> int:
+        """Numbers in an image."""
+        return self.height * self.width * self.channels
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column of a history: what is stored, drawn and printed.
+
+    Attributes:
+        key: Name in files, such as ``"kl"``.
+        title: What a user reads, such as ``"KL"``.
+        unit: Such as ``"nats per image"``.
+        better: Whether higher or lower values are better, or neither says so.
+        help: A sentence for a student.
+        plot: Metrics that name the same plot share its axis; an empty one is not drawn.
+        loss_title: What its negative is called where losses are drawn, for a metric of which higher is better.
+        of: Derives the metric from columns by key instead of storing it; works on numbers and on arrays.
+    """
+
+    key: str
+    title: str
+    unit: str
+    better: Literal["higher", "lower", "neither"] = "neither"
+    help: str = ""
+    plot: str = ""
+    loss_title: str = ""
+    of: Callable[[Mapping[str, Any]], Any] | None = None
+
+
+class Metrics(tuple[Metric, ...]):
+    """A family's metrics in order; the first is the one that says how good a model is."""
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Keys of those that are stored; the others are derived from them."""
+        return tuple(metric.key for metric in self if metric.of is None)
+
+    @property
+    def headline(self) -> Metric:
+        """The one that says how good a model is."""
+        return self[0]
+
+    def complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """All metrics by key, in order, from the stored ones (numbers or arrays)."""
+        return {m.key: values[m.key] if m.of is None else m.of(values) for m in self}
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a family's models can do; panels ask for what they need.
+
+    Attributes:
+        encodes: It has an inference network q(z|x), so that images have a place in the plane.
+        has_density: p(x|z) is a density, so that log-likelihoods mean something.
+        uses_labels: Its networks see the class y.
+        generates: Codes drawn from p(z) decode to images like those trained on.
+    """
+
+    encodes: bool = True
+    has_density: bool = True
+    uses_labels: bool = False
+    generates: bool = True
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a step trains on.
+
+    Attributes:
+        x: Pixels in 0 … 1 as the model sees them, ``(n, C, H, W)``.
+        y: Classes, int64 ``(n,)``, or ``None`` where the data have none.
+        rows: Which training images these are, int64 ``(n,)``.
+        generator: Of this run's noise, on the images' device.
+    """
+
+    x: Tensor
+    y: Tensor | None
+    rows: Tensor
+    generator: torch.Generator | None
+
+    def noise(self, *shape: int) -> Tensor:
+        """Standard normal draws of a shape, repeatable."""
+        import torch
+
+        return torch.randn(*shape, generator=self.generator, device=self.x.device)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Draws from 0 … 1 of a shape, repeatable."""
+        import torch
+
+        return torch.rand(*shape, generator=self.generator, device=self.x.device)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a player's loss answers.
+
+    Attributes:
+        loss: What its optimizer descends, 0-d.
+        terms: Stored metrics by key, 0-d, means over the batch.
+        posterior: q(z|x) of the batch if it was computed on the way: the live plane shows it.
+    """
+
+    loss: Tensor
+    terms: Mapping[str, Tensor]
+    posterior: Distribution | None = None
+
+
+@dataclass(frozen=True)
+class Player(Generic[ConfigT]):
+    """One optimizer and what it descends: a VAE has one, a GAN two, an AAE three.
+
+    Attributes:
+        name: In files, such as ``"discriminator"``.
+        parameters: What its optimizer changes.
+        loss: Its objective on a batch, with the settings in force.
+        steps: Steps it takes per batch.
+    """
+
+    name: str
+    parameters: Sequence[torch.nn.Parameter]
+    loss: Callable[[Batch, ConfigT], Objective]
+    steps: int = 1
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named starting point: settings by name that differ from the defaults, and a sentence on what it is."""
+
+    sentence: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Family(ABC, Generic[ConfigT]):
+    """A kind of model: what the registry holds and everything else asks.
+
+    At module level a family's file imports no torch: its methods do, or the networks they use.
+
+    Attributes:
+        key: Name in files and flags, such as ``"vae"``.
+        title: What a user reads.
+        sentence: What it is, in one line for a student.
+        source: Paper and year.
+        Config: Its settings.
+        metrics: Its columns.
+        capabilities: What its models can do.
+        presets: Named starting points; ``default`` is the plain Config.
+    """
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    sentence: ClassVar[str]
+    source: ClassVar[str]
+    Config: type[ConfigT]
+    metrics: ClassVar[Metrics]
+    capabilities: ClassVar[Capabilities] = Capabilities()
+    presets: ClassVar[Mapping[str, Preset]] = {}
+
+    @abstractmethod
+    def build(self, config: ConfigT, image: ImageSpec, classes: int) -> LatentModel:
+        """A model with fresh weights, drawn by :meth:`LatentModel.initialize`."""
+
+    @abstractmethod
+    def players(self, model: LatentModel, config: ConfigT) -> Sequence[Player[ConfigT]]:
+        """Who descends what, in the order of their steps."""
+
+    @abstractmethod
+    def evaluate(
+        self, model: LatentModel, batch: Batch, noise: Tensor, config: ConfigT
+    ) -> Mapping[str, Tensor]:
+        """Stored metrics of held-out images by key, each ``(n,)``; called without gradients, in ``eval()``.
+
+        Args:
+            model: The model.
+            batch: Held-out images.
+            noise: Standard normal, the same at every evaluation, ``(samples, n, latent_dim)``.
+            config: The settings in force.
+        """
+
+    def numpy_form(self, config: ConfigT) -> MlpForm | None:
+        """How NumPy computes these networks, fast enough for the thread that draws; ``None``: torch decodes."""
+        return None
+
+    def protocol(self, config: ConfigT, pixels: str) -> str:
+        """What the figures are a density or an error of, given what the pixels are, such as ``grey levels``."""
+        return pixels

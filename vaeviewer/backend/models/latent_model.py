@@ -1,0 +1,172 @@
+"""Models as torch sees them: p(z), q(z|x) and p(x|z) as distributions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal
+
+from vaeviewer.backend.models import registry
+from vaeviewer.backend.models.fields import FamilyConfig
+from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.likelihoods import Likelihood
+from vaeviewer.backend.models.networks.mlp import MLP
+
+MAX_LOG_VARIANCE = 12.0
+"""Bound on |log σ²| of q(z|x): exp(12) is far beyond use and far from overflow."""
+
+
+class LatentModel(nn.Module):
+    """A decoder p(x|z) under a prior p(z), perhaps with an encoder q(z|x).
+
+    All state lives in parameters and buffers, so that ``state_dict`` is the whole model.
+
+    Args:
+        latent_dim: Numbers in z.
+    """
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__()
+        self.latent_dim = latent_dim
+        # Where the model lives, for distributions that have no tensor of their own.
+        self.register_buffer("_here", torch.zeros(()), persistent=False)
+
+    def prior(self) -> Distribution:
+        """p(z), over ``(latent_dim,)``; a standard normal unless a family says otherwise."""
+        zeros = self._here.new_zeros(self.latent_dim)
+        return Independent(Normal(zeros, zeros + 1.0, validate_args=False), 1, validate_args=False)
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Distribution | None:
+        """q(z|x) of images ``(n, C, H, W)``, over ``(n, latent_dim)``, or ``None`` where there is no encoder."""
+        return None
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
+        """p(x|z) for z of ``(..., latent_dim)``, over ``(..., C, H, W)``; its mean is the picture."""
+        raise NotImplementedError
+
+    def initialize(self, generator: torch.Generator) -> None:
+        """Draw new weights, in place, on the CPU."""
+        for module in self.children():
+            if isinstance(module, MLP):
+                module.initialize(generator)
+
+
+class Point(Distribution):
+    """The distribution of a plain autoencoder's code: all of it at one place.
+
+    Args:
+        loc: ``(..., latent_dim)``.
+    """
+
+    arg_constraints: dict[str, object] = {}  # noqa: RUF012  # torch's own convention
+    has_rsample = True
+
+    def __init__(self, loc: Tensor) -> None:
+        self.loc = loc
+        super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """The place."""
+        return self.loc
+
+    def rsample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
+        """The place, as often as asked for."""
+        return self.loc.expand(*sample_shape, *self.loc.shape)
+
+
+class Autoencoder(LatentModel):
+    """Fully connected networks mirrored around z: the inference and the generative network.
+
+    Args:
+        image: Size of the images.
+        latent_dim: Numbers in z.
+        hidden: Units of the hidden layers from the image inwards.
+        activation: A name in ``networks.mlp.ACTIVATIONS``.
+        likelihood: What the generative network's outputs mean.
+        gaussian: Whether q(z|x) is a diagonal Gaussian, or a point.
+    """
+
+    def __init__(
+        self,
+        image: ImageSpec,
+        latent_dim: int,
+        hidden: tuple[int, ...],
+        activation: str,
+        likelihood: Likelihood,
+        *,
+        gaussian: bool,
+    ) -> None:
+        super().__init__(latent_dim)
+        self._shape = (image.channels, image.height, image.width)
+        self._gaussian = gaussian
+        outputs = 2 * latent_dim if gaussian else latent_dim
+        # What touches z is float32 always, so that codes are never rounded.
+        self.encoder = MLP((image.values, *hidden, outputs), activation, exact=len(hidden))
+        self.decoder = MLP((latent_dim, *reversed(hidden), image.values), activation, exact=0)
+        self.likelihood = likelihood
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Normal | Point:
+        """q(z|x): N(μ, σ²) with the network's μ and log σ² (Kingma & Welling 2013, equation 9), or a point."""
+        outputs = self.encoder(x.flatten(1))
+        if not self._gaussian:
+            return Point(outputs)
+        loc, log_variance = outputs.chunk(2, dim=-1)
+        scale = torch.exp(0.5 * log_variance.clamp(-MAX_LOG_VARIANCE, MAX_LOG_VARIANCE))
+        return Normal(loc, scale, validate_args=False)
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
+        """p(x|z), pixels independent given z."""
+        outputs = self.decoder(z).float()
+        return Independent(self.likelihood(outputs.unflatten(-1, self._shape)), 3, validate_args=False)
+
+
+def state_shapes(
+    config: FamilyConfig, image: ImageSpec, classes: int
+) -> tuple[dict[str, tuple[str, tuple[int, ...]]], dict[str, tuple[int, ...]]]:
+    """What a model's ``state_dict`` holds: dtype and shape by name; and shapes of the parameters. Takes no memory."""
+    with torch.device("meta"):
+        model = registry.family(config.family).build(config, image, classes)
+    state = {
+        name: (str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
+        for name, tensor in model.state_dict().items()
+    }
+    return state, {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+
+
+class _Asked(nn.Module):
+    def __init__(self, model: LatentModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, method: str, tensor: Tensor) -> Distribution | None:
+        answer: Distribution | None = getattr(self.model, method)(tensor)
+        return answer
+
+
+_asked = threading.local()
+
+
+@torch.no_grad()
+def ask(
+    key: tuple[FamilyConfig, ImageSpec, int], weights: Mapping[str, Tensor], method: str, tensor: Tensor
+) -> Distribution | None:
+    """Call ``encode`` or ``decode`` of a model with these weights, in ``eval()`` and without gradients.
+
+    Each thread keeps the module it asked last, whose own weights are never looked at.
+
+    Args:
+        key: What the model is built from.
+        weights: Its ``state_dict``.
+        method: Which to call.
+        tensor: With what.
+    """
+    if getattr(_asked, "key", None) != key:
+        module = registry.family(key[0].family).build(*key)
+        _asked.module, _asked.key = _Asked(module.eval()), key
+    named = {f"model.{name}": weight for name, weight in weights.items()}
+    answer: Distribution | None = torch.func.functional_call(_asked.module, named, (method, tensor))
+    return answer
