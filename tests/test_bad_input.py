@@ -19,7 +19,7 @@ from bounds import Bounds, size_on_disk
 from mutators import ODD_TEXTS, damage_run, damaged_bytes, damaged_values, odd_value, put_something_else
 
 from vaeviewer import commands
-from vaeviewer.backend.config import PRESETS, Settings, parse_settings, updated
+from vaeviewer.backend.config import Settings, parse_settings, updated
 from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.data.folder import load_folder
 from vaeviewer.backend.runs import restore

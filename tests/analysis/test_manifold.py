@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaeviewer.analysis.manifold import grid, grid_points, in_latent_space, manifold_picture, mosaic
-from vaeviewer.backend.config import ModelConfig
-from vaeviewer.backend.models.shapes import expected_weights
-from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.latent_model import state_shapes
+from vaeviewer.backend.snapshot import as_grey_levels, snapshot_of
 
 
 def normal_cdf(z: float) -> float:
@@ -82,13 +83,13 @@ def test_an_empty_mosaic_is_refused() -> None:
 
 @pytest.mark.parametrize("latent_dim", [1, 2, 5])
 def test_a_picture_shows_what_the_decoder_draws(latent_dim: int) -> None:
-    model, shape = ModelConfig(hidden=(8,), latent_dim=latent_dim), (4, 6)
+    model, image = VaeConfig(hidden=(8,), latent_dim=latent_dim), ImageSpec(4, 6)
     draw = np.random.default_rng(0)
     weights = {
         name: draw.normal(size=size).astype(np.float32)
-        for name, size in expected_weights(model, shape).items()
+        for name, (_, size) in state_shapes(model, image, 0)[0].items()
     }
-    snapshot = Snapshot(0, 0.0, model, shape, weights)
+    snapshot = snapshot_of(model, image, weights)
     picture = manifold_picture(snapshot, 3, "equal")
     assert picture.shape == (12, 18)
     corner = np.array([[-3.0, 3.0, 0.0, 0.0, 0.0][:latent_dim]], np.float32)

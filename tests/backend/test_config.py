@@ -9,15 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaeviewer.backend.config import (
-    PRESETS,
-    ModelConfig,
-    Settings,
-    TrainConfig,
-    field_label,
-    parse_settings,
-    updated,
-)
+from vaeviewer.backend.config import Settings, TrainConfig, field_label, parse_settings, updated
+from vaeviewer.backend.models.families.vae import Config as VaeConfig
 from vaeviewer.errors import SettingsError
 
 
@@ -88,7 +81,7 @@ json_values = st.recursive(
     ),
     max_leaves=6,
 )
-field_names = st.sampled_from([*ModelConfig.model_fields, *TrainConfig.model_fields, "other"])
+field_names = st.sampled_from([*VaeConfig.model_fields, *TrainConfig.model_fields, "other"])
 
 
 @settings(max_examples=200, deadline=None)
@@ -132,7 +125,7 @@ def test_updated_leaves_the_original() -> None:
 
 
 def test_every_field_has_a_label_and_help() -> None:
-    for group in (ModelConfig, TrainConfig):
+    for group in (VaeConfig, TrainConfig):
         for name, field in group.model_fields.items():
             assert field_label(name) == field.title
             assert field.description is not None

@@ -16,9 +16,9 @@ from PySide6.QtCore import QRect
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.backend.config import PRESETS
+from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.models.vae import VAE
+from vaeviewer.backend.models.families.vae import VAE
 from vaeviewer.backend.training.engines.fused import torch_functions
 from vaeviewer.bench import memory, stage
 from vaeviewer.bench.common import percentile, tiled
@@ -82,8 +82,8 @@ def test_training(figures: dict[str, Any], row: str) -> None:
     assert values["ratio_plain"] == pytest.approx(ratio, rel=0.5)
     fraction = values["fp32_images_per_s"] / values["limit_images_per_s"]
     assert values["fraction_of_limit"] == pytest.approx(fraction, rel=0.5)
-    assert values["hidden"] == ([512, 256] if row != "default" else list(PRESETS["default"].model.hidden))
-    sizes = {"batch_128": 128, "batch_512": 512, "default": PRESETS["default"].train.batch_size}
+    assert values["hidden"] == ([512, 256] if row != "default" else list(Settings().model.hidden))
+    sizes = {"batch_128": 128, "batch_512": 512, "default": Settings().train.batch_size}
     assert values["batch_size"] == sizes[row]
 
 
@@ -146,7 +146,7 @@ def test_growth(figures: dict[str, Any]) -> None:
     for row in rows:
         assert row["images_per_s"] > 0
         assert (row["plane_refresh_ms"] is None) == (row["latent_dim"] != 2)
-        assert row["hidden"] == list(PRESETS["default"].model.hidden)
+        assert row["hidden"] == list(Settings().model.hidden)
 
 
 def test_the_table_has_a_line_for_every_figure(figures: dict[str, Any]) -> None:
@@ -222,7 +222,7 @@ def test_tiled_images_repeat(digits: ImageDataset) -> None:
 
 
 def test_the_plain_network_is_the_same_network() -> None:
-    model = PRESETS["default"].model
+    model = Settings().model
     plain, ours = _PlainVAE(model, (28, 28)), VAE(model, 784)
     assert sorted(p.shape for p in plain.parameters()) == sorted(p.shape for p in ours.parameters())
 

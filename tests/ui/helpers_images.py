@@ -6,8 +6,8 @@ import numpy as np
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
-from vaeviewer.backend.config import ModelConfig
 from vaeviewer.backend.data.base import DataSource, ImageDataset
+from vaeviewer.backend.models.families.vae import Config as VaeConfig
 from vaeviewer.backend.snapshot import Snapshot
 
 SHAPE = (28, 28)
@@ -42,7 +42,7 @@ def make_snapshot(seed: int = 0, latent_dim: int = 2, shape: tuple[int, int] = S
             weights[f"{prefix}.{i}.weight"] = rng.normal(0, 1, (sizes[i + 1], sizes[i])).astype(np.float32)
             weights[f"{prefix}.{i}.weight"] /= np.float32(np.sqrt(sizes[i]))
             weights[f"{prefix}.{i}.bias"] = rng.normal(0, 0.5, sizes[i + 1]).astype(np.float32)
-    model = ModelConfig(latent_dim=latent_dim, hidden=(hidden,), activation="tanh")
+    model = VaeConfig(latent_dim=latent_dim, hidden=(hidden,), activation="tanh")
     return CountingSnapshot(0, 0.0, model, shape, weights)
 
 

@@ -11,12 +11,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.backend.config import PRESETS, ModelConfig, Settings, TrainConfig, updated
+from vaeviewer.backend.config import Settings, TrainConfig, presets, updated
+from vaeviewer.backend.models.families.vae import Config as VaeConfig
 from vaeviewer.ui.config_form import ConfigForm
 from vaeviewer.ui.number_fields import ScientificSpinBox, next_rung, number_text
 from vaeviewer.ui.theme import DARK, LIGHT, build_palette
 
-ALL_FIELDS = [*ModelConfig.model_fields, *TrainConfig.model_fields]
+ALL_FIELDS = [*VaeConfig.model_fields, *TrainConfig.model_fields]
 LIVE_FIELDS = ["epochs", "learning_rate", "beta"]
 REASON = "Fixed during a run: Reset first."
 
@@ -24,7 +25,7 @@ positive = st.floats(1e-12, 10.0)
 any_settings = st.builds(
     Settings,
     model=st.builds(
-        ModelConfig,
+        VaeConfig,
         latent_dim=st.integers(1, 256),
         hidden=st.lists(st.integers(1, 8192), min_size=1, max_size=8).map(tuple),
         activation=st.sampled_from(["tanh", "relu", "silu"]),
@@ -96,12 +97,12 @@ def tuple_of_text(value: Any) -> Any:
 
 
 def getattr_either(values: Settings, name: str) -> Any:
-    return getattr(values.model if name in ModelConfig.model_fields else values.train, name)
+    return getattr(values.model if name in VaeConfig.model_fields else values.train, name)
 
 
 @pytest.mark.parametrize("name", ALL_FIELDS)
 def test_every_field_has_an_editor_with_its_label_and_help(form: ConfigForm, name: str) -> None:
-    info = {**ModelConfig.model_fields, **TrainConfig.model_fields}[name]
+    info = {**VaeConfig.model_fields, **TrainConfig.model_fields}[name]
     assert form.editor(name).accessibleName() == info.title
     assert form.editor(name).toolTip().startswith(info.description or "?")
 
@@ -192,11 +193,11 @@ def test_the_gaussian_fields_wait_for_their_likelihood(form: ConfigForm) -> None
 
 
 def test_presets_say_nothing_about_repeating_a_run(form: ConfigForm) -> None:
-    form.set_settings(updated(PRESETS["paper"], repeatable="on"))
+    form.set_settings(updated(presets()["paper"], repeatable="on"))
     box = preset_box(form)
     assert box.currentData() == "paper"
     box.activated.emit(box.findData("default"))
-    assert form.settings() == updated(PRESETS["default"], repeatable="on")
+    assert form.settings() == updated(Settings(), repeatable="on")
     assert box.currentData() == "default"
 
 
@@ -206,12 +207,12 @@ def test_presets_are_offered_and_an_edit_makes_them_custom(form: ConfigForm) -> 
     assert box.currentText() == "Default"
     box.setFocus()
     QTest.keyClick(box, Qt.Key.Key_Down)
-    assert said == [PRESETS["paper"]]
-    assert form.settings() == PRESETS["paper"]
+    assert said == [presets()["paper"]]
+    assert form.settings() == presets()["paper"]
     type_into(form.editor("batch_size"), "64")
     assert box.currentIndex() == -1
     assert box.placeholderText() == "Custom"
-    form.set_settings(PRESETS["default"])
+    form.set_settings(Settings())
     assert box.currentText() == "Default"
 
 

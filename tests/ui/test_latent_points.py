@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vaeviewer.backend.config import ModelConfig
 from vaeviewer.backend.data.base import DataSource, ImageDataset
+from vaeviewer.backend.models.families.vae import Config as VaeConfig
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
 from vaeviewer.session.view_state import posterior_noise
 from vaeviewer.ui.latent_geometry import PRIOR_BOX, PlaneMap
@@ -21,7 +21,7 @@ def table(loc: np.ndarray = LOC) -> PosteriorTable:
 
 
 def snapshot(posterior: PosteriorTable | None) -> Snapshot:
-    return Snapshot(0, 0.0, ModelConfig(), (2, 2), {}, posterior)
+    return Snapshot(0, 0.0, VaeConfig(), (2, 2), {}, posterior)
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.analysis.manifold import grid_points, mosaic
-from vaeviewer.backend.config import ModelConfig
 from vaeviewer.backend.data.base import DataSource, ImageDataset
+from vaeviewer.backend.models.families.vae import Config as VaeConfig
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
 from vaeviewer.session.view_state import ViewState, posterior_noise
 from vaeviewer.ui.latent_geometry import (
@@ -43,7 +43,7 @@ def make_dataset(count: int = 300, classes: int = 3, names: tuple[str, ...] = ()
 def make_snapshot(loc: NDArray[np.float32], scale: float = 0.1) -> Snapshot:
     log_variance = np.full_like(loc, 2 * np.log(scale))
     table = PosteriorTable(loc, log_variance, np.zeros(len(loc), np.int32))
-    return Snapshot(1, 0.1, ModelConfig(), (8, 8), {}, table)
+    return Snapshot(1, 0.1, VaeConfig(), (8, 8), {}, table)
 
 
 def ring(count: int = 300, radius: float = 1.0) -> NDArray[np.float32]:

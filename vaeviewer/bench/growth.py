@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QApplication
 
-from vaeviewer.backend.config import PRESETS, updated
+from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.bench import memory
@@ -20,7 +20,7 @@ def measure(quick: bool, images: int, latent_dim: int, hidden: list[int]) -> dic
     """One row of ``growth``: training speed, time of a plane's refresh, and the most memory this process took."""
     say(f"growth, {images:,} images, latent {latent_dim}, hidden {', '.join(map(str, hidden))}")
     dataset = tiled(load_dataset(), images)
-    settings = updated(PRESETS["default"], latent_dim=latent_dim, hidden=hidden, epochs=FOREVER)
+    settings = updated(Settings(), latent_dim=latent_dim, hidden=hidden, epochs=FOREVER)
     trainer = Trainer(dataset, settings)
     trainer_speed(trainer, 0.2 if quick else 1.0)
     speeds = [trainer_speed(trainer, 0.3 if quick else 1.0) for _ in range(2 if quick else 5)]

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 
 from vaeviewer.backend.affinity import available_cores
-from vaeviewer.backend.config import PRESETS
+from vaeviewer.backend.config import Settings
 from vaeviewer.backend.training.device import multiplies_bfloat16, resolve_device, use_threads
 
 
 def describe() -> dict[str, Any]:
     """Processor, cores, threads, versions, and whether there are instructions for bfloat16 products."""
-    train = PRESETS["default"].train
+    train = Settings().train
     device = resolve_device(train.device)
     return {
         "processor": _processor(),

@@ -13,12 +13,12 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from vaeviewer.backend.config import PRESETS
+from vaeviewer.backend.config import Settings
 from vaeviewer.bench.common import median, say
 from vaeviewer.bench.load import OtherLoad
 from vaeviewer.bench.report import table
 
-DEFAULT_HIDDEN = PRESETS["default"].model.hidden
+DEFAULT_HIDDEN = Settings().model.hidden
 GROWTH: tuple[tuple[int, int, tuple[int, ...]], ...] = (
     (10_000, 2, DEFAULT_HIDDEN),
     (60_000, 2, DEFAULT_HIDDEN),

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from vaeviewer.backend.config import PRESETS, ModelConfig, Settings, updated
+from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.models.families.vae import Config as VaeConfig
 from vaeviewer.backend.models.shapes import layer_widths
 from vaeviewer.backend.training.device import use_threads
 from vaeviewer.backend.training.engines.fused.stepper import COMPILE_FROM
@@ -38,7 +39,7 @@ def measure(quick: bool) -> dict[str, Any]:
     """The figures ``training``, and the machine's description under ``machine``."""
     description = machine.describe()
     dataset = tiled(load_dataset(), MNIST_IMAGES)
-    preset = PRESETS["default"]
+    preset = Settings()
     settings = {
         "batch_128": updated(preset, hidden=COMPARED_NETWORK, batch_size=128),
         "batch_512": updated(preset, hidden=COMPARED_NETWORK, batch_size=512),
@@ -124,7 +125,7 @@ class _Digits(Dataset[tuple[Tensor, int]]):
 class _PlainVAE(nn.Module):
     """The network as a tutorial writes it."""
 
-    def __init__(self, model: ModelConfig, image_shape: tuple[int, int]) -> None:
+    def __init__(self, model: VaeConfig, image_shape: tuple[int, int]) -> None:
         super().__init__()
         widths = layer_widths(model, image_shape)
         self.encoder = _stack(widths["encoder"], model.activation)
@@ -180,7 +181,7 @@ def _plain_loop(dataset: ImageDataset, settings: Settings, device: torch.device)
 
 
 def _products_alone(
-    model: ModelConfig, image_shape: tuple[int, int], batch_size: int, device: torch.device
+    model: VaeConfig, image_shape: tuple[int, int], batch_size: int, device: torch.device
 ) -> Contender:
     """One step's matrix products in float32, into arrays made beforehand, and nothing else."""
     products: list[tuple[Tensor, Tensor, Tensor]] = []

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import distributions
 
-from vaeviewer.backend.config import ModelConfig
-from vaeviewer.backend.models.likelihoods import Bernoulli, Gaussian, build_likelihood
+from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.likelihoods import BernoulliPixels, GaussianPixels, build_likelihood
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def test_bernoulli_of_binary_pixels(scale: float) -> None:
     logits = scale * torch.randn(3, 16, 49, dtype=torch.float64)
     x = (torch.rand(16, 49) < 0.3).double()
     expected = distributions.Bernoulli(logits=logits).log_prob(x.expand_as(logits)).sum(-1)
-    torch.testing.assert_close(Bernoulli().log_prob(logits, x), expected, rtol=1e-6, atol=1e-12)
+    torch.testing.assert_close(BernoulliPixels()(logits).log_prob(x).sum(-1), expected, rtol=1e-6, atol=1e-12)
 
 
 def test_bernoulli_of_grey_levels_is_the_expected_log_density_of_drawn_pixels() -> None:
@@ -31,45 +31,45 @@ def test_bernoulli_of_grey_levels_is_the_expected_log_density_of_drawn_pixels() 
     bernoulli = distributions.Bernoulli(logits=logits)
     ones, zeros = torch.ones_like(logits), torch.zeros_like(logits)
     expected = (x * bernoulli.log_prob(ones) + (1 - x) * bernoulli.log_prob(zeros)).sum(-1)
-    torch.testing.assert_close(Bernoulli().log_prob(logits, x), expected, rtol=1e-6, atol=1e-12)
+    torch.testing.assert_close(BernoulliPixels()(logits).log_prob(x).sum(-1), expected, rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("learned", [False, True])
 @pytest.mark.parametrize("scale", [0.05, 0.25, 2.0])
 def test_gaussian(learned: bool, scale: float) -> None:
-    likelihood = Gaussian(scale, learned).double()
+    likelihood = GaussianPixels(scale, learned).double()
     # Set again in float64: the parameter was made in float32.
     with torch.no_grad():
         likelihood.log_variance.fill_(2 * math.log(scale))
     outputs = torch.randn(2, 8, 30, dtype=torch.float64)
     x = torch.rand(8, 30, dtype=torch.float64)
     expected = distributions.Normal(torch.sigmoid(outputs), scale).log_prob(x).sum(-1)
-    torch.testing.assert_close(likelihood.log_prob(outputs, x), expected, rtol=1e-6, atol=1e-12)
+    torch.testing.assert_close(likelihood(outputs).log_prob(x).sum(-1), expected, rtol=1e-6, atol=1e-12)
 
 
 def test_only_a_learned_variance_is_a_parameter() -> None:
-    assert not list(Gaussian(0.3, learned=False).parameters())
-    assert [p.shape for p in Gaussian(0.3, learned=True).parameters()] == [(1,)]
+    assert not list(GaussianPixels(0.3, learned=False).parameters())
+    assert [p.shape for p in GaussianPixels(0.3, learned=True).parameters()] == [(1,)]
 
 
 def test_learning_the_variance_finds_the_squared_error() -> None:
     """With the mean fixed, the best σ² is the mean squared error (Rybkin et al. 2021, equation 5)."""
-    likelihood = Gaussian(1.0, learned=True)
+    likelihood = GaussianPixels(1.0, learned=True)
     x = torch.full((64, 10), 0.5) + 0.2 * torch.randn(64, 10)
     outputs = torch.zeros(1, 64, 10)  # mean sigmoid(0) = 0.5
     optimizer = torch.optim.Adam(likelihood.parameters(), lr=0.05)
     for _ in range(400):
         optimizer.zero_grad()
-        (-likelihood.log_prob(outputs, x).mean()).backward()
+        (-likelihood(outputs).log_prob(x).sum(-1).mean()).backward()
         optimizer.step()
     mean_square = (x - 0.5).square().mean()
     torch.testing.assert_close(likelihood.log_variance.exp()[0].detach(), mean_square, rtol=0.01, atol=0)
 
 
 def test_settings_choose_the_likelihood() -> None:
-    assert isinstance(build_likelihood(ModelConfig()), Bernoulli)
+    assert isinstance(build_likelihood(VaeConfig()), BernoulliPixels)
     gaussian = build_likelihood(
-        ModelConfig(likelihood="gaussian", gaussian_scale=0.5, gaussian_variance="fixed")
+        VaeConfig(likelihood="gaussian", gaussian_scale=0.5, gaussian_variance="fixed")
     )
-    assert isinstance(gaussian, Gaussian)
+    assert isinstance(gaussian, GaussianPixels)
     assert gaussian.log_variance.item() == pytest.approx(2 * math.log(0.5))

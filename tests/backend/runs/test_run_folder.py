@@ -20,10 +20,11 @@ import numpy as np
 import pytest
 from saboteur import Mode, Saboteur
 from safetensors.numpy import save
-
-from vaeviewer.backend.config import ModelConfig, Settings, TrainConfig
-from vaeviewer.backend.data.base import DataSource
 from vaeviewer.backend.models.shapes import expected_weights
+
+from vaeviewer.backend.config import Settings, TrainConfig
+from vaeviewer.backend.data.base import DataSource
+from vaeviewer.backend.models.families.vae import Config as VaeConfig
 from vaeviewer.backend.runs import atomic_files
 from vaeviewer.backend.runs.folder import (
     Change,
@@ -40,7 +41,7 @@ from vaeviewer.errors import RunFolderError
 from vaeviewer.limits import MAX_MANIFEST_BYTES
 
 SETTINGS = Settings(
-    model=ModelConfig(hidden=(4, 3), likelihood="gaussian"), train=TrainConfig(beta=0.5, protocol="dynamic")
+    model=VaeConfig(hidden=(4, 3), likelihood="gaussian"), train=TrainConfig(beta=0.5, protocol="dynamic")
 )
 DATA = DataDescription(
     source=DataSource(key="folder", path="/somewhere/é β", checksum="ab" * 32),
@@ -287,7 +288,7 @@ def test_nothing_is_saved_that_could_not_be_read_again(
 def test_a_folder_with_a_run_of_another_model_is_refused(tmp_path: Path) -> None:
     save_run(make_run(tmp_path, 3))
     before = contents(tmp_path)
-    other = Settings(model=ModelConfig(hidden=(5,)))
+    other = Settings(model=VaeConfig(hidden=(5,)))
     shapes = expected_weights(other.model, (2, 3))
     snapshot = Snapshot(
         1, 0.0, other.model, (2, 3), {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}

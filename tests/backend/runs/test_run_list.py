@@ -12,7 +12,7 @@ import run_folders
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.runs import list as run_list
+from vaeviewer.backend.runs import listing as run_list
 from vaeviewer.backend.runs import restore
 from vaeviewer.backend.runs.copying import copy_of_run
 from vaeviewer.backend.runs.listing import list_runs, summary_of

@@ -120,7 +120,9 @@ class Autoencoder(LatentModel):
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
         """p(x|z), pixels independent given z."""
-        outputs = self.decoder(z).float()
+        outputs = self.decoder(z)
+        if outputs.dtype == torch.bfloat16:  # of autocast: densities are summed over pixels in float32
+            outputs = outputs.float()
         return Independent(self.likelihood(outputs.unflatten(-1, self._shape)), 3, validate_args=False)
 
 

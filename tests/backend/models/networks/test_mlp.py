@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from vaeviewer.backend.models import forward, networks
+from vaeviewer.backend.models.networks import mlp as networks
+from vaeviewer.backend.models.networks import numpy_mlp as forward
 from vaeviewer.backend.models.networks.mlp import MLP
 from vaeviewer.backend.training.randomness import named_generator
 

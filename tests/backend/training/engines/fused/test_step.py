@@ -11,10 +11,11 @@ from torch import Tensor
 
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.pixels import to_unit
-from vaeviewer.backend.models.vae import VAE
+from vaeviewer.backend.models.families.vae import FAMILY
+from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.training.engines.fused.adam import Adam
 from vaeviewer.backend.training.engines.fused.gradient import ElboGradient, StepTerms
-from vaeviewer.backend.training.engines.fused.optimizers import Adam
-from vaeviewer.backend.training.engines.fused.step import FusedSteps, can_fuse, step_code
+from vaeviewer.backend.training.engines.fused.step import FusedSteps, step_code
 from vaeviewer.backend.training.engines.fused.step_writer import Training
 from vaeviewer.backend.training.randomness import named_generator
 from vaeviewer.backend.training.rows import TrainingRows
@@ -30,7 +31,7 @@ class Model:
 
     def __init__(self, settings: Settings, dtype: torch.dtype) -> None:
         self.settings, self.dtype = settings, dtype
-        vae = VAE(settings.model, PIXELS)
+        vae = FAMILY.build(settings.model, ImageSpec(1, PIXELS), 0)
         vae.initialize(named_generator(4, "weights"))
         with torch.no_grad():
             for parameter in vae.parameters():
@@ -54,7 +55,7 @@ class Model:
         code.prepare()
         code.wait(100)
         assert code.addresses is not None
-        self._rows = TrainingRows(images, self.settings.model.latent_dim)
+        self._rows = TrainingRows(images, None, ImageSpec(1, PIXELS), self.settings.model.latent_dim)
         training = Training(self.gradient, self.optimizer, self._rows, len(self.settings.model.hidden))
         self.gradient.round_weights()
         return FusedSteps(training, code.addresses, size, self.threads, protocol)
@@ -220,17 +221,3 @@ def test_how_many_steps_are_taken_together_depends_on_their_size() -> None:
     assert large.steps(images, 128).most in range(8, 24)
     assert large.steps(images, 512).most in range(2, 7)
     assert large.steps(images, 5000).most == 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "fuses"),
-    [
-        ({}, True),
-        ({"optimizer": "adagrad"}, False),
-        ({"samples": 2}, False),
-        ({"likelihood": "gaussian"}, False),
-    ],
-)
-def test_which_runs_can_be_fused(changes: dict[str, Any], fuses: bool) -> None:
-    assert can_fuse(updated(Settings(), **changes), torch.device("cpu")) == fuses
-    assert not can_fuse(updated(Settings(), **changes), torch.device("cuda"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.runs import restore
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.training import loop
-from vaeviewer.backend.training.engines.fused import stepper
+from vaeviewer.backend.training.engines.fused import engine
 from vaeviewer.backend.training.trainer import NonFiniteError, Trainer
+from vaeviewer.errors import SettingsError
 from vaeviewer.native import object_code
 from vaeviewer.native.object_code import MachineCode
 
@@ -36,19 +38,18 @@ def weights(trainer: Trainer) -> np.ndarray[Any, Any]:
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiling begins at step 2, and repeatable runs take fused steps from step 5 on."""
-    monkeypatch.setattr(stepper, "COMPILE_FROM", 2)
-    monkeypatch.setattr(stepper, "POLL_EVERY", 1)
-    monkeypatch.setattr(stepper, "FUSED_FROM", 5)
+    """Compiling begins at step 2, and steps are fused from step 5 on."""
+    monkeypatch.setattr(engine, "COMPILE_FROM", 2)
+    monkeypatch.setattr(engine, "FUSED_FROM", 5)
 
 
 @needs_compiler
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_repeatable_run_switches_at_a_fixed_step(
+def test_a_run_switches_at_a_fixed_step(
     precision: str, digits: ImageDataset, small: Settings, tmp_path: Any
 ) -> None:
-    settings = updated(small, repeatable="on", precision=precision)
+    settings = updated(small, precision=precision)
     whole = advance(Trainer(digits, settings), 5)
     assert "fused" not in whole.mode
     advance(whole, 1)
@@ -66,10 +67,12 @@ def test_a_repeatable_run_switches_at_a_fixed_step(
 @needs_compiler
 @pytest.mark.usefixtures("soon")
 def test_going_back_before_the_switch_takes_plain_steps_again(digits: ImageDataset, small: Settings) -> None:
-    trainer = advance(Trainer(digits, updated(small, repeatable="on")), 3)
+    trainer = advance(Trainer(digits, updated(small)), 3)
     trainer.keep_good_state()
     first = weights(advance(trainer, 6))
+    assert "fused" in trainer.mode
     assert trainer.restore_good_state() == 3
+    assert "fused" not in trainer.mode
     np.testing.assert_array_equal(weights(advance(trainer, 6)), first)
 
 
@@ -79,7 +82,7 @@ def test_going_back_before_the_switch_takes_plain_steps_again(digits: ImageDatas
 def test_steps_taken_together_lead_to_the_same_run(
     protocol: str, digits: ImageDataset, small: Settings
 ) -> None:
-    settings = updated(small, repeatable="on", protocol=protocol, schedule="cosine", epochs=3)
+    settings = updated(small, protocol=protocol, schedule="cosine", epochs=3)
     single, together = (Trainer(digits, settings) for _ in range(2))
     advance(single, 2 * single.steps_per_epoch + 3)
     taken = []
@@ -104,8 +107,8 @@ def test_steps_taken_together_lead_to_the_same_run(
     np.testing.assert_array_equal(first.posterior.scale, second.posterior.scale)
     np.testing.assert_array_equal(first.posterior.row_steps, second.posterior.row_steps)
     rows, others = single.history.training.view(), together.history.training.view()
-    for name in ("step", "epoch", "reconstruction", "kl"):
-        np.testing.assert_array_equal(getattr(rows, name), getattr(others, name))
+    for name, column in rows.columns().items():
+        np.testing.assert_array_equal(column, others.columns()[name])
 
 
 @needs_compiler
@@ -114,16 +117,14 @@ def test_steps_taken_together_lead_to_the_same_run(
 def test_copies_between_fused_steps_are_exact_and_never_of_broken_weights(
     precision: str, digits: ImageDataset, small: Settings
 ) -> None:
-    wide = updated(
-        small, repeatable="on", precision=precision, hidden=(64, 32)
-    )  # so that there are many weights
+    wide = updated(small, precision=precision, hidden=(64, 32))  # so that there are many weights
     trainer = advance(Trainer(digits, wide), 8)
     assert trainer.mode.endswith(", fused")
     first, live = trainer.checkpoint(), dict(trainer._model.named_parameters())
     assert list(first.snapshot.weights) == list(live)
     for name, parameter in live.items():
         np.testing.assert_array_equal(first.snapshot.weights[name], parameter.detach().numpy())
-    for name, tensor in trainer._stepper.state().items():
+    for name, tensor in trainer._engine.optimizer_state().items():
         np.testing.assert_array_equal(first.training.tensors[f"optimizer.{name}"], tensor.numpy())
     before = first.snapshot.weights["decoder.0.weight"].copy()
     advance(trainer, 2)
@@ -140,7 +141,7 @@ def test_copies_between_fused_steps_are_exact_and_never_of_broken_weights(
 @needs_compiler
 @pytest.mark.usefixtures("soon")
 def test_torch_has_its_threads_again_after_training(digits: ImageDataset, small: Settings) -> None:
-    settings = updated(small, repeatable="on", threads=2, epochs=1)
+    settings = updated(small, threads=2, epochs=1)
     trainer = Trainer(digits, settings)
     loop.train(trainer, go_on=lambda: loop.FREELY, after_block=lambda: None)
     assert trainer.mode.endswith(", fused")
@@ -149,21 +150,32 @@ def test_torch_has_its_threads_again_after_training(digits: ImageDataset, small:
 
 @needs_compiler
 @pytest.mark.usefixtures("soon")
-def test_a_run_switches_as_soon_as_it_can(digits: ImageDataset, small: Settings) -> None:
+def test_fused_and_eager_steps_lead_to_about_the_same(digits: ImageDataset, small: Settings) -> None:
     settings = updated(small, precision="float32", epochs=50)
-    plain = Trainer(digits, updated(settings, threads=1))
-    plain._stepper._code = None
-    trainer = Trainer(digits, settings)
-    assert trainer.mode == "float32"
-    trainer.prepare(wait=True)
-    advance(trainer, 2)
-    assert trainer.mode == "float32"  # the first steps never wait
-    advance(trainer, 28)
-    assert trainer.mode == "float32, fused"
-    advance(plain, 30)
-    assert plain.mode == "float32"
-    np.testing.assert_allclose(weights(trainer), weights(plain), atol=2e-3)
-    assert abs(trainer.evaluate().elbo - plain.evaluate().elbo) < 0.05
+    fused, eager = Trainer(digits, settings), Trainer(digits, updated(settings, engine="eager"))
+    advance(fused, 30)
+    advance(eager, 30)
+    assert (fused.mode, eager.mode) == ("float32, fused", "eager, float32")
+    np.testing.assert_allclose(weights(fused), weights(eager), atol=2e-3)
+    first, second = fused.evaluate(), eager.evaluate()
+    assert first is not None
+    assert second is not None
+    assert abs(first.values["elbo"] - second.values["elbo"]) < 0.05
+
+
+@needs_compiler
+@pytest.mark.usefixtures("soon")
+def test_a_run_goes_on_with_another_engine(digits: ImageDataset, small: Settings, tmp_path: Any) -> None:
+    """Optimizers keep their state by parameter, whichever engine wrote it."""
+    settings = updated(small, precision="float32")
+    trainer = advance(Trainer(digits, settings), 8)
+    run_folders.save(trainer, tmp_path / "run")
+    run = load_run(tmp_path / "run")
+    eager = restore.trainer_of(replace(run, settings=updated(run.settings, engine="eager")), digits)
+    assert eager.mode == "eager, float32"
+    advance(trainer, 4)
+    advance(eager, 4)
+    np.testing.assert_allclose(weights(eager), weights(trainer), atol=1e-4)
 
 
 @pytest.mark.usefixtures("soon")
@@ -171,36 +183,31 @@ def test_without_a_compiler_it_stays_plain(
     digits: ImageDataset, small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(object_code, "available", lambda: False)
-    for repeatable in ("off", "on"):
-        monkeypatch.setattr(stepper, "step_code", lambda *_: MachineCode("fresh", ()))
-        trainer = Trainer(digits, updated(small, repeatable=repeatable))
-        assert "fused" not in advance(trainer, 12).mode
+    monkeypatch.setattr(engine, "step_code", lambda *_: MachineCode("fresh", ()))
+    assert "fused" not in advance(Trainer(digits, small), 12).mode
 
 
-@pytest.mark.usefixtures("soon")
-def test_other_kinds_of_steps_ask_for_no_compiler(
-    digits: ImageDataset, small: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"likelihood": "gaussian"}, "Bernoulli"),
+        ({"samples": 2}, "one sample"),
+        ({"optimizer": "sgd", "learning_rate": 1e-5}, "Adam"),
+        ({"family": "denoising"}, "variational autoencoder"),
+    ],
+)
+def test_other_kinds_of_steps_are_eager_and_say_why(
+    digits: ImageDataset,
+    small: Settings,
+    changes: dict[str, Any],
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent")
-    monkeypatch.setattr(stepper, "step_code", lambda *_: pytest.fail("was asked for"))
-    for changes in ({"likelihood": "gaussian"}, {"samples": 2}, {"optimizer": "sgd", "learning_rate": 1e-5}):
-        assert "fused" not in advance(Trainer(digits, updated(small, **changes)), 12).mode
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA")
-def test_captured_steps_are_plain_steps(digits: ImageDataset, small: Settings) -> None:
-    settings = updated(small, device="cuda", precision="float32", epochs=100)
-    trainers = [Trainer(digits, updated(settings, cuda_graph=graph)) for graph in ("off", "on")]
-    for trainer in trainers:
-        advance(trainer, 200)
-    plain, captured = (trainer.snapshot().weights for trainer in trainers)
-    for name, array in plain.items():
-        torch.testing.assert_close(
-            torch.tensor(captured[name]), torch.tensor(array), rtol=1e-3, atol=1e-4, msg=name
-        )
-
-
-def test_capturing_is_for_cuda_alone(digits: ImageDataset, small: Settings) -> None:
-    trainer = Trainer(digits, updated(small, cuda_graph="on", precision="float32"))
-    trainer.step()
-    assert trainer.mode == "float32"
+    monkeypatch.setattr(engine, "step_code", lambda *_: pytest.fail("was asked for"))
+    settings = updated(small, **changes)
+    trainer = advance(Trainer(digits, settings), 6)
+    assert trainer.mode.startswith("eager")
+    assert reason in trainer.engine_reason
+    with pytest.raises(SettingsError, match=reason):
+        Trainer(digits, updated(settings, engine="fused"))

@@ -1,0 +1,151 @@
+"""The denoising autoencoder of Vincent, Larochelle, Bengio & Manzagol, "Extracting and Composing Robust Features with
+Denoising Autoencoders" (2008): it sees a corrupted image and is to draw the clean one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from vaeviewer.backend.models.fields import LIVE, FullyConnected
+from vaeviewer.backend.models.interface import (
+    Batch,
+    Capabilities,
+    Family,
+    ImageSpec,
+    Metric,
+    Metrics,
+    Objective,
+    Player,
+)
+from vaeviewer.backend.models.networks.numpy_mlp import MlpForm
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vaeviewer.backend.models.latent_model import LatentModel
+
+SQUARED_ERROR = Metric(
+    "squared_error",
+    "Squared error",
+    "per image",
+    better="lower",
+    help="Σ (x − x̂)² over the pixels: how far the image drawn from the noisy one is from the clean one.",
+    plot="squares",
+)
+CORRUPTION = Metric(
+    "corruption",
+    "Noise",
+    "per image",
+    help="Σ (x − x̃)² over the pixels: how far the noisy image itself is from the clean one. The model has to beat it.",
+    plot="squares",
+)
+CROSS_ENTROPY = Metric(
+    "cross_entropy",
+    "Cross-entropy",
+    "nats per image",
+    better="lower",
+    help="−Σ x log x̂ + (1 − x) log(1 − x̂) over the pixels, grey levels taken as probabilities.",
+    plot="cross-entropy",
+)
+
+
+class Config(FullyConnected):
+    """Settings of the denoising autoencoder."""
+
+    family: Literal["denoising"] = "denoising"
+    noise: Literal["masking", "gaussian"] = Field(
+        "masking",
+        title="Noise",
+        description="Masking noise blackens a share of the pixels, as in Vincent et al. (2008); Gaussian noise is added to "
+        "all.",
+    )
+    noise_level: float = Field(
+        0.25,
+        ge=0.0,
+        le=1.0,
+        title="Noise level",
+        description="The share of pixels that masking noise blackens, or the standard deviation of Gaussian noise.",
+        json_schema_extra=LIVE,
+    )
+    error: Literal["cross-entropy", "squared"] = Field(
+        "cross-entropy",
+        title="Error",
+        description="What training lowers: the cross-entropy between clean and drawn pixels, or their squared difference.",
+    )
+
+
+class Denoising(Family[Config]):
+    """An encoder to a point, and a decoder, trained from corrupted images to clean ones."""
+
+    key = "denoising"
+    title = "Denoising autoencoder"
+    sentence = "It is shown damaged images and learns to draw them whole, so its codes keep what the noise cannot reach."
+    source = "Vincent et al. 2008"
+    Config = Config
+    metrics = Metrics((SQUARED_ERROR, CORRUPTION, CROSS_ENTROPY))
+    capabilities = Capabilities(has_density=False, generates=False)
+
+    def build(self, config: Config, image: ImageSpec, classes: int) -> LatentModel:
+        """An encoder to z itself, and its mirror."""
+        from vaeviewer.backend.models.latent_model import Autoencoder
+        from vaeviewer.backend.models.likelihoods import BernoulliPixels
+
+        return Autoencoder(
+            image, config.latent_dim, config.hidden, config.activation, BernoulliPixels(), gaussian=False
+        )
+
+    def players(self, model: LatentModel, config: Config) -> Sequence[Player[Config]]:
+        """One: encoder and decoder together lower the error."""
+
+        def loss(batch: Batch, config: Config) -> Objective:
+            import torch
+
+            terms = {key: values.mean() for key, values in _terms(model, batch, config).items()}
+            with torch.no_grad():  # the plane shows where clean images lie
+                code = model.encode(batch.x)
+            lowered = "squared_error" if config.error == "squared" else "cross_entropy"
+            return Objective(terms[lowered], terms, code)
+
+        return [Player("model", list(model.parameters()), loss)]
+
+    def evaluate(
+        self, model: LatentModel, batch: Batch, noise: Tensor, config: Config
+    ) -> Mapping[str, Tensor]:
+        """The errors of images drawn from corrupted held-out images."""
+        return _terms(model, batch, config)
+
+    def numpy_form(self, config: Config) -> MlpForm:
+        """Fully connected, so NumPy decodes."""
+        return MlpForm(config.activation, gaussian=False)
+
+    def protocol(self, config: Config, pixels: str) -> str:
+        """What is done to the images."""
+        if config.noise == "masking":
+            return f"{pixels}, {config.noise_level:.0%} of them blackened"
+        return f"{pixels}, Gaussian noise of deviation {config.noise_level:g}"
+
+
+def corrupted(batch: Batch, config: Config) -> Tensor:
+    """x̃ ~ q(x̃|x) of the images of a batch, in their shape; Vincent et al. 2008, section 2.2."""
+    x = batch.x
+    if config.noise == "masking":
+        return x * (batch.uniform(*x.shape) >= config.noise_level)
+    return (x + config.noise_level * batch.noise(*x.shape)).clamp(0.0, 1.0)
+
+
+def _terms(model: LatentModel, batch: Batch, config: Config) -> dict[str, Tensor]:
+    """The metrics of each image, ``(n,)``: z = f(x̃), x̂ = g(z), and how far x̂ is from x (equations 1 and 5)."""
+    noisy = corrupted(batch, config)
+    code = model.encode(noisy)
+    assert code is not None, "this family has an encoder"
+    drawn = model.decode(code.mean)
+    return {
+        "squared_error": (drawn.mean - batch.x).square().flatten(1).sum(1),
+        "corruption": (noisy - batch.x).square().flatten(1).sum(1),
+        "cross_entropy": -drawn.log_prob(batch.x),
+    }
+
+
+FAMILY = Denoising()
