@@ -19,7 +19,7 @@ from bounds import Bounds, size_on_disk
 from mutators import ODD_TEXTS, damage_run, damaged_bytes, damaged_values, odd_value, put_something_else
 
 from vaeviewer import commands
-from vaeviewer.backend.config import Settings, parse_settings, updated
+from vaeviewer.backend.config import Settings, parse_settings, presets, updated
 from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.data.folder import load_folder
 from vaeviewer.backend.runs import restore
@@ -208,7 +208,9 @@ def test_damaged_settings(cases: range, figures: list[str]) -> None:
         assert parse_settings(settings.model_dump()) == settings
 
     def prepare(rng: random.Random) -> tuple[int, Callable[[], None]]:
-        values = damaged_values(rng, rng.choice(list(PRESETS.values())).model_dump(mode="json"))
+        values = damaged_values(
+            rng, rng.choice([*presets().values(), *presets("denoising").values()]).model_dump(mode="json")
+        )
         return 0, lambda: use(values)
 
     figures.append(try_all("damaged settings", cases, prepare))

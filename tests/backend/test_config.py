@@ -9,8 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vaeviewer.backend.config import Settings, TrainConfig, field_label, parse_settings, updated
+from vaeviewer.backend.config import (
+    Settings,
+    TrainConfig,
+    fields,
+    live_fields,
+    parse_settings,
+    presets,
+    updated,
+    value_of,
+)
 from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.registry import families, family
 from vaeviewer.errors import SettingsError
 
 
@@ -63,7 +73,7 @@ def test_a_value_that_cannot_be_used_is_refused_in_one_sentence(name: str, value
         ({"x" * 99: {}}, "there is no setting named 'xxxxxxxxxxxx...xxxxxxxxxxxxx'."),
         ({"train": {1: 1}}, "there is no setting named 1."),
         (
-            {"train": {"beta": "9" * 400}},
+            {"model": {"beta": "9" * 400}},
             "beta must be a finite number, but is '999999999999...9999999999999'.",
         ),
     ],
@@ -112,9 +122,33 @@ def test_settings_survive_json() -> None:
     assert Settings.model_validate_json(changed.model_dump_json()) == changed
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_presets_are_valid(name: str) -> None:
-    assert parse_settings(PRESETS[name].model_dump()) == PRESETS[name]
+@pytest.mark.parametrize("key", families())
+def test_presets_are_valid_and_explained(key: str) -> None:
+    found = presets(key)
+    assert next(iter(found)) == "default"
+    for preset in found.values():
+        assert preset.model.family == key
+        assert parse_settings(preset.model_dump()) == preset
+    assert all(preset.sentence.endswith(".") for preset in family(key).presets.values())
+
+
+def test_another_family_keeps_what_both_have() -> None:
+    before = updated(Settings(), hidden=(3, 2), beta=4.0, epochs=7)
+    after = updated(before, family="denoising", noise_level=0.5)
+    assert after.model.family == "denoising"
+    assert value_of(after, "hidden") == (3, 2)
+    assert value_of(after, "noise_level") == 0.5
+    assert after.train == before.train
+    back = updated(after, family="vae")
+    assert value_of(back, "hidden") == (3, 2)
+    assert value_of(back, "beta") == 1.0
+    with pytest.raises(SettingsError, match="no setting named beta"):
+        updated(after, beta=2.0)
+
+
+def test_what_may_change_in_training_is_marked() -> None:
+    assert live_fields(Settings()) == {"epochs", "learning_rate", "beta"}
+    assert live_fields(updated(Settings(), family="denoising")) == {"epochs", "learning_rate", "noise_level"}
 
 
 def test_updated_leaves_the_original() -> None:
@@ -125,9 +159,11 @@ def test_updated_leaves_the_original() -> None:
 
 
 def test_every_field_has_a_label_and_help() -> None:
-    for group in (VaeConfig, TrainConfig):
-        for name, field in group.model_fields.items():
-            assert field_label(name) == field.title
+    for key in families():
+        found = [field for _, _, field in fields(presets(key)["default"])]
+        assert len(found) > 15
+        for field in found:
+            assert field.title
             assert field.description is not None
             assert field.description.endswith(".")
 

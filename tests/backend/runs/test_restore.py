@@ -15,7 +15,7 @@ from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.runs import restore
 from vaeviewer.backend.training import loop
-from vaeviewer.backend.training.history import COLUMNS, History, MetricsTable
+from vaeviewer.backend.training.history import History, MetricsTable
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.errors import DataError
 
@@ -42,8 +42,8 @@ def assert_same(a: Trainer, b: Trainer) -> None:
     assert first.training.values == second.training.values
     for table in ("training", "held_out"):
         ours, theirs = getattr(a.history, table).view(), getattr(b.history, table).view()
-        for column in COLUMNS:
-            np.testing.assert_array_equal(getattr(ours, column), getattr(theirs, column), err_msg=table)
+        for name, column in ours.columns().items():
+            np.testing.assert_array_equal(column, theirs.columns()[name], err_msg=table)
     assert (a.timeline, a.held_out, a.settings) == (b.timeline, b.held_out, b.settings)
 
 
@@ -85,7 +85,9 @@ def test_a_history_is_thinned_alike_whatever_the_blocks_were(
 ) -> None:
     monkeypatch.setattr(restore, "load_source", lambda *_: digits)
     monkeypatch.setattr("vaeviewer.backend.training.history.TRAINING_CAPACITY", 8)
-    monkeypatch.setattr(History, "empty", lambda: History(MetricsTable(8), MetricsTable(8)))
+    monkeypatch.setattr(
+        History, "empty", lambda metrics: History(MetricsTable(metrics, 8), MetricsTable(metrics, 8))
+    )
     straight = Trainer(digits, small)
     train_to(straight, 24)
     monkeypatch.setattr(loop, "BLOCK_SECONDS", 0.0)  # every step a block

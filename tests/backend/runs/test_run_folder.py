@@ -20,11 +20,11 @@ import numpy as np
 import pytest
 from saboteur import Mode, Saboteur
 from safetensors.numpy import save
-from vaeviewer.backend.models.shapes import expected_weights
 
-from vaeviewer.backend.config import Settings, TrainConfig
+from vaeviewer.backend.config import Settings, TrainConfig, updated
 from vaeviewer.backend.data.base import DataSource
 from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.latent_model import state_shapes
 from vaeviewer.backend.runs import atomic_files
 from vaeviewer.backend.runs.folder import (
     Change,
@@ -35,13 +35,13 @@ from vaeviewer.backend.runs.folder import (
     prepare_folder,
 )
 from vaeviewer.backend.runs.saving import save_run
-from vaeviewer.backend.snapshot import Checkpoint, Snapshot, TrainingState
+from vaeviewer.backend.snapshot import Checkpoint, TrainingState, snapshot_of
 from vaeviewer.backend.training.history import History
 from vaeviewer.errors import RunFolderError
 from vaeviewer.limits import MAX_MANIFEST_BYTES
 
 SETTINGS = Settings(
-    model=VaeConfig(hidden=(4, 3), likelihood="gaussian"), train=TrainConfig(beta=0.5, protocol="dynamic")
+    model=VaeConfig(hidden=(4, 3), likelihood="gaussian", beta=0.5), train=TrainConfig(protocol="dynamic")
 )
 DATA = DataDescription(
     source=DataSource(key="folder", path="/somewhere/é β", checksum="ab" * 32),
@@ -55,8 +55,8 @@ DATA = DataDescription(
 
 def make_run(folder: Path, step: int, **changes: Any) -> Run:
     rng = np.random.default_rng(step)
-    shapes = expected_weights(SETTINGS.model, DATA.image_shape)
-    weights = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    state, _ = state_shapes(SETTINGS.model, DATA.image, 3)
+    weights = {name: rng.standard_normal(shape).astype(np.float32) for name, (_, shape) in state.items()}
     training: dict[str, np.ndarray] = {
         "adam.step": np.array(step, np.float32),
         "adam.exp_avg": rng.standard_normal((3, 4)),
@@ -67,22 +67,30 @@ def make_run(folder: Path, step: int, **changes: Any) -> Run:
         "seen": np.array([True, False]),
     }
     values = {"position": step, "pcg": 2**127 + 1, "nested": {"a": [1.5, None, True, "β"]}, "tiny": 5e-324}
-    history = History.empty()
+    history = History.empty(SETTINGS.family.metrics)
     steps = np.arange(1, step + 1, dtype=np.int32)
-    terms = rng.standard_normal((2, step)).astype(np.float32)
-    history.training.append(steps, (steps / 10).astype(np.float32), *terms)
-    history.held_out.append_row(step, step / 10, -100.25, 3.5)
+    terms = rng.standard_normal((step, 2)).astype(np.float32)
+    history.training.append(steps, (steps / 10).astype(np.float32), terms)
+    history.held_out.append_row(step, step / 10, {"reconstruction": -100.25, "kl": 3.5})
     run = Run(
         folder=folder,
         settings=SETTINGS,
         data=DATA,
         checkpoint=Checkpoint(
-            Snapshot(step, step / 10, SETTINGS.model, DATA.image_shape, weights, protocol="dynamic"),
+            snapshot_of(
+                SETTINGS.model,
+                DATA.image,
+                weights,
+                step=step,
+                epoch=step / 10,
+                protocol="dynamic",
+                classes=3,
+            ),
             TrainingState(training, values),
         ),
         history=history,
         timeline=(Change(0, "beta", 2.0), Change(step, "epochs", 7), Change(step, "device", "cpu")),
-        held_out=HeldOut(-103.75, -100.25, 3.5, 16),
+        held_out=HeldOut({"elbo": -103.75, "reconstruction": -100.25, "kl": 3.5}, 16),
         device="CPU, bf16 compiled",
         threads=2,
     )
@@ -108,8 +116,8 @@ def assert_same(loaded: Run, run: Run) -> None:
             np.testing.assert_array_equal(read[name], array)
     for table in ("training", "held_out"):
         mine_view, read_view = getattr(run.history, table).view(), getattr(loaded.history, table).view()
-        for column in ("step", "epoch", "reconstruction", "kl"):
-            np.testing.assert_array_equal(getattr(read_view, column), getattr(mine_view, column))
+        for name, column in mine_view.columns().items():
+            np.testing.assert_array_equal(read_view.columns()[name], column)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -207,7 +215,7 @@ def test_the_time_of_creation_stays(tmp_path: Path) -> None:
 def test_a_checkpoint_keeps_only_what_had_happened_by_then(tmp_path: Path) -> None:
     """The training thread goes on while a save is written."""
     run = make_run(tmp_path, 4, timeline=(Change(4, "beta", 1.0), Change(5, "beta", 3.0)))
-    run.history.training.append_row(5, 0.5, -1.0, 1.0)
+    run.history.training.append_row(5, 0.5, {"reconstruction": -1.0, "kl": 1.0})
     save_run(run)
     loaded = load_run(tmp_path)
     assert loaded.history.training.view().step[-1] == 4
@@ -246,7 +254,9 @@ def with_training(run: Run, **changes: Any) -> Run:
 
 
 def not_finite_history(run: Run) -> Run:
-    run.history.training.append_row(run.checkpoint.snapshot.step, 1.0, float("nan"), 1.0)
+    run.history.training.append_row(
+        run.checkpoint.snapshot.step, 1.0, {"reconstruction": float("nan"), "kl": 1.0}
+    )
     return run
 
 
@@ -265,11 +275,12 @@ def not_finite_history(run: Run) -> Run:
         (lambda run: replace(run, timeline=(Change(0, "beta", float("inf")),)), "JSON"),
         (lambda run: replace(run, timeline=(Change(-1, "beta", 1.0),)), "timeline.0.step"),
         (lambda run: replace(run, timeline=(Change(0, "beta", 1.0),) * 20_001), "timeline"),
-        (lambda run: replace(run, held_out=HeldOut(-1.0, -1.0, 0.0, 0)), "held_out.samples"),
+        (lambda run: replace(run, held_out=HeldOut({"elbo": -1.0}, 0)), "held_out.samples"),
         (lambda run: replace(run, threads=-1), "threads"),
         (lambda run: replace(run, data=replace(run.data, name="x" * 501)), "data.name"),
         (lambda run: replace(run, data=replace(run.data, image_shape=(3, 2))), "another model"),
-        (lambda run: replace(run, settings=Settings()), "another model"),
+        (lambda run: replace(run, settings=updated(Settings(), family="denoising")), "another model"),
+        (lambda run: replace(run, settings=Settings()), "does not belong to the model"),
     ],
 )
 def test_nothing_is_saved_that_could_not_be_read_again(
@@ -289,10 +300,9 @@ def test_a_folder_with_a_run_of_another_model_is_refused(tmp_path: Path) -> None
     save_run(make_run(tmp_path, 3))
     before = contents(tmp_path)
     other = Settings(model=VaeConfig(hidden=(5,)))
-    shapes = expected_weights(other.model, (2, 3))
-    snapshot = Snapshot(
-        1, 0.0, other.model, (2, 3), {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-    )
+    state, _ = state_shapes(other.model, DATA.image, 3)
+    weights = {name: np.zeros(shape, np.float32) for name, (_, shape) in state.items()}
+    snapshot = snapshot_of(other.model, DATA.image, weights, step=1, classes=3)
     run = make_run(tmp_path, 1, settings=other, checkpoint=Checkpoint(snapshot, TrainingState({})))
     with pytest.raises(RunFolderError, match="another model"):
         save_run(run)
@@ -301,7 +311,7 @@ def test_a_folder_with_a_run_of_another_model_is_refused(tmp_path: Path) -> None
 
 def test_a_run_of_a_newer_program_is_neither_read_nor_replaced(tmp_path: Path) -> None:
     save_run(make_run(tmp_path, 3))
-    (tmp_path / "manifest.json").write_text('{"format": 3, "new": []}')
+    (tmp_path / "manifest.json").write_text('{"format": 4, "new": []}')
     before = contents(tmp_path)
     with pytest.raises(RunFolderError, match="newer vaeviewer"):
         save_run(make_run(tmp_path, 4))

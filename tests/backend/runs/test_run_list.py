@@ -38,12 +38,12 @@ def test_a_summary_says_where_the_run_is(tmp_path: Path, trainer: Trainer) -> No
     summary = summary_of(tmp_path / "run")
     assert (summary.name, summary.step, summary.planned_epochs) == ("run", 1, 3)
     assert summary.epoch == pytest.approx(1 / 12)
-    assert summary.held_out_elbo is None
+    assert summary.held_out is None
     assert (summary.in_training, summary.in_use, summary.interrupted) == (False, False, False)
     assert summary.lost_s == 0.0
     found = trainer.evaluate()
     run_folders.save(trainer, tmp_path / "run")
-    assert summary_of(tmp_path / "run").held_out_elbo == found.elbo
+    assert summary_of(tmp_path / "run").held_out == found.values["elbo"]
 
 
 def test_a_run_that_did_not_end_cleanly_says_what_is_lost(tmp_path: Path, trainer: Trainer) -> None:
@@ -80,18 +80,6 @@ def test_of_an_old_run_trained_further_only_the_new_training_is_lost(
     RunLog(folder).note(1, "started")
     os.utime(folder / "log.txt", (began + 5, began + 5))
     assert summary_of(folder).lost_s == pytest.approx(5, abs=0.1)
-
-
-def test_a_manifest_of_the_first_format_is_a_clean_end(tmp_path: Path, trainer: Trainer) -> None:
-    run_folders.save(trainer, tmp_path)
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
-    manifest["format"] = 1
-    del manifest["in_training"]
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    assert not summary_of(tmp_path).in_training
-    assert restore.load_run(tmp_path).checkpoint.snapshot.step == 1
-    mark_in_training(tmp_path, in_training=True)
-    assert summary_of(tmp_path).in_training
 
 
 def test_the_newest_come_first_and_rubbish_is_left_out(tmp_path: Path, trainer: Trainer) -> None:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.models.interface import Metrics
 from vaeviewer.backend.runs import atomic_files
-from vaeviewer.backend.runs.formats import FORMAT, upgraded_optimizer
+from vaeviewer.backend.runs.formats import upgraded_optimizer
 from vaeviewer.backend.runs.lock import LOCK
 from vaeviewer.backend.runs.log import LOG
 from vaeviewer.backend.runs.manifest import (
@@ -174,9 +174,7 @@ def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem
         columns = _read(folder, files.metrics, MAX_METRICS_FILE_BYTES)
         history = unpacked_history(columns, entry.step, settings.family.metrics)
     with _naming(folder, files.training):
-        training = _read(folder, files.training, MAX_TENSOR_FILE_BYTES)
-        if manifest.format < FORMAT:
-            training = upgraded_optimizer(training, parameters)
+        training = upgraded_optimizer(_read(folder, files.training, MAX_TENSOR_FILE_BYTES), parameters)
     return Run(
         folder=folder,
         settings=settings,

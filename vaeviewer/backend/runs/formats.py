@@ -45,7 +45,9 @@ def upgraded_manifest(data: bytes) -> bytes:
 def upgraded_optimizer(
     tensors: Mapping[str, NDArray[Any]], parameters: Mapping[str, tuple[int, ...]]
 ) -> dict[str, NDArray[Any]]:
-    """A training file's arrays with the optimizer's cut into one per parameter.
+    """A training file's arrays with the optimizer's cut into one per parameter; one of format 3 as it is.
+
+    Told by the arrays' names: a manifest of format 3 may name files that were written before.
 
     Args:
         tensors: ``optimizer.exp_avg`` and the like, of all parameters in one: first the weights, then the biases of
@@ -64,7 +66,7 @@ def upgraded_optimizer(
     upgraded = {}
     for key, array in tensors.items():
         prefix, _, name = key.partition(".")
-        if prefix != "optimizer":
+        if prefix != "optimizer" or "." in name:
             upgraded[key] = array
         elif array.ndim == 0:  # the count of steps
             upgraded |= {f"optimizer.model.{parameter}.{name}": array for parameter in order}

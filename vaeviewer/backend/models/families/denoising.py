@@ -1,5 +1,6 @@
 """The denoising autoencoder of Vincent, Larochelle, Bengio & Manzagol, "Extracting and Composing Robust Features with
-Denoising Autoencoders" (2008): it sees a corrupted image and is to draw the clean one."""
+Denoising Autoencoders" (2008): it sees a corrupted image and is to draw the clean one.
+"""
 
 from __future__ import annotations
 
