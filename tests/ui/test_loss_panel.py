@@ -326,7 +326,7 @@ def test_the_table_follows_the_cursor(panel: LossPanel, qtbot: QtBot) -> None:
     assert first._cursor.isVisible()
     assert second._cursor.isVisible()
     QApplication.sendEvent(first, QEvent(QEvent.Type.Leave))
-    assert text(panel, "where") == "Newest"
+    assert text(panel, "where") == "Now"
     assert shown_values(panel, "held_out") == newest
     assert not first._cursor.isVisible()
 

@@ -94,10 +94,11 @@ def test_it_says_when_steps_are_fused(
     assert label.text() == "CPU, 1 thread"
     assert "float32" in label.toolTip()
     window.session.request(Action.TRAIN)
-    qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread, fused", timeout=60_000)
+    qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread, fast mode", timeout=60_000)
+    assert "few passes" in label.toolTip()
     window.session.request(Action.PAUSE)
     qtbot.waitUntil(lambda: window.session.state is State.PAUSED, timeout=30_000)
-    assert label.text() == "CPU, 1 thread, fused"
+    assert label.text() == "CPU, 1 thread, fast mode"
     window.session.request(Action.RESET)
     qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread", timeout=30_000)
 

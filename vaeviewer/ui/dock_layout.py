@@ -92,6 +92,7 @@ class DockLayout:
         dock = QDockWidget(title, self._window)
         dock.setObjectName(title.lower().replace(" ", "-") + "-dock")
         dock.setWidget(panel)
+        panel.windowTitleChanged.connect(dock.setWindowTitle)  # of a panel that shows one thing or another
         return dock
 
     def _arrange(self) -> None:

@@ -233,12 +233,7 @@ class MainWindow(QMainWindow):
         answers = [("Start &anew", lambda: use(dataset, keep_model=False))]
         if same_size:
             answers.insert(0, ("&Keep the trained model", lambda: use(dataset, keep_model=True)))
-        self.message.show_message(
-            f"Loaded: {dataset.name}. Look at them with the model you trained, or start a new one?"
-            if same_size
-            else f"Loaded: {dataset.name}. They are of another size, so they need a new model.",
-            answers,
-        )
+        self.message.show_message(_loaded_text(dataset, self.session.dataset), answers)
 
     def _on_fetching(self, done: int, total: int) -> None:
         if done < 0:
@@ -410,3 +405,11 @@ class MainWindow(QMainWindow):
         self._layout.restore(self._store)
         with suppress(ValueError, TypeError):  # a damaged note of choices is no reason to stop
             self.elbo_terms.set_options(json.loads(str(self._store.value("window/curves"))))
+
+
+def _loaded_text(loaded: ImageDataset, present: ImageDataset | None) -> str:
+    """What to ask when images have come while a trained model is there."""
+    if present is None or loaded.image_shape == present.image_shape:
+        return f"Loaded: {loaded.name}. Look at them with the model you trained, or start a new one?"
+    size, other = ("{} × {}".format(*images.image_shape) for images in (loaded, present))
+    return f"Loaded: {loaded.name}. These images have another size ({size}, not {other}), so they need a new model."

@@ -22,7 +22,7 @@ _MARK_REACH = _MARK_RADIUS + _MARK_RIM  # and a little, for soft edges
 SIZES = (10, 15, 20, 25)
 SPACINGS: tuple[tuple[Spacing, str], ...] = (
     ("equal", "Equal spacing, −3 to 3"),
-    ("gaussian", "Gaussian quantiles"),
+    ("gaussian", "Evenly in probability, as in the paper"),
 )
 
 
@@ -58,6 +58,9 @@ class ManifoldPanel(QWidget):
             "Φ⁻¹((i + ½) / n), so that equally probable regions get equal room\n"
             "(Kingma & Welling 2013, figure 4)."
         )
+        # In a narrow dock the choice may be cut; opened, the list shows it whole.
+        self._spacing.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._spacing.setMinimumContentsLength(8)
         for spacing, text in SPACINGS:
             self._spacing.addItem(text, spacing)
         self._size = QComboBox()

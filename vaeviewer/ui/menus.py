@@ -48,6 +48,7 @@ DOCK_TEXTS = {
     "Decoded image": "&Decoded image",
     "Manifold": "&Manifold",
     "ELBO terms": "&ELBO terms",
+    "Loss terms": "&Loss terms",
 }
 """What has a letter to press in its menu; no letter twice in one menu."""
 
@@ -143,7 +144,9 @@ class Menus(QObject):
         menu.addSeparator()
         for dock in window.docks:
             show = dock.toggleViewAction()
-            show.setText(DOCK_TEXTS.get(dock.windowTitle(), dock.windowTitle()))
+            name = partial(_name_dock, show)
+            name(dock.windowTitle())
+            dock.windowTitleChanged.connect(name)  # upon which Qt writes the title itself there
             menu.addAction(show)
         self._add(menu, "&Restore the layout", window.reset_layout)
 
@@ -229,6 +232,10 @@ class Menus(QObject):
             session.load_data(key, Path(folder))
         else:
             self._show_data_in_use()
+
+
+def _name_dock(entry: QAction, title: str) -> None:
+    entry.setText(DOCK_TEXTS.get(title, title))
 
 
 def _existing(folder: Path) -> Path:

@@ -27,6 +27,13 @@ TIPS = {
     "saved": "Whether the run is on disk. While it trains, it is saved by itself.",
 }
 
+MODE_WORDS = {"fused": "fast mode"}
+"""What the status bar calls a way to compute steps, where not as the training thread does."""
+
+MODE_TIPS = {
+    "fused": "Fast mode: compiled code takes each step in few passes over the data. The step is the same, only faster."
+}
+
 NOTE_MS = 6000
 """How long a passing note stays in the status bar."""
 
@@ -142,9 +149,12 @@ class RunStatus(QObject):
         on_cpu = self._device == "cpu"
         threads = f", {self._threads} thread{'s' if self._threads > 1 else ''}" if on_cpu else ""
         # The number format is for those who ask: "bfloat16 products, fused".
-        ways = "".join(f", {way}" for way in self._mode.split(", ")[1:])
-        self._labels["device"].setText(f"{self._device.upper()}{threads}{ways}")
-        self._labels["device"].setToolTip("\n".join(filter(None, (TIPS["device"], self._mode))))
+        ways = self._mode.split(", ")[1:]
+        self._labels["device"].setText(
+            ", ".join([f"{self._device.upper()}{threads}", *(MODE_WORDS.get(way, way) for way in ways)])
+        )
+        tips = [TIPS["device"], self._mode, *(MODE_TIPS[way] for way in ways if way in MODE_TIPS)]
+        self._labels["device"].setToolTip("\n".join(filter(None, tips)))
 
     def _saved_text(self, step: int) -> str:
         session = self._session
