@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.view_state import ViewState
+from vaeviewer.ui.focus_keys import handle_step, is_command
 from vaeviewer.ui.latent_canvas import LatentCanvas
 from vaeviewer.ui.latent_geometry import PRIOR_BOX, PlaneMap, grid_centres
 from vaeviewer.ui.latent_hover import HoverCard, grey_image
@@ -40,12 +41,6 @@ TOOL_TIP = (
     "Arrow keys: move the handle (Shift: faster). Esc: clear the selection.</p>"
 )
 
-_ARROWS: dict[int, tuple[float, float]] = {
-    Qt.Key.Key_Left: (-1.0, 0.0),
-    Qt.Key.Key_Right: (1.0, 0.0),
-    Qt.Key.Key_Up: (0.0, 1.0),
-    Qt.Key.Key_Down: (0.0, -1.0),
-}
 _FIT_KEYS = (Qt.Key.Key_F, Qt.Key.Key_Home)
 _OTHER_KEYS = (*_FIT_KEYS, Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus)
 
@@ -387,12 +382,11 @@ class LatentView(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Arrows move the handle, F and Home fit, plus and minus zoom, Escape selects nothing."""
         key = event.key()  # a plain number: not every key of every keyboard has a name
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        step = handle_step(event)
+        if is_command(event):
             super().keyPressEvent(event)
-        elif key in _ARROWS:
-            step = 0.5 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 0.05
-            dx, dy = _ARROWS[key]
-            self._move_handle(self._z[0] + step * dx, self._z[1] + step * dy)
+        elif step is not None:
+            self._move_handle(self._z[0] + step[0], self._z[1] + step[1])
         elif key in _FIT_KEYS:
             self.fit()
         elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
@@ -404,11 +398,14 @@ class LatentView(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """While the plane has the focus its keys are its own, not the window's shortcuts."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
-            key, modifiers = event.key(), event.modifiers()
-            if not modifiers & Qt.KeyboardModifier.ControlModifier and (key in _ARROWS or key in _OTHER_KEYS):
-                event.accept()
-                return True
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.ShortcutOverride
+            and not is_command(event)
+            and (event.key() in _OTHER_KEYS or handle_step(event) is not None)
+        ):
+            event.accept()
+            return True
         return super().event(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:

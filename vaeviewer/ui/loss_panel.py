@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from vaeviewer.backend.history import History, MetricsTable, MetricsView
@@ -60,9 +60,6 @@ class LossPanel(QWidget):
         row.setSpacing(12)
         row.addWidget(self._readout)
         row.addLayout(self._lay_out_plots(), stretch=1)
-        reset = QShortcut(QKeySequence(Qt.Key.Key_F), self)
-        reset.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        reset.activated.connect(self.reset_view)
         self._apply_theme()
         self._redraw()
 

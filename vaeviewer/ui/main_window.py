@@ -29,6 +29,7 @@ from vaeviewer.ui.config_form import ConfigForm
 from vaeviewer.ui.decoded_image_view import DecodedImageView
 from vaeviewer.ui.dock_layout import DockLayout
 from vaeviewer.ui.first_size import first_size
+from vaeviewer.ui.focus_keys import FieldKeys, next_seen
 from vaeviewer.ui.latent_view import LatentView
 from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.manifold_panel import ManifoldPanel
@@ -194,6 +195,7 @@ class MainWindow(QMainWindow):
         self._decoder.decoded.connect(self._on_decoded)
         self._decoder.failed.connect(lambda text: self.show_problem(f"Decoding failed: {text}"))
         install_space_shortcut(self, self.controls.press_train)
+        FieldKeys(self, self.plane)
 
     # What the session says
 
@@ -376,6 +378,10 @@ class MainWindow(QMainWindow):
         ):
             self._layout.by_hand = True
         return super().event(event)
+
+    def focusNextPrevChild(self, next: bool) -> bool:  # noqa: A002
+        """Tab goes only where somebody can see what they type."""
+        return next_seen(self, lambda: super(MainWindow, self).focusNextPrevChild(next))
 
     def changeEvent(self, event: QEvent) -> None:
         """Nothing is drawn while minimised; catch up afterwards."""

@@ -129,7 +129,7 @@ class Menus(QObject):
     def _build_view(self) -> None:
         window = self._window
         menu = self._menu("&View")
-        self._add(menu, "&Fit the plane", window.plane.fit, "F")
+        self._add(menu, "&Fit the plane, or the curves", self._fit, "F")
         underlay = self._add(menu, "Decoded images &behind the points", lambda: None, "U")
         underlay.setCheckable(True)
         underlay.toggled.connect(lambda on: window.set_view(underlay=on))
@@ -218,6 +218,14 @@ class Menus(QObject):
         file, _ = QFileDialog.getSaveFileName(self._window, "Export manifold", "manifold.png", "PNG (*.png)")
         if file and not to_qimage(picture).save(file):
             self._window.show_problem(f"{file} could not be written; choose another place.")
+
+    def _fit(self) -> None:
+        """Show everything again in the curves, if they have the focus, else in the plane."""
+        focus = self._window.focusWidget()
+        if focus is not None and self._window.elbo_terms.isAncestorOf(focus):
+            self._window.elbo_terms.reset_view()
+        else:
+            self._window.plane.fit()
 
     def _show_log(self) -> None:
         TextDialog(self._window, "Log", log.tail(), log.log_file()).show()
