@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QByteArray, QEvent, QSettings, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QMouseEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QToolBar, QVBoxLayout, QWidget
 
@@ -39,6 +39,8 @@ from vaeviewer.ui.reconstruction_panel import ReconstructionPanel
 from vaeviewer.ui.refresh import Schedule
 from vaeviewer.ui.run_status import RunStatus
 from vaeviewer.ui.training_controls import TrainingControls, install_space_shortcut
+
+log = logging.getLogger(__name__)
 
 FRAME_MS = 25
 """The mailbox is drained forty times a second; ten or eleven snapshots come, and the other frames draw panels."""
@@ -106,7 +108,6 @@ class MainWindow(QMainWindow):
         self.recent_runs = RecentRuns(session, store, self)
         self.run_status = RunStatus(self, session, self.message)
         self._connect()
-        self._restore_layout()
 
         self._frame = QTimer(self)
         self._frame.setTimerType(Qt.TimerType.PreciseTimer)
@@ -119,6 +120,7 @@ class MainWindow(QMainWindow):
         self._on_state(session.state)
         self.form.set_settings(session.settings)
         self.controls.set_live_settings(session.settings.train)
+        self._restore()  # last: it sends events that all of the window answers
 
     # What the user did
 
@@ -393,7 +395,6 @@ class MainWindow(QMainWindow):
         """Closing never asks."""
         self._frame.stop()
         self._drag.stop()
-        self._store.setValue("window/geometry", self.saveGeometry())
         self._layout.save(self._store)
         self._store.setValue("window/curves", json.dumps(self.elbo_terms.options()))
         self._store.sync()
@@ -403,14 +404,18 @@ class MainWindow(QMainWindow):
         event.accept()
         self.closed.emit()
 
-    def _restore_layout(self) -> None:
+    def _restore(self) -> None:
+        """As the user left it; what cannot be restored stays as it is at first, and is logged."""
         self.resize(first_size(self.sizeHint(), self.minimumSizeHint(), self.screen().availableSize()))
-        geometry = self._store.value("window/geometry")
-        if isinstance(geometry, QByteArray):
-            self.restoreGeometry(geometry)
-        self._layout.restore(self._store)
-        with suppress(ValueError, TypeError):  # a damaged note of choices is no reason to stop
-            self.elbo_terms.set_options(json.loads(str(self._store.value("window/curves"))))
+        try:
+            self._layout.restore(self._store)
+        except Exception:  # nothing remembered is worth a window that does not open
+            log.exception("the window's layout could not be restored")
+            self._layout.reset()
+        try:
+            self.elbo_terms.set_options(json.loads(str(self._store.value("window/curves", "{}"))))
+        except Exception:  # a damaged note of choices: the curves are shown as at first
+            log.warning("what the curves showed could not be restored")
 
 
 def _loaded_text(loaded: ImageDataset, present: ImageDataset | None) -> str:
