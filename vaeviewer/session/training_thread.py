@@ -288,7 +288,9 @@ class TrainingThread:
                 self._handle(*item)
                 if self._state is not State.RUNNING:
                     return 0
-            elif self._pace.wait(self._wanted):
+                continue
+            self._publisher.before_step(self._current(), self._pace.steps_per_s)
+            if self._pace.wait(self._wanted):
                 return 1 if self._pace.steps_per_s else FREELY
         return 0
 

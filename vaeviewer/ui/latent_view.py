@@ -19,6 +19,7 @@ from vaeviewer.ui.latent_geometry import PRIOR_BOX, PlaneMap, grid_centres
 from vaeviewer.ui.latent_hover import HoverCard, grey_image
 from vaeviewer.ui.latent_items import HandleItem, MarksItem, PointsItem
 from vaeviewer.ui.latent_legend import Legend
+from vaeviewer.ui.latent_overlay import StepItem
 from vaeviewer.ui.latent_points import PlanePoints
 from vaeviewer.ui.latent_range import RangeFollower
 from vaeviewer.ui.raster.point_raster import PointRaster
@@ -89,6 +90,7 @@ class LatentView(QWidget):
         self.setToolTip(TOOL_TIP)
         self._points_item = PointsItem(self._canvas.box, self._draw_points)
         self._marks_item = MarksItem(self._canvas.box)
+        self._step_item = StepItem(self._canvas.box)
         self._handle_item = HandleItem(self._canvas.box)
         self._legend = Legend(self)
         self._range = RangeFollower(self._canvas)
@@ -152,12 +154,15 @@ class LatentView(QWidget):
         if view.hidden_classes != before.hidden_classes:
             self._hide_classes(view.hidden_classes)
         if posterior is not self._points.posterior or view.points != before.points:
-            self._points.show(posterior, view.points)
+            self._points.show(posterior, view.points, snapshot.step if snapshot is not None else 0)
             self._points_item.invalidate()
             self._range.keep_pace()
             self._lay_out_soon()
             if self._hover_at is not None:
                 self._hover_timer.start()  # another point may lie under the mouse now
+        self._step_item.show_step(
+            snapshot.step if snapshot is not None else None, self._points.late is not None
+        )
         self._place_underlay()
         self._set_handle(view.z)
         if marked_anew:  # a move of the handle alone paints the handle alone
@@ -236,6 +241,7 @@ class LatentView(QWidget):
         rect: QRectF = self._canvas.box.rect()
         self._points_item.set_rect(rect)
         self._marks_item.set_rect(rect)
+        self._step_item.set_corner(rect.topRight())
         self._points_item.invalidate()
         self._place_underlay()
         self._set_handle(self._z)
@@ -282,7 +288,8 @@ class LatentView(QWidget):
         y_range = (plane.y_range[1] - height / ratio / plane.y_scale, plane.y_range[1])
         # The image borrows this memory, which is therefore kept; it is drawn anew before it is painted again.
         positions = self._points.positions
-        self._pixels = self._raster.render(positions, x_range, y_range, (width, height), ratio)
+        late = self._points.late
+        self._pixels = self._raster.render(positions, x_range, y_range, (width, height), ratio, late)
         image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
         image.setDevicePixelRatio(ratio)
         return image
@@ -435,6 +442,7 @@ class LatentView(QWidget):
         theme = theme_of(self.palette())
         self._canvas.set_theme(theme)
         self._marks_item.set_theme(theme)
+        self._step_item.set_theme(theme)
         self._handle_item.set_theme(theme)
         self._draw_underlay()
 
