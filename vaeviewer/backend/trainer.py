@@ -21,6 +21,7 @@ from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.device import resolve_device, torch_threads, use_threads
 from vaeviewer.backend.evaluation import HeldOutImages
 from vaeviewer.backend.fused.step import FusedSteps
+from vaeviewer.backend.health import COLLAPSE_STEPS, Finding, Health
 from vaeviewer.backend.history import History
 from vaeviewer.backend.models.gradient import StepTerms
 from vaeviewer.backend.models.vae import VAE
@@ -37,6 +38,9 @@ BLOCK_STEPS = 256
 
 ENCODE_ROWS = 4096
 """Images encoded at a time outside the training step."""
+
+FIRST_LOOK_ROWS = 32
+"""Images that tell how good the untrained network is."""
 
 MIN_LEARNING_RATE_SHAPE = 0.01
 """Where the cosine schedule ends, as a fraction of the learning rate."""
@@ -77,7 +81,6 @@ class Trainer:
         self.timeline: list[Change] = []
         self.held_out: HeldOut | None = None
         self._held_out_step = -1
-        self._good_held_out: tuple[HeldOut | None, int] = (None, -1)
         self.planned_epochs = settings.train.epochs
 
         seed = settings.train.seed
@@ -98,6 +101,7 @@ class Trainer:
 
         self._block = torch.zeros(BLOCK_STEPS, 2, device=self.device)
         self._block_positions: list[tuple[int, float]] = []
+        self._health = Health(self._first_look(), height * width)
         self.refresh_posterior()
         self.keep_good_state()
 
@@ -141,6 +145,11 @@ class Trainer:
     def held_out_is_current(self) -> bool:
         """Whether the newest held-out figures are of this step."""
         return self.held_out is not None and self._held_out_step == self._batches.step
+
+    @property
+    def finding(self) -> Finding | None:
+        """What makes training senseless, if anything does: see :mod:`vaeviewer.backend.health`."""
+        return self._health.finding(self._good.snapshot.step)
 
     @property
     def at_epoch_start(self) -> bool:
@@ -197,9 +206,11 @@ class Trainer:
         good = int(bad[0]) if len(bad) else n
         steps = np.array([step for step, _ in positions[:good]], dtype=np.int32)
         epochs = np.array([epoch for _, epoch in positions[:good]], dtype=np.float32)
-        self.history.training.append(steps, epochs, values[:good, 0].copy(), values[:good, 1].copy())
+        reconstruction, kl = values[:good, 0].copy(), values[:good, 1].copy()
+        self.history.training.append(steps, epochs, reconstruction, kl)
+        self._health.look(steps, reconstruction, kl, self.settings)
         if good < n:
-            raise NonFiniteError(positions[good][0])
+            raise self._broken(positions[good][0])
 
     def learning_rate(self) -> float:
         """The learning rate of the next step: base × shape(progress)."""
@@ -248,7 +259,7 @@ class Trainer:
         with torch_threads(self.threads):
             found = self._held_out_images.evaluate(self._model)
         if not math.isfinite(found.elbo):
-            raise NonFiniteError(self._batches.step)
+            raise self._broken(self._batches.step)
         self.held_out, self._held_out_step = found, self._batches.step
         if record:
             self.history.held_out.append_row(self._batches.step, self.epoch, found.reconstruction, found.kl)
@@ -313,18 +324,20 @@ class Trainer:
         self.settings = updated(self.initial_settings, **changed)
         self._load(checkpoint)
         self.refresh_posterior()
-        self._good = checkpoint
-        self._good_held_out = self.held_out, self._held_out_step
+        self._look_back()
+        if self._health.sound:
+            self._good, self._good_held_out = checkpoint, (self.held_out, self._held_out_step)
         self.snapshot()
 
     def keep_good_state(self) -> None:
-        """Remember this state as good, in ordinary memory. Call it after :meth:`finish_block` found the block good.
+        """Remember this state as good, in ordinary memory, if its terms are. Call it after :meth:`finish_block`.
 
         Raises:
             NonFiniteError: A weight or the optimizer is infinite or NaN, as the metrics would say a step later.
         """
-        self._good = Checkpoint(self._snapshot(), self._training_state())
-        self._good_held_out = self.held_out, self._held_out_step
+        state = Checkpoint(self._snapshot(), self._training_state())
+        if self._health.sound:
+            self._good, self._good_held_out = state, (self.held_out, self._held_out_step)
 
     @property
     def good_checkpoint(self) -> Checkpoint:
@@ -343,6 +356,7 @@ class Trainer:
         self._load(self._good)
         self.planned_epochs = planned
         self.drop_after_good_state()
+        self._health.restart()
         if batch_size is not None:
             self._batches.size = batch_size
             self.settings = updated(self.settings, batch_size=batch_size)
@@ -398,6 +412,20 @@ class Trainer:
         self._batches.advance()
         self._block_positions.append((self._batches.step, self._batches.epoch))
 
+    @torch.no_grad()
+    def _first_look(self) -> float:
+        """The reconstruction term of the weights as they begin, nats per image."""
+        x = pixels(self._rows.images[:FIRST_LOOK_ROWS], self.settings.train.protocol)
+        noise = torch.zeros(1, len(x), self.settings.model.latent_dim, device=self.device)
+        return float(self._model.terms(x, noise).reconstruction.mean())
+
+    def _look_back(self) -> None:
+        """Judge the state by the end of its history."""
+        self._health.restart()
+        rows = self.history.training.view()
+        last = slice(max(0, len(rows) - COLLAPSE_STEPS), None)
+        self._health.look(rows.step[last], rows.reconstruction[last], rows.kl[last], self.settings)
+
     def _snapshot(self, *posterior: Tensor) -> Snapshot:
         flat, *table = self._copied(self._stepper.parameters, *posterior)
         return Snapshot(
@@ -413,8 +441,12 @@ class Trainer:
     def _copied(self, *tensors: Tensor) -> list[np.ndarray[Any, Any]]:
         copies = self._copies.of(*tensors)
         if copies is None:
-            raise NonFiniteError(self._batches.step)
+            raise self._broken(self._batches.step)
         return copies
+
+    def _broken(self, step: int) -> NonFiniteError:
+        self._health.broke(step, self.settings)
+        return NonFiniteError(step)
 
     def _training_state(self) -> TrainingState:
         live = self._generator_states()

@@ -8,6 +8,7 @@ from typing import Any
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.health import Finding
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.mailbox import Mailbox
 from vaeviewer.session.states import State
@@ -79,7 +80,15 @@ class ContinueOnCpu:
     """Train on from the last good state, on the CPU."""
 
 
-Command = Build | UseData | OpenRun | Train | Pause | Step | Stop | Change | Save | ContinueOnCpu
+@dataclass(frozen=True)
+class GoBack:
+    """Go back to the last good state, and train on from there with what is not ``None``."""
+
+    learning_rate: float | None = None
+    beta: float | None = None
+
+
+Command = Build | UseData | OpenRun | Train | Pause | Step | Stop | Change | Save | ContinueOnCpu | GoBack
 
 # Events
 
@@ -138,6 +147,13 @@ class Changed:
 
 
 @dataclass(frozen=True)
+class Exploding:
+    """Training makes no sense any more, long before a number is infinite; ``None``: it does again."""
+
+    finding: Finding | None
+
+
+@dataclass(frozen=True)
 class Problem:
     """Something the user should read.
 
@@ -152,4 +168,4 @@ class Problem:
     cpu_may_help: bool = False
 
 
-Event = Entered | Opened | Saved | SaveFailed | Changed | Problem
+Event = Entered | Opened | Saved | SaveFailed | Changed | Exploding | Problem

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.datasets import CATALOG
 from vaeviewer.backend.datasets.base import ImageDataset
+from vaeviewer.backend.health import Finding
 from vaeviewer.backend.history import History
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session import messages
@@ -38,6 +39,7 @@ class Session(QObject):
         saved(Saved): The run was written.
         save_failed(str): The run could not be written and why; it is tried again until ``saved``.
         problem(str, str): A sentence for the user, and details.
+        exploding(Finding or None): Training makes no sense any more, or does again; see :meth:`go_back`.
         changed(str): Recovering from a failure gave this setting another value.
         fetching(int, int): Bytes of a download, done and in all (0: unknown); ``(-1, -1)`` when it ended.
         data_arrived(ImageDataset): Data were loaded while a trained model exists: keep the model, or start anew?
@@ -48,6 +50,7 @@ class Session(QObject):
     saved = Signal(object)
     save_failed = Signal(str)
     problem = Signal(str, str)
+    exploding = Signal(object)
     changed = Signal(str)
     fetching = Signal(int, int)
     data_arrived = Signal(object)
@@ -152,6 +155,12 @@ class Session(QObject):
         elif self.state is State.LOADING:
             self.use_settings(updated(self.settings, device="cpu"))
 
+    def go_back(self, finding: Finding) -> None:
+        """Go back to the last good state and train on from there with the smaller value that a finding suggests."""
+        if self.state is not State.LOADING:
+            self._send(messages.GoBack(**{finding.field: finding.suggested}))
+            self._set_state(State.RUNNING)
+
     def change(self, field: str, value: Any) -> None:
         """Change a live setting, in the settings and in the run under way.
 
@@ -232,6 +241,8 @@ class Session(QObject):
             case messages.Changed(field, value):
                 self.settings = updated(self.settings, **{field: value})
                 self.changed.emit(field)
+            case messages.Exploding(finding):
+                self.exploding.emit(finding)
             case messages.Opened():
                 self._unbuilt = None
                 self.settings = self._with_later_changes(event)

@@ -25,11 +25,12 @@ from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.session.torch_import import import_beside_window
 
 if TYPE_CHECKING:  # torch is imported by the thread itself, once the window is on screen
+    from vaeviewer.backend.health import Finding
     from vaeviewer.backend.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
-TRAINING = (messages.Train, messages.Step, messages.ContinueOnCpu)
+TRAINING = (messages.Train, messages.Step, messages.ContinueOnCpu, messages.GoBack)
 """Commands that are done again with smaller batches when memory does not suffice."""
 
 ASIDE = (messages.OpenRun, messages.UseData, messages.Save, messages.Change)
@@ -73,6 +74,7 @@ class TrainingThread:
         self._imported = threading.Event()
         self._pace = Pace()
         self._state = State.LOADING
+        self._told: Finding | None = None
         self._trainer: Trainer | None = None
         self._thread = threading.Thread(target=self._run, name="training", daemon=True)
 
@@ -199,6 +201,8 @@ class TrainingThread:
                 if self._current().device.type != "cpu":
                     self._move_to_cpu()
                 self._train(further=False)
+            case messages.GoBack(learning_rate, beta):
+                self._go_back(learning_rate=learning_rate, beta=beta)
 
     def _overtaken(self, command: messages.Command) -> bool:
         """Whether a button does nothing any more: the state it was pressed in has given way to another one."""
@@ -264,6 +268,36 @@ class TrainingThread:
         if self._state is State.RUNNING and not self._leave.is_set():
             self._rest(State.FINISHED)
 
+    def _go_back(self, **changes: float | None) -> None:
+        """Go back to the last good state and train on with some settings changed."""
+        trainer, was_running = self._current(), self._state is State.RUNNING
+        step = trainer.restore_good_state()
+        self.run_keeper.note(trainer, f"went back to step {step:,}")
+        for field, value in changes.items():
+            if value is not None:
+                trainer.change(field, value)
+                self.run_keeper.note(trainer, f"{field} = {value}")
+                self._notify(messages.Changed(field, value))
+        self._tell(trainer.finding)
+        self._publisher.begin(trainer)
+        self._publisher.snapshot(trainer)
+        self._publisher.progress(trainer)
+        if was_running:
+            self._enter(State.RUNNING)
+        else:
+            self._train(further=False)
+
+    def _tell(self, finding: Finding | None) -> None:
+        """Say what makes training senseless, once, and once that it is over."""
+        if finding == self._told:
+            return
+        self._told = finding
+        if finding is not None:
+            sentence = failure_sentences.senseless(finding)
+            log.warning("%s", sentence)
+            self.run_keeper.note(self._trainer, sentence)
+        self._notify(messages.Exploding(finding))
+
     def _step_once(self) -> None:
         from vaeviewer.backend.loop import train
 
@@ -299,6 +333,7 @@ class TrainingThread:
 
     def _after_block(self) -> None:
         trainer = self._current()
+        self._tell(trainer.finding)
         self.run_keeper.after_block(trainer)
         self._publisher.after_block(trainer, self._pace.steps_per_s)
 
@@ -310,6 +345,7 @@ class TrainingThread:
             trainer.evaluate()
         self._publisher.rest(trainer)
         trainer.keep_good_state()  # after publishing, which finds a posterior that is not finite
+        self._tell(trainer.finding)
         self._publisher.end(trainer)
         (save or self.run_keeper.rest)(trainer)
         self._enter(state)
@@ -352,12 +388,13 @@ class TrainingThread:
             self._enter(State.LOADING)
             return
         self._state = State.FAILED
-        device, batch_size = trainer.device.type, trainer.batch_size
+        device, batch_size, finding = trainer.device.type, trainer.batch_size, trainer.finding
         if failure.kind is Kind.DEVICE or not self._restored(trainer):
             self._move_to_cpu()  # from what was kept in ordinary memory: the device may not answer any more
             trainer = self._current()
         self._publisher.snapshot(trainer)
         self._publisher.end(trainer)
+        self._tell(finding if failure.kind is Kind.NON_FINITE else trainer.finding)
         self._problem(
             failure_sentences.stopped(failure, device=device, batch_size=batch_size, step=trainer.step_count),
             failure.details,
