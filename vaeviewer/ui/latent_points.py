@@ -118,3 +118,30 @@ class PlanePoints:
         rows = points_near(self.positions, plane, pixel, radius)
         rows = rows[self._visible[self._labels[rows]]]
         return int(rows[0]) if len(rows) else None
+
+    def by_distance(self, z: tuple[float, float], after: int | None, onwards: bool) -> int | None:
+        """Row of the visible point that follows another one by its distance from a z.
+
+        Args:
+            z: Where distances are measured from.
+            after: Row of the other point; ``None`` asks for the nearest of all.
+            onwards: The next farther point, else the next nearer one. Of equally far ones the rows decide.
+        """
+        if self.positions is None or not len(self.positions):
+            return None
+        with np.errstate(invalid="ignore", over="ignore"):
+            distance = np.hypot(
+                self.positions[:, 0] - np.float32(z[0]), self.positions[:, 1] - np.float32(z[1])
+            )
+        there = np.isfinite(distance) & self._visible[self._labels]
+        if after is not None and 0 <= after < len(there):
+            same, row = distance == distance[after], np.arange(len(there))
+            if onwards:
+                there &= (distance > distance[after]) | (same & (row > after))
+            else:
+                there &= (distance < distance[after]) | (same & (row < after))
+        if not there.any():
+            return None
+        if onwards or after is None:
+            return int(np.where(there, distance, np.inf).argmin())
+        return len(there) - 1 - int(np.where(there, distance, -1.0)[::-1].argmax())

@@ -19,9 +19,10 @@ from vaeviewer.ui.latent_geometry import PRIOR_BOX, PlaneMap, grid_centres
 from vaeviewer.ui.latent_hover import HoverCard, grey_image
 from vaeviewer.ui.latent_items import HandleItem, MarksItem, PointsItem
 from vaeviewer.ui.latent_legend import Legend
-from vaeviewer.ui.latent_overlay import StepItem
+from vaeviewer.ui.latent_overlay import HandlePointer, StepItem
 from vaeviewer.ui.latent_points import PlanePoints
 from vaeviewer.ui.latent_range import RangeFollower
+from vaeviewer.ui.latent_walk import NeighbourWalk, Way
 from vaeviewer.ui.raster.point_raster import PointRaster
 from vaeviewer.ui.theme import class_colors, theme_of
 
@@ -39,11 +40,18 @@ CALM_LAYOUT_MS = 1200  # … and after one that changed nothing
 TOOL_TIP = (
     "<p>Each point is an image, at the mean of its approximate posterior q(z|x). Press anywhere to decode "
     "that z; click a point to select its image.</p><p>Wheel: zoom. Right or middle drag: pan. F: fit. "
-    "Arrow keys: move the handle (Shift: faster). Esc: clear the selection.</p>"
+    "Arrow keys: move the handle (Shift: faster). H: bring it here. Enter: select the image nearest to it; "
+    "N and P: the next and the previous one, outwards from there. Esc: clear the selection.</p>"
 )
 
 _FIT_KEYS = (Qt.Key.Key_F, Qt.Key.Key_Home)
-_OTHER_KEYS = (*_FIT_KEYS, Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus)
+_WAYS: dict[int, Way] = {
+    Qt.Key.Key_Return: "nearest",
+    Qt.Key.Key_Enter: "nearest",
+    Qt.Key.Key_N: "next",
+    Qt.Key.Key_P: "previous",
+}
+_OTHER_KEYS = (*_WAYS, Qt.Key.Key_H, *_FIT_KEYS, Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus)
 
 
 class LatentView(QWidget):
@@ -92,6 +100,8 @@ class LatentView(QWidget):
         self._marks_item = MarksItem(self._canvas.box)
         self._step_item = StepItem(self._canvas.box)
         self._handle_item = HandleItem(self._canvas.box)
+        self._pointer = HandlePointer(self._canvas.box)
+        self._walk = NeighbourWalk(self._points)
         self._legend = Legend(self)
         self._range = RangeFollower(self._canvas)
         self._card = HoverCard(self)
@@ -109,7 +119,8 @@ class LatentView(QWidget):
         self._hover_at: QPointF | None = None
 
         self._canvas.handle_dragged.connect(self._drag_handle)
-        self._canvas.clicked.connect(self._select_at)
+        self._canvas.clicked.connect(lambda pixel: self._select(self._point_at(pixel)))
+        self._canvas.pointer_pressed.connect(lambda: self._canvas.go_to(*self._z))
         self._canvas.hovered.connect(self._hover)
         self._range.following_changed.connect(self.following_changed)
         self._canvas.box.sigRangeChanged.connect(self._range_changed)
@@ -246,6 +257,7 @@ class LatentView(QWidget):
         self._place_underlay()
         self._set_handle(self._z)
         self._set_marks()
+        self._canvas.make_room_for_ticks()
         if self.isVisible():
             self._settle_timer.start()
 
@@ -273,7 +285,10 @@ class LatentView(QWidget):
         self._layout_pending = not self.isVisible()
         if self._layout_pending:
             return
-        moved = self._range.follow(self._points.box())
+        box = self._points.box()
+        x0, x1, y0, y1 = (box or PRIOR_BOX).sides
+        self._canvas.extent = max(x1 - x0, y1 - y0)
+        moved = self._range.follow(box)
         renamed = self._marks_item.show_classes(self._points.class_marks() if self._class_labels else ())
         self._calm = not (moved or renamed)
 
@@ -339,7 +354,9 @@ class LatentView(QWidget):
         self._z = z
         plane = self._canvas.plane()
         if plane is not None and np.isfinite(z).all():
-            self._handle_item.setPos(*plane.to_pixels(*z))
+            at = QPointF(*plane.to_pixels(*z))
+            self._handle_item.setPos(at)
+            self._canvas.pointer_area = self._pointer.point_to(at, self._canvas.box.rect())
 
     def _move_handle(self, z1: float, z2: float) -> None:
         """The user moved it: show that at once, whatever else has to wait, and tell."""
@@ -354,12 +371,13 @@ class LatentView(QWidget):
         if plane is not None:
             self._move_handle(*plane.to_plane(pixel.x(), pixel.y()))
 
-    def _select_at(self, pixel: QPointF) -> None:
-        row = self._point_at(pixel)
+    def _select(self, row: int | None) -> None:
+        """Select an image, and take the handle to it."""
         if row is not None and self._points.posterior is not None:
             z1, z2 = self._points.posterior.loc[row, :2].tolist()
             self.image_selected.emit(row)
             self._move_handle(z1, z2)
+            self._walk.taken_to((z1, z2))
 
     # Hovering
 
@@ -387,7 +405,7 @@ class LatentView(QWidget):
     # Events
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows move the handle, F and Home fit, plus and minus zoom, Escape selects nothing."""
+        """Arrows and H move the handle, F and Home fit, plus and minus zoom, Enter, N and P select, Escape does not."""
         key = event.key()  # a plain number: not every key of every keyboard has a name
         step = handle_step(event)
         if is_command(event):
@@ -398,6 +416,10 @@ class LatentView(QWidget):
             self.fit()
         elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
             self._canvas.zoom(1 / 1.2 if key == Qt.Key.Key_Minus else 1.2, self._canvas.box.rect().center())
+        elif key == Qt.Key.Key_H:
+            self._drag_handle(self._canvas.box.rect().center())
+        elif key in _WAYS:
+            self._select(self._walk.select(_WAYS[key], self._z, self._view.selected))
         elif key == Qt.Key.Key_Escape:
             self.image_selected.emit(-1)
         else:
@@ -444,6 +466,7 @@ class LatentView(QWidget):
         self._marks_item.set_theme(theme)
         self._step_item.set_theme(theme)
         self._handle_item.set_theme(theme)
+        self._pointer.set_theme(theme)
         self._draw_underlay()
 
     def _single_shot(self, interval_ms: int, slot: object) -> QTimer:

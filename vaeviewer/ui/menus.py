@@ -25,6 +25,9 @@ SHORTCUTS = """<table cellpadding=3>
 <tr><td><b>Ctrl+.</b></td><td>Stop</td></tr>
 <tr><td><b>Ctrl+R</b></td><td>Reset: new weights</td></tr>
 <tr><td><b>Arrow keys</b></td><td>Move the handle by 0.05, with Shift by 0.5 (plane has the focus)</td></tr>
+<tr><td><b>H</b></td><td>Bring the handle into the middle of the plane (or click the arrow that points to it)</td></tr>
+<tr><td><b>Enter</b></td><td>Select the image nearest to the handle (plane has the focus)</td></tr>
+<tr><td><b>N, P</b></td><td>Select the next or the previous image, outwards from there</td></tr>
 <tr><td><b>Click a point</b></td><td>Select that image</td></tr>
 <tr><td><b>Wheel, middle or right drag</b></td><td>Zoom and pan the plane</td></tr>
 <tr><td><b>F</b></td><td>Fit the plane to the points</td></tr>
