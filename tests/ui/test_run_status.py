@@ -260,7 +260,7 @@ def test_a_run_open_in_another_process_is_read_only(
         process.communicate("")
     window.session.open_run(folder)
     qtbot.waitUntil(lambda: not window.session.read_only, timeout=20_000)
-    assert not window.message.text
+    qtbot.waitUntil(lambda: not window.message.text)
 
 
 def test_a_name_with_qts_mark_is_shown_as_it_is(

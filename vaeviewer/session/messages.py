@@ -160,12 +160,26 @@ class Problem:
     Attributes:
         sentence: What happened and what to do.
         details: For the curious, such as a traceback.
+        key: What it is about: it takes the place of what was said of the same before.
         cpu_may_help: Whether it was a device that failed, so that the CPU can be offered.
     """
 
     sentence: str
     details: str = ""
+    key: str = "problem"
     cpu_may_help: bool = False
 
+
+FAILURE = "failure"
+"""Key of why training stopped, or why there is no model."""
+
+OPENING = "opening"
+"""Key of what there is to say of opening a run, and of opening itself."""
+
+DATA = "data"
+"""Key of what there is to say of other images, and of loading them."""
+
+PREPARING = "preparing"
+"""Key of going over to other images."""
 
 Event = Entered | Opened | Saved | SaveFailed | Changed | Exploding | Problem

@@ -36,6 +36,9 @@ TRAINING = (messages.Train, messages.Step, messages.ContinueOnCpu, messages.GoBa
 ASIDE = (messages.OpenRun, messages.UseData, messages.Save, messages.Change)
 """Commands that leave the model in training as it is when they fail."""
 
+TOPICS = {messages.OpenRun: messages.OPENING, messages.UseData: messages.DATA, messages.Save: "saving"}
+"""What there is to say of a command is about, where nothing else is said."""
+
 BUTTON_OF: Mapping[type, Action] = {
     messages.Train: Action.TRAIN,
     messages.ContinueOnCpu: Action.TRAIN,
@@ -70,6 +73,7 @@ class TrainingThread:
         self._commands: queue.SimpleQueue[tuple[int, messages.Command] | None] = queue.SimpleQueue()
         self._sent = 0
         self._handled = 0
+        self._topic = ""
         self._leave = threading.Event()
         self._imported = threading.Event()
         self._pace = Pace()
@@ -131,6 +135,7 @@ class TrainingThread:
 
     def _handle(self, number: int, command: messages.Command) -> None:
         self._handled = number
+        self._topic = TOPICS.get(type(command), "problem")
         if self._overtaken(command):
             self._enter(self._state)
             return
@@ -147,7 +152,7 @@ class TrainingThread:
             and trainer is not None
             and trainer is self._trainer
         ):
-            self._problem(failure_sentences.not_done(failure), failure.details)
+            self._problem(failure_sentences.not_done(failure), failure.details, key=self._topic)
             self._enter(self._state)
             return
         worse = self._attempt(lambda: self._fail(command, failure))
@@ -164,7 +169,7 @@ class TrainingThread:
             action()
         except UserError as error:
             log.warning("%s", error)
-            self._problem(str(error))
+            self._problem(str(error), key=self._topic)
             self._enter(self._state if self._trainer is not None else State.LOADING)
         except Exception as error:  # the thread lives on; the window says what happened
             return describe_failure(error)
@@ -236,7 +241,7 @@ class TrainingThread:
         self._announce(trainer)
         for note in notes:  # after the run is on screen, which they are about
             log.warning("%s", note)
-            self._problem(note)
+            self._problem(note, key=messages.OPENING)
         if trainer.step_count == 0:
             self._rest(State.READY)
         else:
@@ -383,6 +388,7 @@ class TrainingThread:
             self._problem(
                 failure_sentences.unbuilt(failure, device=wanted),
                 failure.details,
+                key=messages.FAILURE,
                 cpu_may_help=wanted != "cpu" and failure.kind in (Kind.MEMORY, Kind.DEVICE),
             )
             self._enter(State.LOADING)
@@ -398,6 +404,7 @@ class TrainingThread:
         self._problem(
             failure_sentences.stopped(failure, device=device, batch_size=batch_size, step=trainer.step_count),
             failure.details,
+            key=messages.FAILURE,
             cpu_may_help=device != "cpu" and failure.kind in (Kind.MEMORY, Kind.DEVICE),
         )
         self.run_keeper.rest(trainer)
@@ -414,7 +421,8 @@ class TrainingThread:
 
     def _give_up(self, failure: Failure, worse: Failure) -> None:
         log.error("the good state could not be restored\n%s", worse.details)
-        self._problem(failure_sentences.lost(failure, worse), failure.details + "\n" + worse.details)
+        details = failure.details + "\n" + worse.details
+        self._problem(failure_sentences.lost(failure, worse), details, key=messages.FAILURE)
         self._enter(State.FAILED if self._trainer is not None else State.LOADING)
 
     def _move_to_cpu(self) -> None:
@@ -448,6 +456,8 @@ class TrainingThread:
         self._state = state
         self._notify(messages.Entered(state, self._handled))
 
-    def _problem(self, sentence: str, details: str = "", *, cpu_may_help: bool = False) -> None:
+    def _problem(
+        self, sentence: str, details: str = "", *, key: str = "problem", cpu_may_help: bool = False
+    ) -> None:
         self.run_keeper.note(self._trainer, sentence)
-        self._notify(messages.Problem(sentence, details, cpu_may_help))
+        self._notify(messages.Problem(sentence, details, key, cpu_may_help))

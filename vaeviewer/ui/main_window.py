@@ -19,9 +19,10 @@ from vaeviewer.backend.config import Settings, protocol_text
 from vaeviewer.backend.datasets.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.errors import SettingsError
+from vaeviewer.session.data_loader import Fetched
 from vaeviewer.session.grid_decoder import GridDecoder
 from vaeviewer.session.mailbox import Progress
-from vaeviewer.session.messages import Opened
+from vaeviewer.session.messages import DATA, FAILURE, Opened
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
@@ -34,11 +35,13 @@ from vaeviewer.ui.latent_view import LatentView
 from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.manifold_panel import ManifoldPanel
 from vaeviewer.ui.message_bar import MessageBar
+from vaeviewer.ui.messages import Kind
 from vaeviewer.ui.recent_runs import RecentRuns
 from vaeviewer.ui.reconstruction_panel import ReconstructionPanel
 from vaeviewer.ui.refresh import Schedule
 from vaeviewer.ui.run_status import RunStatus
 from vaeviewer.ui.training_controls import TrainingControls, install_space_shortcut
+from vaeviewer.ui.work_row import fetching_text
 
 log = logging.getLogger(__name__)
 
@@ -142,10 +145,12 @@ class MainWindow(QMainWindow):
         """Put every dock back where it was at first."""
         self._layout.reset()
 
-    def show_problem(self, sentence: str, details: str = "") -> None:
-        """Show a message above the plane, without stopping anything."""
-        answers = [("&Continue on the CPU", self.session.use_cpu)] if self.session.cpu_may_help else []
-        self.message.show_message(sentence, answers, details=details)
+    def show_problem(
+        self, sentence: str, details: str = "", key: str = "problem", cpu_may_help: bool = False
+    ) -> None:
+        """Show a message above the plane, without stopping anything; one of the same key goes."""
+        answers = [("Continue on the C&PU", self.session.use_cpu)] if cpu_may_help else []
+        self.message.show_message(sentence, answers, key=key, kind=Kind.PROBLEM, details=details)
 
     # Building
 
@@ -180,7 +185,9 @@ class MainWindow(QMainWindow):
         session.changed.connect(self._on_changed)
         session.problem.connect(self.show_problem)
         session.data_arrived.connect(self._offer_to_keep_model)
+        session.work_began.connect(self._on_work_began)
         session.fetching.connect(self._on_fetching)
+        session.work_ended.connect(self.message.work.end)
         self.controls.action_requested.connect(session.request)
         self.controls.steps_per_second_changed.connect(session.set_steps_per_second)
         self.controls.live_setting_changed.connect(self._change_live)
@@ -209,8 +216,8 @@ class MainWindow(QMainWindow):
         self.plane.set_hint(hint)
         self.decoded.set_hint(waiting)
         self.manifold.set_hint(waiting)
-        if state is not State.FAILED and self.message.text.startswith("Training stopped"):
-            self.message.hide()  # it goes on, or anew
+        if state not in (State.FAILED, State.LOADING):
+            self.message.take_back(FAILURE)  # it goes on, or anew
         active = state not in (State.LOADING, State.READY)
         self.form.set_run_active(active, "Fixed during a run: press Reset first.")
         if state is not State.RUNNING:
@@ -237,16 +244,19 @@ class MainWindow(QMainWindow):
         answers = [("Start &anew", lambda: use(dataset, keep_model=False))]
         if same_size:
             answers.insert(0, ("&Keep the trained model", lambda: use(dataset, keep_model=True)))
-        self.message.show_message(_loaded_text(dataset, self.session.dataset), answers)
+        self.message.show_message(
+            _loaded_text(dataset, self.session.dataset),
+            answers,
+            key=DATA,
+            closing=("Dis&miss", self.session.data_declined.emit),
+        )
 
-    def _on_fetching(self, done: int, total: int) -> None:
-        if done < 0:
-            if self.message.text.startswith("Fetching"):
-                self.message.hide()
-            return
-        if not self.message.text.startswith("Fetching"):
-            self.message.show_message("Fetching the images…", [("&Cancel", self.session.cancel_loading)])
-        self.message.show_progress(done, total)
+    def _on_work_began(self, key: str, sentence: str, can_cancel: bool) -> None:
+        self.message.take_back(key)  # what was said of the same work before
+        self.message.work.begin(key, sentence, self.session.cancel_loading if can_cancel else None)
+
+    def _on_fetching(self, title: str, fetched: Fetched) -> None:
+        self.message.work.advance(DATA, fetching_text(title, fetched), fetched.done, fetched.total)
 
     def _change_live(self, field: str, value: object) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -72,6 +73,7 @@ class Menus(QObject):
         session.state_changed.connect(self.show_state)
         session.opened.connect(lambda opened: self.show_data(opened.dataset))
         session.problem.connect(self._show_data_in_use)
+        session.data_declined.connect(self._show_data_in_use)
         window.run_status.elsewhere_wanted.connect(self._save_run_as)
         self.show_state(session.state)
 
@@ -165,14 +167,15 @@ class Menus(QObject):
     def _build_help(self) -> None:
         message = self._window.message
         menu = self._menu("&Help")
-        self._add(menu, "&Keyboard and mouse", lambda: message.show_message(SHORTCUTS), "F1")
+        self._add(menu, "&Keyboard and mouse", self._show_keys, "F1")
         self._add(menu, "Show &log", self._show_log)
         self._add(
             menu,
             "&About vaeviewer",
             lambda: message.show_message(
                 f"vaeviewer {__version__}: an explorer for the latent spaces of variational autoencoders "
-                "(Kingma & Welling 2013). Bundled digits: MNIST by Yann LeCun and Corinna Cortes, CC BY-SA 3.0."
+                "(Kingma & Welling 2013). Bundled digits: MNIST by Yann LeCun and Corinna Cortes, CC BY-SA 3.0.",
+                key="about",
             ),
         )
 
@@ -229,6 +232,11 @@ class Menus(QObject):
             self._window.elbo_terms.reset_view()
         else:
             self._window.plane.fit()
+
+    def _show_keys(self) -> None:
+        rows = re.findall(r"<b>(.*?)</b></td><td>(.*?)</td>", SHORTCUTS)
+        text = "\n".join(f"{keys:30} {what}" for keys, what in rows)
+        TextDialog(self._window, "Keyboard and mouse", text).show()
 
     def _show_log(self) -> None:
         TextDialog(self._window, "Log", log.tail(), log.log_file()).show()
