@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vaeviewer.backend.chunks import parts, rows_at_once, widest
 from vaeviewer.backend.config import ModelConfig
 from vaeviewer.backend.models.forward import MAX_LOG_VARIANCE, mlp, sigmoid
 
@@ -79,11 +81,23 @@ class Snapshot:
         Args:
             images: ``(n, height, width)``, grey levels as uint8 in 0 … 255 or as floats in 0 … 1.
         """
+        at_once = rows_at_once(widest(self.model, math.prod(self.image_shape)))
+        heads = [self._head(images[part]) for part in parts(len(images), at_once)]
+        loc, log_variance = np.split(np.concatenate(heads), 2, axis=1)
+        return loc, standard_deviations(np.clip(log_variance, -MAX_LOG_VARIANCE, MAX_LOG_VARIANCE))
+
+    def _head(self, images: NDArray[np.uint8] | Array) -> Array:
         x = as_unit_floats(images).reshape(len(images), -1)
         if self.protocol != "grey":
             x = (x > 0.5).astype(np.float32)
-        loc, log_variance = np.split(mlp(self.weights, "encoder", self.model.activation, x), 2, axis=1)
-        return loc, standard_deviations(np.clip(log_variance, -MAX_LOG_VARIANCE, MAX_LOG_VARIANCE))
+        return mlp(self.weights, "encoder", self.model.activation, x)
+
+    def decode_levels(self, z: Array) -> NDArray[np.uint8]:
+        """As :meth:`decode`, in grey levels 0 … 255, and with the memory that these take alone."""
+        levels = np.empty((len(z), *self.image_shape), np.uint8)
+        for part in parts(len(z), rows_at_once(widest(self.model, math.prod(self.image_shape)))):
+            levels[part] = as_grey_levels(self.decode(z[part]))
+        return levels
 
     def decode(self, z: Array) -> Array:
         """Mean images of p(x|z), values in 0 … 1, shape ``(n, height, width)``, for ``z`` of ``(n, latent_dim)``."""

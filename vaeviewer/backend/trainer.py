@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vaeviewer.backend import saved_state
 from vaeviewer.backend.batches import Batches
+from vaeviewer.backend.chunks import parts, rows_at_once, widest
 from vaeviewer.backend.config import LIVE, Settings, TrainConfig, updated
 from vaeviewer.backend.copies import Copies
 from vaeviewer.backend.datasets.base import ImageDataset
@@ -25,7 +26,7 @@ from vaeviewer.backend.health import COLLAPSE_STEPS, Finding, Health
 from vaeviewer.backend.history import History
 from vaeviewer.backend.models.gradient import StepTerms
 from vaeviewer.backend.models.vae import VAE
-from vaeviewer.backend.pixels import pixels, seen_levels
+from vaeviewer.backend.pixels import as_tensor, pixels, seen_levels
 from vaeviewer.backend.randomness import named_generator, named_seed
 from vaeviewer.backend.run_folder import Change, HeldOut
 from vaeviewer.backend.saved_state import OPTIMIZER, PLANNED_EPOCHS
@@ -35,9 +36,6 @@ from vaeviewer.backend.training_rows import TrainingRows
 
 BLOCK_STEPS = 256
 """Most steps whose metrics wait on the device before they are fetched and checked."""
-
-ENCODE_ROWS = 4096
-"""Images encoded at a time outside the training step."""
 
 FIRST_LOOK_ROWS = 32
 """Images that tell how good the untrained network is."""
@@ -88,8 +86,8 @@ class Trainer:
         self._model = VAE(settings.model, height * width)
         self._model.initialize(named_generator(seed, "weights"))
         self._model.to(self.device)
-        # torch.tensor copies, so the data set's read-only arrays stay untouched.
-        images = torch.tensor(dataset.train_images.reshape(-1, height * width), device=self.device)
+        # On a CPU the data set's own memory, which nothing here writes to.
+        images = as_tensor(dataset.train_images.reshape(-1, height * width)).to(self.device)
         self._rows = TrainingRows(images, settings.model.latent_dim)
         self._stepper = Stepper(settings, self._model, self.device, self._rows)
         self._noise = named_generator(seed, "noise", device=self.device)
@@ -254,7 +252,7 @@ class Trainer:
         """
         if self._held_out_images is None:
             self._held_out_images = HeldOutImages(
-                self.dataset, self.settings.train.protocol, self.settings.model.latent_dim, self.device
+                self.dataset, self.settings.train.protocol, self.settings.model, self.device
             )
         with torch_threads(self.threads):
             found = self._held_out_images.evaluate(self._model)
@@ -269,8 +267,8 @@ class Trainer:
     def refresh_posterior(self) -> None:
         """Encode every training image again, so that all rows of the posterior table are of this step."""
         with torch_threads(self.threads):
-            for start in range(0, len(self._rows), ENCODE_ROWS):
-                part = slice(start, start + ENCODE_ROWS)
+            at_once = rows_at_once(widest(self.settings.model, self._rows.images.shape[1]))
+            for part in parts(len(self._rows), at_once):
                 x = pixels(self._rows.images[part], self.settings.train.protocol)  # without draws
                 loc, log_variance = self._model.posterior(x)
                 self._rows.loc[part] = loc
