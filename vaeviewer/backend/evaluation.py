@@ -29,7 +29,9 @@ class HeldOutImages:
         device: Where they compute.
     """
 
-    def __init__(self, dataset: ImageDataset, protocol: str, model: ModelConfig, device: torch.device) -> None:
+    def __init__(
+        self, dataset: ImageDataset, protocol: str, model: ModelConfig, device: torch.device
+    ) -> None:
         m = len(dataset.held_out_images)
         samples = -(-HELD_OUT_DRAWS // m)
         images = as_tensor(dataset.held_out_images.reshape(m, -1))
