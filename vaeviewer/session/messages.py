@@ -170,6 +170,13 @@ class Problem:
     cpu_may_help: bool = False
 
 
+@dataclass(frozen=True)
+class Left:
+    """The training thread was asked to end: it does so, or stays, as the run cannot be saved for this reason."""
+
+    problem: str
+
+
 FAILURE = "failure"
 """Key of why training stopped, or why there is no model."""
 
@@ -182,4 +189,4 @@ DATA = "data"
 PREPARING = "preparing"
 """Key of going over to other images."""
 
-Event = Entered | Opened | Saved | SaveFailed | Changed | Exploding | Problem
+Event = Entered | Opened | Saved | SaveFailed | Changed | Exploding | Problem | Left

@@ -46,6 +46,7 @@ class Session(QObject):
         fetching(str, Fetched): What is being fetched, and how far it has come; its work has the key ``DATA``.
         work_ended(str): The work of this key is done or given up.
         data_declined(): The data asked for last are not used after all.
+        left(str): What :meth:`leave` began has ended: nothing, or why the run cannot be saved.
         data_arrived(ImageDataset): Data were loaded while a trained model exists: keep the model, or start anew?
     """
 
@@ -61,6 +62,7 @@ class Session(QObject):
     work_ended = Signal(str)
     data_declined = Signal()
     data_arrived = Signal(object)
+    left = Signal(str)
 
     _event = Signal(object)
 
@@ -217,8 +219,27 @@ class Session(QObject):
         """Let training leave nothing on disk."""
         self._thread.run_keeper.keeps_run = False
 
+    @property
+    def unsaved_steps(self) -> int:
+        """Steps that are not on disk, as far as is known here; while it trains at least one."""
+        if not self._thread.run_keeper.keeps_run or self.snapshot is None:
+            return 0
+        if self.state is not State.RUNNING and (self.read_only or self.snapshot.step == self.saved_step):
+            return 0
+        newest = max(self.snapshot.step, self.progress.step if self.progress else 0)
+        return max(newest - (self.saved_step or 0), int(self.state is State.RUNNING))
+
+    def leave(self) -> str | None:
+        """Save the run and end training, but do not wait for long.
+
+        Returns:
+            Nothing (an empty text) once that is done; why the run cannot be saved, and then it is still there, at
+            rest; ``None`` where it takes longer: ``left`` tells.
+        """
+        return "" if self._closed else self._thread.leave(CLOSE_SECONDS)
+
     def close(self) -> bool:
-        """Leave: stop the threads and wait for them, but not for long; returns whether all of them ended."""
+        """End the threads, even if the run cannot be saved, and wait, but not for long; returns whether all ended."""
         if self._closed:
             return True
         self._closed = True
@@ -283,6 +304,8 @@ class Session(QObject):
             case messages.SaveFailed(_, sentence):
                 self.save_problem = sentence
                 self.save_failed.emit(sentence)
+            case messages.Left(problem):
+                self.left.emit(problem)
             case messages.Problem(sentence, details, key, cpu_may_help):
                 self.problem.emit(sentence, details, key, cpu_may_help)
                 if self.dataset is None and not self._loader.last_key:

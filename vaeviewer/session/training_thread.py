@@ -75,6 +75,9 @@ class TrainingThread:
         self._handled = 0
         self._topic = ""
         self._leave = threading.Event()
+        self._left: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._ends_anyway = False
+        self._ended = False
         self._imported = threading.Event()
         self._pace = Pace()
         self._state = State.LOADING
@@ -99,15 +102,35 @@ class TrainingThread:
         """Slow training down to ``rate`` steps per second; 0 is full speed. Acts at once."""
         self._pace.set(rate)
 
+    def leave(self, timeout_s: float) -> str | None:
+        """Ask the thread to save the run and to end.
+
+        Returns:
+            Nothing (an empty text) if it does so; why the run cannot be saved, and then the thread goes on, at rest;
+            ``None`` if it has not come so far in time: :class:`messages.Left` tells later.
+        """
+        while not self._left.empty():
+            self._left.get()
+        self._ask_to_leave()
+        if self._ended or not self._thread.is_alive() or not self._imported.is_set():
+            return ""  # an import cannot be interrupted, and before it ends there is nothing to save
+        try:
+            return self._left.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
     def close(self, timeout_s: float) -> bool:
-        """Ask the thread to leave and wait for it; returns whether it did in time."""
+        """End the thread, even if the run cannot be saved, and wait for it; returns whether it ended in time."""
+        self._ends_anyway = True
+        self._ask_to_leave()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s if self._imported.is_set() else min(timeout_s, 0.2))
+        return not self._thread.is_alive()
+
+    def _ask_to_leave(self) -> None:
         self._leave.set()
         self._commands.put(None)
         self._pace.wake()
-        if self._thread.ident is not None:
-            # An import cannot be interrupted, and before it ends there is nothing to save.
-            self._thread.join(timeout_s if self._imported.is_set() else min(timeout_s, 0.2))
-        return not self._thread.is_alive()
 
     # On the training thread
 
@@ -120,18 +143,48 @@ class TrainingThread:
             self._problem(f"PyTorch could not be loaded: {error}".rstrip("."))
             return
         self._imported.set()
-        while not self._leave.is_set():
-            item = self._commands.get()
-            if item is not None:
-                self._handle(*item)
-        self._keep_run()
+        while True:
+            while not self._leave.is_set():
+                item = self._commands.get()
+                if item is not None:
+                    self._handle(*item)
+            problem = self._keep_run()
+            self._leave.clear()
+            if not problem or self._ends_anyway:
+                break
+            self._stay()
+            self._tell_left(problem)
+        self._ended = True
+        self._tell_left("")
 
-    def _keep_run(self) -> None:
-        """Closing never asks: steps that are not on disk yet are saved."""
+    def _keep_run(self) -> str:
+        """Save the steps that are not on disk yet and let go of the folder; why that cannot be done, or nothing."""
+        problem = ""
         try:
-            self.run_keeper.leave(self._trainer)
-        except Exception:  # nobody is left to tell but the log, and nothing must keep the program from ending
+            self.run_keeper.finish(self._trainer)
+        except UserError as error:
+            log.warning("closing: %s", error)
+            problem = str(error)
+        except Exception as error:  # whatever it is, the user decides what becomes of the run
             log.exception("the run could not be saved while closing")
+            problem = f"the run was not saved: {type(error).__name__}: {error}."
+        if not problem or self._ends_anyway:
+            self.run_keeper.leave(None)  # as it is on disk
+        return problem
+
+    def _stay(self) -> None:
+        """What was asked to leave and could not is there again, at rest."""
+        if self._state is State.RUNNING:
+            failure = self._attempt(lambda: self._rest(State.PAUSED))
+            if failure is None:
+                return
+            log.error("training could not come to rest\n%s", failure.details)
+            self._state = State.FAILED
+        self._enter(self._state)
+
+    def _tell_left(self, problem: str) -> None:
+        self._left.put(problem)
+        self._notify(messages.Left(problem))
 
     def _handle(self, number: int, command: messages.Command) -> None:
         self._handled = number
@@ -322,8 +375,8 @@ class TrainingThread:
                 # First, so that a command is not lost with the steps before it.
                 self._current().finish_block()
                 item = self._commands.get()
-                if item is None:
-                    return 0
+                if item is None:  # only wakes
+                    continue
                 self._handle(*item)
                 if self._state is not State.RUNNING:
                     return 0

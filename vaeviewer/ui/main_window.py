@@ -26,6 +26,7 @@ from vaeviewer.session.messages import DATA, FAILURE, Opened
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
+from vaeviewer.ui.closing import Closing
 from vaeviewer.ui.config_form import ConfigForm
 from vaeviewer.ui.decoded_image_view import DecodedImageView
 from vaeviewer.ui.dock_layout import DockLayout
@@ -110,6 +111,7 @@ class MainWindow(QMainWindow):
         self._place_panels()
         self.recent_runs = RecentRuns(session, store, self)
         self.run_status = RunStatus(self, session, self.message)
+        self._closing = Closing(self, session, self.message, self.run_status)
         self._connect()
 
         self._frame = QTimer(self)
@@ -140,6 +142,10 @@ class MainWindow(QMainWindow):
         """Choose other held-out images for the reconstructions."""
         self._example_draw += 1
         self.set_view(examples=self._choose_examples())
+
+    def close_anyway(self) -> None:
+        """Close, even if the run cannot be saved."""
+        self._closing.close_anyway()
 
     def reset_layout(self) -> None:
         """Put every dock back where it was at first."""
@@ -402,7 +408,10 @@ class MainWindow(QMainWindow):
             self._draw()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Closing never asks."""
+        """Closing asks only where the run cannot be saved."""
+        if not self._closing.may_close():
+            event.ignore()
+            return
         self._frame.stop()
         self._drag.stop()
         self._layout.save(self._store)

@@ -27,7 +27,9 @@ class Kind(IntEnum):
     PROBLEM = 2
     """Something went wrong."""
     QUESTION = 3
-    """An answer is waited for. Nothing takes its place, as somebody may be about to press a button."""
+    """An answer is waited for. Nothing takes its place, as somebody may be about to press a button …"""
+    CLOSING = 4
+    """… but why the window does not close, which somebody has just asked for."""
 
 
 def nothing() -> None:
