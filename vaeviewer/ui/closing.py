@@ -83,6 +83,4 @@ class Closing(QObject):
         )
 
     def _say(self, sentence: str, answers: list[Answer]) -> None:
-        self._message.show_message(
-            sentence, answers, key=KEY, kind=Kind.CLOSING, closing=("Sta&y", nothing)
-        )
+        self._message.show_message(sentence, answers, key=KEY, kind=Kind.CLOSING, closing=("Sta&y", nothing))
