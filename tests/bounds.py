@@ -63,3 +63,12 @@ def _peak() -> int:
         return 0
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+
+@contextmanager
+def grows_by_less_than(limit: int) -> Iterator[None]:
+    """Fails where the process's largest resident memory meanwhile is so many bytes above what it had."""
+    before = _forget_peak()
+    yield
+    growth = _peak() - before
+    assert growth < limit, f"took {growth:,} bytes, expected less than {limit:,}"

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,11 +29,14 @@ from vaeviewer.backend.runs import atomic_files
 from vaeviewer.errors import UserError
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
+from vaeviewer.ui import dock_layout
 from vaeviewer.ui.error_reporter import ErrorReporter
 from vaeviewer.ui.main_window import MainWindow
 from vaeviewer.ui.menus import Menus
 from vaeviewer.ui.raster.compiled import prepare_soon
 from vaeviewer.ui.recovery import RecoveryOffer
+from vaeviewer.ui.start_marker import StartMarker
+from vaeviewer.ui.stored_settings import ForgetfulSettings, open_settings
 from vaeviewer.ui.theme import follow_system_scheme
 
 logger = logging.getLogger("vaeviewer.qt")
@@ -41,6 +44,9 @@ logger = logging.getLogger("vaeviewer.qt")
 SCREENSHOT_EPOCHS = 5
 SETTLE_MS = 700
 """After the last epoch: time for the panels to draw the last snapshot before the picture is taken."""
+
+STARTED_MS = 1000
+"""A start has come to a good end when the window has been up for so long."""
 
 
 def create_main_window(argv: Sequence[str] = ()) -> MainWindow:
@@ -53,6 +59,7 @@ def create_main_window(argv: Sequence[str] = ()) -> MainWindow:
     parser.add_argument("run", nargs="?", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--scheme", choices=("light", "dark"))
+    parser.set_defaults(screenshot=None)
     return _build_window(parser.parse_args(list(argv)))
 
 
@@ -62,36 +69,56 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: Something the user can mend.
     """
+    qInstallMessageHandler(_log_qt_message)
+    log.start()
     if options.screenshot is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
         _check_picture(options.screenshot)
-    qInstallMessageHandler(_log_qt_message)
-    log.start()
+        window = _build_window(options)
+        ErrorReporter(window).install()
+        _leave(_take_screenshot(_application(), window, options))
+    starting = StartMarker(paths.settings_file().with_name("starting"))
+    _answer_signals(lambda number: _leave_early(starting, number))
+    if starting.found:
+        logger.warning("the start before this one did not end well: the window begins with its own layout")
+        dock_layout.forget(_settings())
     window = _build_window(options)
     ErrorReporter(window).install()
-    if options.screenshot is None:
-        RecoveryOffer(window, _settings(), options.run)
-    app = QApplication.instance()
-    assert isinstance(app, QApplication), "_build_window made it"
-    if options.screenshot is not None:
-        _leave(_take_screenshot(app, window, options))
-    signal.signal(signal.SIGINT, lambda *_: window.close())
-    signal.signal(signal.SIGTERM, lambda *_: window.close())
+    RecoveryOffer(window, _settings(), options.run)
+    window.first_shown.connect(lambda: QTimer.singleShot(STARTED_MS, starting.remove))
+    window.closed.connect(_application().quit)  # whatever else is still open
     window.show()
-    _leave(app.exec())
+    # Closed by the event loop, which may not have begun when the signal comes.
+    _answer_signals(lambda _number: QTimer.singleShot(0, window.close))
+    code = _application().exec()
+    starting.remove()
+    _leave(code)
+
+
+def _answer_signals(answer: Callable[[int], object]) -> None:
+    """Let ``answer`` be called with the number of what asks the program to end, such as Ctrl-C."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, _frame: answer(number))
+
+
+def _leave_early(starting: StartMarker, number: int) -> NoReturn:
+    """There is no window yet, and nothing to save."""
+    starting.remove()
+    _leave(128 + number)
 
 
 def _build_window(options: argparse.Namespace) -> MainWindow:
     heap.return_large_blocks()
     # NumPy's thread pool would compete with training for the same cores.
     threadpool_limits(limits=1)
-    app = QApplication.instance() or QApplication(["vaeviewer"])
-    assert isinstance(app, QApplication), "no other kind of application runs here"
+    app = _application()
     app.setApplicationName("vaeviewer")
     app.setApplicationDisplayName("vaeviewer")
     follow_system_scheme(app, options.scheme)
     session = Session(PRESETS["default"])
-    window = MainWindow(session, _settings())
+    # A picture begins with the layout that is everybody's, and leaves the user's alone.
+    window = MainWindow(session, ForgetfulSettings() if options.screenshot else _settings())
     session.setParent(window)
     Menus(window)
     data = ("folder", options.data) if options.data else None
@@ -105,8 +132,14 @@ def _on_state(state: State) -> None:
         prepare_soon()  # now that the plane is drawn many times a second
 
 
+def _application() -> QApplication:
+    app = QApplication.instance() or QApplication(["vaeviewer"])
+    assert isinstance(app, QApplication), "no other kind of application runs here"
+    return app
+
+
 def _settings() -> QSettings:
-    return QSettings(str(paths.settings_file()), QSettings.Format.IniFormat)
+    return open_settings(paths.settings_file())
 
 
 def _take_screenshot(app: QApplication, window: MainWindow, options: argparse.Namespace) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,14 +62,21 @@ def _window(words: list[str]) -> int:
     parser.add_argument("--size", type=_size, metavar="WxH", help="size of the window, such as 1280x800")
     options = parser.parse_args(words)
 
-    from vaeviewer import display
+    # Nothing is open yet, and an exception in the middle of an import would come out as another one.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    from vaeviewer import display, failed_start
 
     problem = display.missing_for_qt() or (None if options.screenshot else display.missing_for_window())
     if problem:
         raise UserError(problem)
-    from vaeviewer import app  # Qt is for the window alone
+    try:
+        from vaeviewer import app  # Qt is for the window alone
 
-    return app.run(options)
+        return app.run(options)
+    except UserError:
+        raise
+    except Exception as error:  # whatever it is, there is no window that could show it
+        return failed_start.tell(error)
 
 
 def _train(words: list[str]) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vaeviewer.backend.data.base import ImageDataset
     from vaeviewer.backend.runs.autosave import Autosave
     from vaeviewer.backend.runs.folder import HeldOut
+    from vaeviewer.backend.training.health import Finding
     from vaeviewer.backend.training.trainer import Trainer
 
 INTERRUPTED = 130
@@ -213,15 +214,20 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[bool], sto
     """
     from vaeviewer.backend.training import loop
     from vaeviewer.backend.training.failure import Kind, describe_failure, smaller_batches
-    from vaeviewer.session.failure_sentences import eased
+    from vaeviewer.session.failure_sentences import eased, senseless
 
     last = math.inf if stop_after is None else trainer.epoch + stop_after
     smaller = smaller_batches(trainer.batch_size)
     autosave.begin(trainer)
     with _progress_bar(trainer) as show_progress:
+        told: set[Finding] = set()
 
         def after_block() -> None:
             show_progress()
+            finding = trainer.finding
+            if finding is not None and finding not in told:
+                told.add(finding)
+                _note(senseless(finding))
             autosave.after_block(trainer)
 
         while True:

@@ -57,6 +57,11 @@ MAX_PACKED_IDX_RATIO = 100
 MAX_DOWNLOAD_BYTES = 2**26
 """A file being fetched; the largest of those known has 26 MB."""
 
+# The window
+
+MAX_SETTINGS_BYTES = 2**20
+"""The window's settings.ini, of which the program itself writes a few thousand bytes."""
+
 # The command line
 
 MAX_COUNT_ARGUMENT = 100_000

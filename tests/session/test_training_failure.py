@@ -304,7 +304,7 @@ def test_a_device_that_disappears(
     changed: list[str] = []
     offered: list[bool] = []
     session.changed.connect(changed.append)
-    session.problem.connect(lambda *_: offered.append(session.cpu_may_help))
+    session.problem.connect(lambda _sentence, _details, _key, cpu_may_help: offered.append(cpu_may_help))
     lost = watched.trainer
     sentence, details = watched.fail(lose(watched, monkeypatch))
     assert sentence.startswith("Training stopped: CUDA does not answer any more (CUDA error: unspecified")
@@ -324,7 +324,7 @@ def test_a_device_that_disappears(
     assert session.state is State.FAILED
     session.use_cpu()
     watched.train_on()
-    assert not session.cpu_may_help
+    assert offered == [True]
 
 
 def test_a_device_without_memory_offers_the_cpu(make: Make, small: Settings) -> None:
@@ -335,7 +335,7 @@ def test_a_device_without_memory_offers_the_cpu(make: Make, small: Settings) -> 
     on_device = watched.trainer
     on_device.device = torch.device("cuda")
     told_with: list[bool] = []
-    session.problem.connect(lambda *_: told_with.append(session.cpu_may_help))
+    session.problem.connect(lambda _sentence, _details, _key, cpu_may_help: told_with.append(cpu_may_help))
     # Its very step needs a CUDA that is not here, so it fails before it is taken.
     on_device.step = lambda _most: raising(torch.cuda.OutOfMemoryError("CUDA out of memory."))(on_device)
     session.request(Action.TRAIN)
@@ -352,10 +352,12 @@ def test_a_device_without_memory_offers_the_cpu(make: Make, small: Settings) -> 
 
 def test_on_the_cpu_smaller_settings_are_the_advice(make: Make, small: Settings) -> None:
     watched = make(updated(small, batch_size=1))
+    offered: list[bool] = []
+    watched.session.problem.connect(lambda _sentence, _details, _key, helps: offered.append(helps))
     sentence, _ = watched.fail(raising(MemoryError()))
     assert "even for batches of 1" in sentence
     assert "fewer hidden units" in sentence
-    assert not watched.session.cpu_may_help
+    assert not any(offered)
 
 
 def test_a_recovery_that_fails_leaves_the_thread_alive(

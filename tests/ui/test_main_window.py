@@ -191,12 +191,12 @@ def test_new_data_with_a_trained_model_are_offered(
     qtbot.mouseClick(keep, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.session.dataset is not digits, timeout=30_000)
     qtbot.waitUntil(lambda: window.session.snapshot is not None and window.session.snapshot.step == 24)
-    assert not window.message.text
+    qtbot.waitUntil(lambda: not window.message.text)
 
 
 def test_an_exception_in_a_slot_is_shown(qtbot: QtBot, make: MakeWindow, small: Settings) -> None:
     window = make(small)
-    window.session.problem.emit("something went wrong.", "Traceback …")
+    window.session.problem.emit("something went wrong.", "Traceback …", "problem", False)
     assert window.message.text == "Something went wrong."
     window.session.request(Action.TRAIN)
     qtbot.waitUntil(lambda: window.session.state is State.FINISHED, timeout=30_000)

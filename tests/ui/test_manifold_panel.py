@@ -149,7 +149,7 @@ def test_choices_are_signalled_when_the_user_makes_them(qtbot: QtBot, panel: Man
     size = panel.findChild(QComboBox, "manifoldSize")
     assert [spacing.itemText(i) for i in range(spacing.count())] == [
         "Equal spacing, −3 to 3",
-        "Gaussian quantiles",
+        "Evenly in probability, as in the paper",
     ]
     with qtbot.waitSignal(panel.spacing_changed) as chosen:
         qtbot.keyClick(spacing, Qt.Key.Key_Down)

@@ -95,10 +95,11 @@ def test_it_says_when_steps_are_fused(
     assert label.text() == "CPU, 1 thread"
     assert "float32" in label.toolTip()
     window.session.request(Action.TRAIN)
-    qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread, fused", timeout=60_000)
+    qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread, fast mode", timeout=60_000)
+    assert "few passes" in label.toolTip()
     window.session.request(Action.PAUSE)
     qtbot.waitUntil(lambda: window.session.state is State.PAUSED, timeout=30_000)
-    assert label.text() == "CPU, 1 thread, fused"
+    assert label.text() == "CPU, 1 thread, fast mode"
     window.session.request(Action.RESET)
     qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread", timeout=30_000)
 
@@ -260,7 +261,7 @@ def test_a_run_open_in_another_process_is_read_only(
         process.communicate("")
     window.session.open_run(folder)
     qtbot.waitUntil(lambda: not window.session.read_only, timeout=20_000)
-    assert not window.message.text
+    qtbot.waitUntil(lambda: not window.message.text)
 
 
 def test_a_name_with_qts_mark_is_shown_as_it_is(

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+from vaeviewer.backend.snapshot import Snapshot
 
 Spacing = Literal["equal", "gaussian"]
 
@@ -98,4 +98,4 @@ def manifold_picture(snapshot: Snapshot, size: int, spacing: Spacing) -> NDArray
         ValueError: ``size`` is below 1.
     """
     z = in_latent_space(grid_points(*grid(size, spacing)), snapshot.model.latent_dim)
-    return mosaic(as_grey_levels(snapshot.decode(z)), columns=size)
+    return mosaic(snapshot.decode_levels(z), columns=size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vaeviewer.backend.chunks import parts, rows_at_once
 from vaeviewer.backend.models import registry
 from vaeviewer.backend.models.fields import FamilyConfig
 from vaeviewer.backend.models.interface import ImageSpec
@@ -92,10 +93,25 @@ class Snapshot(ABC):
         Returns:
             ``None`` where the family has no encoder.
         """
+        found = [self._encode(self._seen(images[part])) for part in self._parts(len(images))]
+        if not found or found[0] is None:
+            return None if found else self._encode(self._seen(images))
+        locs, scales = zip(*(pair for pair in found if pair is not None), strict=True)
+        return np.concatenate(locs), None if scales[0] is None else np.concatenate(scales)
+
+    def _seen(self, images: NDArray[np.uint8] | Array) -> Array:
         x = as_unit_floats(images).reshape(len(images), *self.image_shape)
-        if self.protocol != "grey":
-            x = (x > 0.5).astype(np.float32)
-        return self._encode(x)
+        return x if self.protocol == "grey" else (x > 0.5).astype(np.float32)
+
+    def _parts(self, rows: int) -> Iterator[slice]:
+        return parts(rows, rows_at_once(self.model.widest(self.image.values)))
+
+    def decode_levels(self, z: Array) -> NDArray[np.uint8]:
+        """As :meth:`decode`, in grey levels 0 … 255, and with the memory that these take alone."""
+        levels = np.empty((len(z), *self.image_shape), np.uint8)
+        for part in self._parts(len(z)):
+            levels[part] = as_grey_levels(self.decode(z[part]))
+        return levels
 
     def decode(self, z: Array) -> Array:
         """Mean images of p(x|z), values in 0 … 1, shape ``(n, *image_shape)``, for ``z`` of ``(n, latent_dim)``."""

@@ -50,7 +50,7 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def trainer_speed(trainer: Trainer, seconds: float) -> float:
-    """Images per second of steps in blocks as in :mod:`vaeviewer.backend.training.loop`, without evaluations or a window."""
+    """Images per second of steps in blocks as training takes them, without evaluations or a window."""
     _synchronise(trainer.device)
     first = trainer.step_count
     start = block_start = now = time.perf_counter()

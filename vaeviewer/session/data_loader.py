@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.errors import UserError
+
+RATE_AFTER_S = 1.0
+"""How long a download is watched before it is said how long it takes."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """How far a download has come.
+
+    Attributes:
+        done: Bytes there.
+        total: Bytes in all.
+        seconds_left: At the pace so far, or ``None`` where that is not known yet.
+    """
+
+    done: int
+    total: int
+    seconds_left: float | None
 
 
 class DataLoader(QObject):
@@ -18,12 +37,14 @@ class DataLoader(QObject):
     Signals:
         loaded(ImageDataset): The data set asked for last.
         failed(str): A sentence that says why there is none.
-        progress(int, int): Bytes fetched and bytes in all (0: unknown); ``(-1, -1)`` when a fetch ended.
+        progress(Fetched): How far a download has come.
+        ended(): What was asked for last is there, has failed, or was given up.
     """
 
     loaded = Signal(object)
     failed = Signal(str)
-    progress = Signal(int, int)
+    progress = Signal(object)
+    ended = Signal()
 
     _ended = Signal(int, object, str)
     _fetched = Signal(int, int, int)
@@ -32,6 +53,8 @@ class DataLoader(QObject):
         super().__init__(parent)
         self.last_key = ""
         self._number = 0
+        self._active = False
+        self._began: tuple[float, int] | None = None
         self._cancelled = threading.Event()
         self._threads: list[threading.Thread] = []
         self._closed = False
@@ -43,7 +66,7 @@ class DataLoader(QObject):
         if self._closed:
             return
         self.cancel()
-        self._number += 1
+        self._active, self._began = True, None
         self.last_key = key
         self._cancelled = threading.Event()
         thread = threading.Thread(
@@ -54,8 +77,10 @@ class DataLoader(QObject):
         thread.start()
 
     def cancel(self) -> None:
-        """Give up what is under way; it answers with ``failed`` or not at all."""
+        """Give up what is under way: nothing is heard of it any more, also where its thread waits for a server."""
         self._cancelled.set()
+        self._number += 1
+        self._end()
 
     def close(self, timeout_s: float) -> bool:
         """Cancel and wait; returns whether every thread ended in time. Nothing is answered any more."""
@@ -82,14 +107,26 @@ class DataLoader(QObject):
             self._ended.emit(number, dataset, sentence)
 
     def _on_fetched(self, number: int, done: int, total: int) -> None:
-        if number == self._number:
-            self.progress.emit(done, total)
+        if number != self._number:
+            return
+        now = time.perf_counter()
+        if self._began is None:
+            self._began = now, done
+        began, before = self._began
+        known = now - began >= RATE_AFTER_S and done > before
+        left = (total - done) * (now - began) / (done - before) if known else None
+        self.progress.emit(Fetched(done, total, left))
 
     def _on_ended(self, number: int, dataset: object, sentence: str) -> None:
         if number != self._number or self._closed:
             return
-        self.progress.emit(-1, -1)
+        self._end()
         if dataset is not None:
             self.loaded.emit(dataset)
         else:
             self.failed.emit(sentence)
+
+    def _end(self) -> None:
+        was_active, self._active = self._active, False
+        if was_active and not self._closed:
+            self.ended.emit()

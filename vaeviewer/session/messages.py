@@ -9,6 +9,7 @@ from typing import Any
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.backend.training.health import Finding
 from vaeviewer.session.mailbox import Mailbox
 from vaeviewer.session.states import State
 
@@ -79,7 +80,15 @@ class ContinueOnCpu:
     """Train on from the last good state, on the CPU."""
 
 
-Command = Build | UseData | OpenRun | Train | Pause | Step | Stop | Change | Save | ContinueOnCpu
+@dataclass(frozen=True)
+class GoBack:
+    """Go back to the last good state, and train on from there with what is not ``None``."""
+
+    learning_rate: float | None = None
+    beta: float | None = None
+
+
+Command = Build | UseData | OpenRun | Train | Pause | Step | Stop | Change | Save | ContinueOnCpu | GoBack
 
 # Events
 
@@ -138,18 +147,46 @@ class Changed:
 
 
 @dataclass(frozen=True)
+class Exploding:
+    """Training makes no sense any more, long before a number is infinite; ``None``: it does again."""
+
+    finding: Finding | None
+
+
+@dataclass(frozen=True)
 class Problem:
     """Something the user should read.
 
     Attributes:
         sentence: What happened and what to do.
         details: For the curious, such as a traceback.
+        key: What it is about: it takes the place of what was said of the same before.
         cpu_may_help: Whether it was a device that failed, so that the CPU can be offered.
     """
 
     sentence: str
     details: str = ""
+    key: str = "problem"
     cpu_may_help: bool = False
 
 
-Event = Entered | Opened | Saved | SaveFailed | Changed | Problem
+@dataclass(frozen=True)
+class Left:
+    """The training thread was asked to end: it does so, or stays, as the run cannot be saved for this reason."""
+
+    problem: str
+
+
+FAILURE = "failure"
+"""Key of why training stopped, or why there is no model."""
+
+OPENING = "opening"
+"""Key of what there is to say of opening a run, and of opening itself."""
+
+DATA = "data"
+"""Key of what there is to say of other images, and of loading them."""
+
+PREPARING = "preparing"
+"""Key of going over to other images."""
+
+Event = Entered | Opened | Saved | SaveFailed | Changed | Exploding | Problem | Left

@@ -119,6 +119,16 @@ class RunKeeper:
         self.folder, self.read_only = folder, read_only
         return trainer
 
+    def finish(self, trainer: Trainer | None) -> None:
+        """Have the newest state of the run on disk as a clean end, and keep the folder.
+
+        Raises:
+            RunFolderError: It could not be saved.
+        """
+        if self._autosave is not None and trainer is not None:
+            _settle(trainer)
+            self._autosave.finish(trainer)
+
     def leave(self, trainer: Trainer | None) -> None:
         """Let go of the run's folder, with the newest state of its trainer in it as a clean end.
 

@@ -11,9 +11,10 @@ from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import CATALOG
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.backend.training.health import Finding
 from vaeviewer.backend.training.history import History
 from vaeviewer.session import messages
-from vaeviewer.session.data_loader import DataLoader
+from vaeviewer.session.data_loader import DataLoader, Fetched
 from vaeviewer.session.mailbox import Mailbox, Progress
 from vaeviewer.session.states import BUTTONS, RESULT, Action, State
 from vaeviewer.session.training_thread import TrainingThread
@@ -26,7 +27,6 @@ class Session(QObject):
     """One model with its data, training thread and state. Lives on the UI thread.
 
     Attributes:
-        cpu_may_help: Whether a device failed that the CPU can stand in for, see :meth:`use_cpu`.
         folder: The run's folder, or ``None`` before training began.
         read_only: Why nothing is written to the folder, or empty.
         saved_step: The newest step on disk, or ``None``.
@@ -37,9 +37,16 @@ class Session(QObject):
         opened(Opened): Another model or data set is in use, with its settings.
         saved(Saved): The run was written.
         save_failed(str): The run could not be written and why; it is tried again until ``saved``.
-        problem(str, str): A sentence for the user, and details.
+        problem(str, str, str, bool): A sentence for the user, details, a key that says what it is about, and whether
+            a device failed that the CPU can stand in for, see :meth:`use_cpu`.
+        exploding(Finding or None): Training makes no sense any more, or does again; see :meth:`go_back`.
         changed(str): Recovering from a failure gave this setting another value.
-        fetching(int, int): Bytes of a download, done and in all (0: unknown); ``(-1, -1)`` when it ended.
+        work_began(str, str, bool): Something that may take long: its key, what it is, and whether
+            :meth:`cancel_loading` gives it up.
+        fetching(str, Fetched): What is being fetched, and how far it has come; its work has the key ``DATA``.
+        work_ended(str): The work of this key is done or given up.
+        data_declined(): The data asked for last are not used after all.
+        left(str): What :meth:`leave` began has ended: nothing, or why the run cannot be saved.
         data_arrived(ImageDataset): Data were loaded while a trained model exists: keep the model, or start anew?
     """
 
@@ -47,10 +54,15 @@ class Session(QObject):
     opened = Signal(object)
     saved = Signal(object)
     save_failed = Signal(str)
-    problem = Signal(str, str)
+    problem = Signal(str, str, str, bool)
+    exploding = Signal(object)
     changed = Signal(str)
-    fetching = Signal(int, int)
+    work_began = Signal(str, str, bool)
+    fetching = Signal(str, object)
+    work_ended = Signal(str)
+    data_declined = Signal()
     data_arrived = Signal(object)
+    left = Signal(str)
 
     _event = Signal(object)
 
@@ -65,10 +77,10 @@ class Session(QObject):
         self.folder: Path | None = None
         self.read_only = ""
         self.saved_step: int | None = None
-        self.cpu_may_help = False
         self._unbuilt: ImageDataset | None = None
         self.save_problem = ""
         self._sent = 0
+        self._works: dict[str, int] = {}  # key of work for the training thread, number of its command
         self._changes: list[tuple[int, str, Any]] = []  # live changes sent, by the number of their command
         self._closed = False
         self._mailbox = Mailbox()
@@ -78,7 +90,8 @@ class Session(QObject):
         self._loader = DataLoader(self)
         self._loader.loaded.connect(self._on_data)
         self._loader.failed.connect(self._on_data_failed)
-        self._loader.progress.connect(self.fetching)
+        self._loader.progress.connect(self._on_fetched)
+        self._loader.ended.connect(lambda: self.work_ended.emit(messages.DATA))
 
     @property
     def history(self) -> History | None:
@@ -91,7 +104,7 @@ class Session(QObject):
             return
         self._thread.start()
         if run is not None:
-            self.open_run(run)
+            self._send(messages.OpenRun(run.absolute()))  # the empty plane says what is waited for
         else:
             key, folder = data or (CATALOG[0].key, None)
             self._loader.load(key, folder)
@@ -152,6 +165,12 @@ class Session(QObject):
         elif self.state is State.LOADING:
             self.use_settings(updated(self.settings, device="cpu"))
 
+    def go_back(self, finding: Finding) -> None:
+        """Go back to the last good state and train on from there with the smaller value that a finding suggests."""
+        if self.state is not State.LOADING:
+            self._send(messages.GoBack(**{finding.field: finding.suggested}))
+            self._set_state(State.RUNNING)
+
     def change(self, field: str, value: Any) -> None:
         """Change a live setting, in the settings and in the run under way.
 
@@ -171,10 +190,12 @@ class Session(QObject):
     def load_data(self, key: str, folder: Path | None = None) -> None:
         """Load or fetch data in the background; training goes on meanwhile."""
         self._loader.load(key, folder)
+        self.work_began.emit(messages.DATA, f"Loading {_title(key, folder)}…", self.dataset is not None)
 
     def cancel_loading(self) -> None:
-        """Give up the download under way."""
+        """Give up the loading or the download under way."""
         self._loader.cancel()
+        self.data_declined.emit()
 
     def use_data(self, dataset: ImageDataset, *, keep_model: bool) -> None:
         """Go over to other data, with new weights or with those there are."""
@@ -182,10 +203,13 @@ class Session(QObject):
             self._send(messages.UseData(dataset))
         else:
             self._build(dataset)
+        if self.dataset is not None:
+            self._work(messages.PREPARING, f"Preparing {dataset.name}…")
 
     def open_run(self, folder: Path) -> None:
         """Open a saved run in place of what is there."""
         self._send(messages.OpenRun(folder.absolute()))
+        self._work(messages.OPENING, f"Opening {folder.name}…")
 
     def save(self, folder: Path) -> None:
         """Write the run to a folder."""
@@ -195,8 +219,27 @@ class Session(QObject):
         """Let training leave nothing on disk."""
         self._thread.run_keeper.keeps_run = False
 
+    @property
+    def unsaved_steps(self) -> int:
+        """Steps that are not on disk, as far as is known here; while it trains at least one."""
+        if not self._thread.run_keeper.keeps_run or self.snapshot is None:
+            return 0
+        if self.state is not State.RUNNING and (self.read_only or self.snapshot.step == self.saved_step):
+            return 0
+        newest = max(self.snapshot.step, self.progress.step if self.progress else 0)
+        return max(newest - (self.saved_step or 0), int(self.state is State.RUNNING))
+
+    def leave(self) -> str | None:
+        """Save the run and end training, but do not wait for long.
+
+        Returns:
+            Nothing (an empty text) once that is done; why the run cannot be saved, and then it is still there, at
+            rest; ``None`` where it takes longer: ``left`` tells.
+        """
+        return "" if self._closed else self._thread.leave(CLOSE_SECONDS)
+
     def close(self) -> bool:
-        """Leave: stop the threads and wait for them, but not for long; returns whether all of them ended."""
+        """End the threads, even if the run cannot be saved, and wait, but not for long; returns whether all ended."""
         if self._closed:
             return True
         self._closed = True
@@ -214,6 +257,11 @@ class Session(QObject):
         if not self._closed:
             self._sent = self._thread.send(command)
 
+    def _work(self, key: str, sentence: str) -> None:
+        """What was sent last may take long."""
+        self._works[key] = self._sent
+        self.work_began.emit(key, sentence, False)
+
     def _build(self, dataset: ImageDataset) -> None:
         self._unbuilt = dataset
         self._send(messages.Build(self.settings, dataset))
@@ -223,6 +271,9 @@ class Session(QObject):
             return
         match event:
             case messages.Entered(state, handled):
+                for key in [key for key, number in self._works.items() if number <= handled]:
+                    del self._works[key]
+                    self.work_ended.emit(key)
                 # An answer older than the newest command tells of a state that is about to end.
                 if handled == self._sent or state is State.FAILED:
                     self.drain()
@@ -232,6 +283,8 @@ class Session(QObject):
             case messages.Changed(field, value):
                 self.settings = updated(self.settings, **{field: value})
                 self.changed.emit(field)
+            case messages.Exploding(finding):
+                self.exploding.emit(finding)
             case messages.Opened():
                 self._unbuilt = None
                 self.settings = self._with_later_changes(event)
@@ -251,9 +304,10 @@ class Session(QObject):
             case messages.SaveFailed(_, sentence):
                 self.save_problem = sentence
                 self.save_failed.emit(sentence)
-            case messages.Problem(sentence, details, cpu_may_help):
-                self.cpu_may_help = cpu_may_help
-                self.problem.emit(sentence, details)
+            case messages.Left(problem):
+                self.left.emit(problem)
+            case messages.Problem(sentence, details, key, cpu_may_help):
+                self.problem.emit(sentence, details, key, cpu_may_help)
                 if self.dataset is None and not self._loader.last_key:
                     # The run asked for could not be opened: the digits are always there.
                     self._loader.load(CATALOG[0].key, None)
@@ -263,6 +317,9 @@ class Session(QObject):
         self._changes = [change for change in self._changes if change[0] > opened.handled]
         return updated(opened.settings, **{field: value for _, field, value in self._changes})
 
+    def _on_fetched(self, fetched: Fetched) -> None:
+        self.fetching.emit(_title(self._loader.last_key, None), fetched)
+
     def _on_data(self, dataset: ImageDataset) -> None:
         if self.snapshot is not None and self.snapshot.step > 0:
             self.data_arrived.emit(dataset)
@@ -270,13 +327,18 @@ class Session(QObject):
             self.use_data(dataset, keep_model=False)
 
     def _on_data_failed(self, sentence: str) -> None:
-        self.problem.emit(sentence, "")
+        self.problem.emit(sentence, "", messages.DATA, False)
         if self.dataset is None and self._loader.last_key != CATALOG[0].key:
             self._loader.load(CATALOG[0].key, None)
 
     def _set_state(self, state: State) -> None:
-        if state not in (State.FAILED, State.LOADING):
-            self.cpu_may_help = False
         if state is not self.state:
             self.state = state
             self.state_changed.emit(state)
+
+
+def _title(key: str, folder: Path | None) -> str:
+    """What a user calls a data set."""
+    if folder is not None:
+        return folder.name
+    return next((entry.title for entry in CATALOG if entry.key == key), key)

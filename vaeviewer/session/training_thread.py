@@ -25,15 +25,19 @@ from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.session.torch_import import import_beside_window
 
 if TYPE_CHECKING:  # torch is imported by the thread itself, once the window is on screen
+    from vaeviewer.backend.training.health import Finding
     from vaeviewer.backend.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
-TRAINING = (messages.Train, messages.Step, messages.ContinueOnCpu)
+TRAINING = (messages.Train, messages.Step, messages.ContinueOnCpu, messages.GoBack)
 """Commands that are done again with smaller batches when memory does not suffice."""
 
 ASIDE = (messages.OpenRun, messages.UseData, messages.Save, messages.Change)
 """Commands that leave the model in training as it is when they fail."""
+
+TOPICS = {messages.OpenRun: messages.OPENING, messages.UseData: messages.DATA, messages.Save: "saving"}
+"""What there is to say of a command is about, where nothing else is said."""
 
 BUTTON_OF: Mapping[type, Action] = {
     messages.Train: Action.TRAIN,
@@ -69,10 +73,15 @@ class TrainingThread:
         self._commands: queue.SimpleQueue[tuple[int, messages.Command] | None] = queue.SimpleQueue()
         self._sent = 0
         self._handled = 0
+        self._topic = ""
         self._leave = threading.Event()
+        self._left: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._ends_anyway = False
+        self._ended = False
         self._imported = threading.Event()
         self._pace = Pace()
         self._state = State.LOADING
+        self._told: Finding | None = None
         self._trainer: Trainer | None = None
         self._thread = threading.Thread(target=self._run, name="training", daemon=True)
 
@@ -93,15 +102,35 @@ class TrainingThread:
         """Slow training down to ``rate`` steps per second; 0 is full speed. Acts at once."""
         self._pace.set(rate)
 
+    def leave(self, timeout_s: float) -> str | None:
+        """Ask the thread to save the run and to end.
+
+        Returns:
+            Nothing (an empty text) if it does so; why the run cannot be saved, and then the thread goes on, at rest;
+            ``None`` if it has not come so far in time: :class:`messages.Left` tells later.
+        """
+        while not self._left.empty():
+            self._left.get()
+        self._ask_to_leave()
+        if self._ended or not self._thread.is_alive() or not self._imported.is_set():
+            return ""  # an import cannot be interrupted, and before it ends there is nothing to save
+        try:
+            return self._left.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
     def close(self, timeout_s: float) -> bool:
-        """Ask the thread to leave and wait for it; returns whether it did in time."""
+        """End the thread, even if the run cannot be saved, and wait for it; returns whether it ended in time."""
+        self._ends_anyway = True
+        self._ask_to_leave()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s if self._imported.is_set() else min(timeout_s, 0.2))
+        return not self._thread.is_alive()
+
+    def _ask_to_leave(self) -> None:
         self._leave.set()
         self._commands.put(None)
         self._pace.wake()
-        if self._thread.ident is not None:
-            # An import cannot be interrupted, and before it ends there is nothing to save.
-            self._thread.join(timeout_s if self._imported.is_set() else min(timeout_s, 0.2))
-        return not self._thread.is_alive()
 
     # On the training thread
 
@@ -116,21 +145,52 @@ class TrainingThread:
             self._problem(f"PyTorch could not be loaded: {error}".rstrip("."))
             return
         self._imported.set()
-        while not self._leave.is_set():
-            item = self._commands.get()
-            if item is not None:
-                self._handle(*item)
-        self._keep_run()
+        while True:
+            while not self._leave.is_set():
+                item = self._commands.get()
+                if item is not None:
+                    self._handle(*item)
+            problem = self._keep_run()
+            self._leave.clear()
+            if not problem or self._ends_anyway:
+                break
+            self._stay()
+            self._tell_left(problem)
+        self._ended = True
+        self._tell_left("")
 
-    def _keep_run(self) -> None:
-        """Closing never asks: steps that are not on disk yet are saved."""
+    def _keep_run(self) -> str:
+        """Save the steps that are not on disk yet and let go of the folder; why that cannot be done, or nothing."""
+        problem = ""
         try:
-            self.run_keeper.leave(self._trainer)
-        except Exception:  # nobody is left to tell but the log, and nothing must keep the program from ending
+            self.run_keeper.finish(self._trainer)
+        except UserError as error:
+            log.warning("closing: %s", error)
+            problem = str(error)
+        except Exception as error:  # whatever it is, the user decides what becomes of the run
             log.exception("the run could not be saved while closing")
+            problem = f"the run was not saved: {type(error).__name__}: {error}."
+        if not problem or self._ends_anyway:
+            self.run_keeper.leave(None)  # as it is on disk
+        return problem
+
+    def _stay(self) -> None:
+        """What was asked to leave and could not is there again, at rest."""
+        if self._state is State.RUNNING:
+            failure = self._attempt(lambda: self._rest(State.PAUSED))
+            if failure is None:
+                return
+            log.error("training could not come to rest\n%s", failure.details)
+            self._state = State.FAILED
+        self._enter(self._state)
+
+    def _tell_left(self, problem: str) -> None:
+        self._left.put(problem)
+        self._notify(messages.Left(problem))
 
     def _handle(self, number: int, command: messages.Command) -> None:
         self._handled = number
+        self._topic = TOPICS.get(type(command), "problem")
         if self._overtaken(command):
             self._enter(self._state)
             return
@@ -147,7 +207,7 @@ class TrainingThread:
             and trainer is not None
             and trainer is self._trainer
         ):
-            self._problem(failure_sentences.not_done(failure), failure.details)
+            self._problem(failure_sentences.not_done(failure), failure.details, key=self._topic)
             self._enter(self._state)
             return
         worse = self._attempt(lambda: self._fail(command, failure))
@@ -164,7 +224,7 @@ class TrainingThread:
             action()
         except UserError as error:
             log.warning("%s", error)
-            self._problem(str(error))
+            self._problem(str(error), key=self._topic)
             self._enter(self._state if self._trainer is not None else State.LOADING)
         except Exception as error:  # the thread lives on; the window says what happened
             return describe_failure(error)
@@ -201,6 +261,8 @@ class TrainingThread:
                 if self._current().device.type != "cpu":
                     self._move_to_cpu()
                 self._train(further=False)
+            case messages.GoBack(learning_rate, beta):
+                self._go_back(learning_rate=learning_rate, beta=beta)
 
     def _overtaken(self, command: messages.Command) -> bool:
         """Whether a button does nothing any more: the state it was pressed in has given way to another one."""
@@ -234,7 +296,7 @@ class TrainingThread:
         self._announce(trainer)
         for note in notes:  # after the run is on screen, which they are about
             log.warning("%s", note)
-            self._problem(note)
+            self._problem(note, key=messages.OPENING)
         if trainer.step_count == 0:
             self._rest(State.READY)
         else:
@@ -266,6 +328,36 @@ class TrainingThread:
         if self._state is State.RUNNING and not self._leave.is_set():
             self._rest(State.FINISHED)
 
+    def _go_back(self, **changes: float | None) -> None:
+        """Go back to the last good state and train on with some settings changed."""
+        trainer, was_running = self._current(), self._state is State.RUNNING
+        step = trainer.restore_good_state()
+        self.run_keeper.note(trainer, f"went back to step {step:,}")
+        for field, value in changes.items():
+            if value is not None:
+                trainer.change(field, value)
+                self.run_keeper.note(trainer, f"{field} = {value}")
+                self._notify(messages.Changed(field, value))
+        self._tell(trainer.finding)
+        self._publisher.begin(trainer)
+        self._publisher.snapshot(trainer)
+        self._publisher.progress(trainer)
+        if was_running:
+            self._enter(State.RUNNING)
+        else:
+            self._train(further=False)
+
+    def _tell(self, finding: Finding | None) -> None:
+        """Say what makes training senseless, once, and once that it is over."""
+        if finding == self._told:
+            return
+        self._told = finding
+        if finding is not None:
+            sentence = failure_sentences.senseless(finding)
+            log.warning("%s", sentence)
+            self.run_keeper.note(self._trainer, sentence)
+        self._notify(messages.Exploding(finding))
+
     def _step_once(self) -> None:
         from vaeviewer.backend.training.loop import train
 
@@ -285,12 +377,14 @@ class TrainingThread:
                 # First, so that a command is not lost with the steps before it.
                 self._current().finish_block()
                 item = self._commands.get()
-                if item is None:
-                    return 0
+                if item is None:  # only wakes
+                    continue
                 self._handle(*item)
                 if self._state is not State.RUNNING:
                     return 0
-            elif self._pace.wait(self._wanted):
+                continue
+            self._publisher.before_step(self._current(), self._pace.steps_per_s)
+            if self._pace.wait(self._wanted):
                 return 1 if self._pace.steps_per_s else FREELY
         return 0
 
@@ -299,6 +393,7 @@ class TrainingThread:
 
     def _after_block(self) -> None:
         trainer = self._current()
+        self._tell(trainer.finding)
         self.run_keeper.after_block(trainer)
         self._publisher.after_block(trainer, self._pace.steps_per_s)
 
@@ -310,6 +405,7 @@ class TrainingThread:
             trainer.evaluate()
         self._publisher.rest(trainer)
         trainer.keep_good_state()  # after publishing, which finds a posterior that is not finite
+        self._tell(trainer.finding)
         self._publisher.end(trainer)
         (save or self.run_keeper.rest)(trainer)
         self._enter(state)
@@ -347,20 +443,23 @@ class TrainingThread:
             self._problem(
                 failure_sentences.unbuilt(failure, device=wanted),
                 failure.details,
+                key=messages.FAILURE,
                 cpu_may_help=wanted != "cpu" and failure.kind in (Kind.MEMORY, Kind.DEVICE),
             )
             self._enter(State.LOADING)
             return
         self._state = State.FAILED
-        device, batch_size = trainer.device.type, trainer.batch_size
+        device, batch_size, finding = trainer.device.type, trainer.batch_size, trainer.finding
         if failure.kind is Kind.DEVICE or not self._restored(trainer):
             self._move_to_cpu()  # from what was kept in ordinary memory: the device may not answer any more
             trainer = self._current()
         self._publisher.snapshot(trainer)
         self._publisher.end(trainer)
+        self._tell(finding if failure.kind is Kind.NON_FINITE else trainer.finding)
         self._problem(
             failure_sentences.stopped(failure, device=device, batch_size=batch_size, step=trainer.step_count),
             failure.details,
+            key=messages.FAILURE,
             cpu_may_help=device != "cpu" and failure.kind in (Kind.MEMORY, Kind.DEVICE),
         )
         self.run_keeper.rest(trainer)
@@ -377,7 +476,8 @@ class TrainingThread:
 
     def _give_up(self, failure: Failure, worse: Failure) -> None:
         log.error("the good state could not be restored\n%s", worse.details)
-        self._problem(failure_sentences.lost(failure, worse), failure.details + "\n" + worse.details)
+        details = failure.details + "\n" + worse.details
+        self._problem(failure_sentences.lost(failure, worse), details, key=messages.FAILURE)
         self._enter(State.FAILED if self._trainer is not None else State.LOADING)
 
     def _move_to_cpu(self) -> None:
@@ -411,6 +511,8 @@ class TrainingThread:
         self._state = state
         self._notify(messages.Entered(state, self._handled))
 
-    def _problem(self, sentence: str, details: str = "", *, cpu_may_help: bool = False) -> None:
+    def _problem(
+        self, sentence: str, details: str = "", *, key: str = "problem", cpu_may_help: bool = False
+    ) -> None:
         self.run_keeper.note(self._trainer, sentence)
-        self._notify(messages.Problem(sentence, details, cpu_may_help))
+        self._notify(messages.Problem(sentence, details, key, cpu_may_help))

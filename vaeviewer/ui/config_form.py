@@ -165,6 +165,7 @@ class ConfigForm(QScrollArea):
         editor.widget.setObjectName(name)
         editor.widget.setAccessibleName(info.title or name)
         error = QLabel()
+        error.setTextFormat(Qt.TextFormat.PlainText)  # it repeats what was typed
         error.setWordWrap(True)
         error.hide()
         field = QWidget()

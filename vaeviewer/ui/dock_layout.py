@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Mapping
 
 from PySide6.QtCore import QByteArray, QSettings, Qt
@@ -10,7 +12,13 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 VERSION = 1
 """Of the arrangement; one that another version saved is not restored."""
 
-_STATE, _BY_HAND = "window/state", "window/docks_by_hand"
+_GEOMETRY, _STATE, _BY_HAND = "window/geometry", "window/state", "window/docks_by_hand"
+_CHECKSUM = "window/checksum"
+
+TITLE_HEIGHT = 24
+"""Of a floating dock, pixels: what must be on a screen for the mouse to take it."""
+
+log = logging.getLogger(__name__)
 
 _Area = Qt.DockWidgetArea
 
@@ -72,26 +80,46 @@ class DockLayout:
         window.resizeDocks(self._right, [side + 70, side + 64], Qt.Orientation.Vertical)
 
     def save(self, store: QSettings) -> None:
-        """Remember the arrangement."""
-        store.setValue(_STATE, self._window.saveState(VERSION))
-        store.setValue(_BY_HAND, self.by_hand)
+        """Remember the window's place and the arrangement, with a checksum over both."""
+        values = {
+            _GEOMETRY: _text(self._window.saveGeometry()),
+            _STATE: _text(self._window.saveState(VERSION)),
+            _BY_HAND: str(self.by_hand).lower(),
+        }
+        for key, value in values.items():
+            store.setValue(key, value)
+        store.setValue(_CHECKSUM, _checksum(values))
 
     def restore(self, store: QSettings) -> None:
-        """Go back to the arrangement remembered, if there is one and it can be read."""
-        state = store.value(_STATE)
-        if not isinstance(state, QByteArray):
+        """Go back to what is remembered. What was damaged or cannot be restored is left, and logged.
+
+        Qt may crash at a damaged arrangement, so it is given only what passes its checksum.
+        """
+        values = {key: str(store.value(key, "")) for key in (_GEOMETRY, _STATE, _BY_HAND)}
+        if not any(values.values()):
             return
+        if store.value(_CHECKSUM) != _checksum(values):
+            log.warning(
+                "the layout remembered is damaged, or another version's; the window begins with its own"
+            )
+            return
+        if not self._window.restoreGeometry(_bytes(values[_GEOMETRY])):
+            log.warning("the window's place could not be restored")
         self._remove()
-        if not self._window.restoreState(state, VERSION):
+        if self._window.restoreState(_bytes(values[_STATE]), VERSION):
+            self.by_hand = values[_BY_HAND] == "true"
+        else:
+            log.warning("the arrangement of the panels could not be restored")
             self._arrange()
             for dock in self.docks:
                 dock.show()
-        self.by_hand = store.value(_BY_HAND) in (True, "true")
+        self._bring_on_screen()
 
     def _dock(self, title: str, panel: QWidget) -> QDockWidget:
         dock = QDockWidget(title, self._window)
         dock.setObjectName(title.lower().replace(" ", "-") + "-dock")
         dock.setWidget(panel)
+        panel.windowTitleChanged.connect(dock.setWindowTitle)  # of a panel that shows one thing or another
         return dock
 
     def _arrange(self) -> None:
@@ -106,6 +134,17 @@ class DockLayout:
         for dock in self._bottom:
             window.addDockWidget(_Area.BottomDockWidgetArea, dock)
 
+    def _bring_on_screen(self) -> None:
+        """A floating dock on a screen that is gone, or too small now, comes to where the window is."""
+        room = self._window.screen().availableGeometry()
+        for dock in self.docks:
+            title = dock.frameGeometry()
+            title.setHeight(TITLE_HEIGHT)
+            screens = (screen.availableGeometry() for screen in self._window.screen().virtualSiblings())
+            if dock.isFloating() and not any(screen.contains(title.center()) for screen in screens):
+                dock.resize(dock.size().boundedTo(room.size() * 0.8))
+                dock.move(room.center() - dock.rect().center())
+
     def _remove(self) -> None:
         """Before another arrangement: over the one there is, Qt would leave its tab bars behind."""
         for dock in self.docks:
@@ -113,3 +152,22 @@ class DockLayout:
         layout = self._window.layout()
         assert layout is not None, "a main window has one from the first"
         layout.activate()
+
+
+def forget(store: QSettings) -> None:
+    """Forget what :meth:`DockLayout.save` remembered."""
+    for key in (_GEOMETRY, _STATE, _BY_HAND, _CHECKSUM):
+        store.remove(key)
+
+
+def _text(data: QByteArray) -> str:
+    return bytes(data.data()).hex()
+
+
+def _bytes(text: str) -> QByteArray:
+    return QByteArray(bytes.fromhex(text))
+
+
+def _checksum(values: Mapping[str, str]) -> str:
+    lines = [str(VERSION), *(f"{key}={values[key]}" for key in sorted(values))]
+    return hashlib.sha256("\n".join(lines).encode(errors="replace")).hexdigest()

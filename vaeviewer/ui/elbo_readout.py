@@ -27,11 +27,16 @@ KINDS = ("training", "held_out")
 """The two columns of values."""
 
 _NAMES = {"elbo": "ELBO", "reconstruction": "Reconstruction", "kl": "KL"}
-_LOSS_NAMES = {"elbo": "Loss (−ELBO)", "reconstruction": "−Reconstruction", "kl": "KL"}
+_LOSS_NAMES = {"elbo": "Loss (−ELBO)", "reconstruction": "Reconstruction error", "kl": "KL"}
 _TERM_HELP = {
     "elbo": "Evidence lower bound: reconstruction − KL",
     "reconstruction": "E[log p(x|z)] under q(z|x): how probable each image is given its code",
     "kl": "KL(q(z|x) ‖ p(z)): how far the posteriors are from the prior",
+}
+_LOSS_HELP = {
+    "elbo": "Loss: reconstruction error + KL, the negative of the ELBO",
+    "reconstruction": "−E[log p(x|z)] under q(z|x): how improbable each image is given its code",
+    "kl": _TERM_HELP["kl"],
 }
 _LOG_HELP = "Logarithmic vertical axis"
 
@@ -54,7 +59,7 @@ class ElboReadout(QWidget):
             "held_out": self._check_box("heldOut", "Held-out", "Held-out images, evaluated once per epoch"),
         }
         self._values = {(kind, term): NumberLabel("−1,234.56") for term in TERMS for kind in KINDS}
-        self._where = QLabel("Newest")
+        self._where = QLabel("Now")
         self._where.setObjectName("where")
         self._protocol = ElidedLabel("nats per image")
         self._protocol.setObjectName("protocol")
@@ -184,8 +189,10 @@ class ElboReadout(QWidget):
         self.choices_changed.emit()
 
     def _name_terms(self) -> None:
+        help_texts = _TERM_HELP if self.sign("elbo") > 0 else _LOSS_HELP
         for term, box in self._terms.items():
             box.setText(self.name(term))
+            box.setToolTip(help_texts[term])
 
     def _lay_out(self) -> None:
         table = QGridLayout()

@@ -22,6 +22,9 @@ UPDATE_MS = 500
 QUIET_SECONDS = 10.0
 """An error whose message was put away is shown again only after it has not come for so long."""
 
+KEY = "unexpected"
+"""Key of the message: of several errors the newest is shown."""
+
 MAX_KINDS = 200
 """Errors told apart; from there on all others count as one."""
 
@@ -34,7 +37,6 @@ class _Seen:
     details: str
     count: int = 0
     last: float = 0.0
-    shown: str = ""
     returned: bool = True
 
     @property
@@ -62,6 +64,7 @@ class ErrorReporter(QObject):
         self._lock = threading.Lock()
         self._seen: dict[tuple[object, ...], _Seen] = {}
         self._newest: _Seen | None = None
+        self._shown: _Seen | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._show_newest)
@@ -127,13 +130,11 @@ class ErrorReporter(QObject):
             seen, self._newest = self._newest, None
             if seen is None:
                 return
-            text, before, returned = seen.text, seen.shown, seen.returned
+            text, returned = seen.text, seen.returned
             seen.returned = False
-        message = self._window.message
         if returned:
-            seen.shown = text
-            self._window.session.problem.emit(text, seen.details)
-        elif message.text == before:
-            seen.shown = text
-            message.set_text(text)
+            self._shown = seen
+            self._window.session.problem.emit(text, seen.details, KEY, False)
+        elif seen is self._shown:
+            self._window.message.set_text(KEY, text)
         self._timer.start(UPDATE_MS)

@@ -17,6 +17,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QLabel, QSizePolicy, QWidget
 
+from vaeviewer.ui.plain_text import plain_tip
+
 
 class LiveLabel(QLabel):
     """One line of plain text that changes many times a second.
@@ -40,6 +42,7 @@ class LiveLabel(QLabel):
         self._text = ""
         self._room = 0
         self.setAutoFillBackground(True)  # else all that lies behind is painted anew each time
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setText(text)
 
     def setText(self, text: str) -> None:
@@ -104,7 +107,7 @@ class ElidedLabel(LiveLabel):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the text, and say all of it in the tooltip where it is cut."""
         super().paintEvent(event)
-        tip = self.text() if self.is_cut else ""
+        tip = plain_tip(self.text()) if self.is_cut else ""
         if tip != self.toolTip():
             self.setToolTip(tip)
 

@@ -6,23 +6,32 @@ Mouse events are taken before pyqtgraph sees them: its own click and drag machin
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QFont, QHelpEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
+from PySide6.QtGui import QFont, QFontMetricsF, QHelpEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
-from vaeviewer.ui.latent_geometry import Box, PlaneMap
+from vaeviewer.ui.latent_geometry import PRIOR_BOX, Box, PlaneMap
 from vaeviewer.ui.plotting import pg
 from vaeviewer.ui.theme import Theme
 from vaeviewer.ui.value_axis import ValueAxis
 
 CLICK_DISTANCE = 4.0
 """A press that never moves further than this many logical pixels is a click."""
-_SMALLEST, _LARGEST = 1e-3, 1e4  # widths between which one can zoom, in units of z
+_SMALLEST = 1e-3  # units of z to which one can zoom in …
+_FARTHEST = 5.0  # … and out, over the size of what there is to see
+_AXIS_WIDTH = 46  # logical pixels; more only where labels need it, as the plane moves with it
 _TICKS_APART = 60.0  # logical pixels, about
 
 
 class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
-    """Axes with equal scales, and what the mouse does on them. Positions are logical pixels of the plane."""
+    """Axes with equal scales, and what the mouse does on them. Positions are logical pixels of the plane.
+
+    Attributes:
+        extent: The size of what there is to see, units of z.
+        pointer_area: Where a press of the left button follows the pointer to the handle, which is out of view.
+    """
 
     handle_dragged = Signal(QPointF)
     """The left button was pressed here, or moved here while down."""
@@ -33,6 +42,8 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
     """The mouse is at this ``QPointF`` with no button down; ``None``: it is not."""
     navigated = Signal()
     """The user zoomed or panned."""
+    pointer_pressed = Signal()
+    """The left button was pressed on the pointer to the handle."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         axes = {"left": ValueAxis("left", _TICKS_APART), "bottom": ValueAxis("bottom", _TICKS_APART)}
@@ -49,12 +60,15 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         self.box.disableAutoRange()
         self.box.setAspectLocked(True)
         self.box.setDefaultPadding(0.0)
+        self.extent = PRIOR_BOX.x1 - PRIOR_BOX.x0
+        self.pointer_area = QRectF()
         tick_font = QFont()
         tick_font.setPixelSize(11)
+        self._tick_metrics = QFontMetricsF(tick_font)
         for axis in axes.values():
             axis.setStyle(tickFont=tick_font, tickLength=-4, autoExpandTextSpace=False)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)  # the points are painted far more often
-        axes["left"].setWidth(46)  # fixed: else the plane moves when ticks get longer
+        axes["left"].setWidth(_AXIS_WIDTH)
         axes["bottom"].setHeight(22)
         self._pressed_at: QPointF | None = None
         self._strayed = False
@@ -89,13 +103,33 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         plane = self.plane()
         if plane is None:
             return
-        width = plane.x_range[1] - plane.x_range[0]
-        factor = width / min(max(width / factor, _SMALLEST), _LARGEST)
+        side = min(plane.x_range[1] - plane.x_range[0], plane.y_range[1] - plane.y_range[0])
+        largest = max(_FARTHEST * self.extent, side)  # what there is to see may have become smaller
+        factor = side / min(max(side / factor, _SMALLEST), largest)
         z1, z2 = plane.to_plane(centre.x(), centre.y())
         x0, x1 = (z1 + (side - z1) / factor for side in plane.x_range)
         y0, y1 = (z2 + (side - z2) / factor for side in plane.y_range)
         self.show_box(Box(x0, x1, y0, y1))
         self.navigated.emit()
+
+    def go_to(self, z1: float, z2: float) -> None:
+        """Bring a z into the middle of the view."""
+        plane = self.plane()
+        if plane is not None:
+            x, y = plane.to_pixels(z1, z2)
+            self._pan(self.box.rect().center() - QPointF(x, y))
+
+    def make_room_for_ticks(self) -> None:
+        """Widen the left axis where its labels are too long for it, as zoomed in far."""
+        plane, axis = self.plane(), self.getAxis("left")
+        if plane is None:
+            return
+        ((spacing, ticks),) = axis.tickValues(*plane.y_range, plane.height)
+        labels = axis.tickStrings(ticks, 1.0, spacing)
+        needed = max(map(self._tick_metrics.horizontalAdvance, labels), default=0.0) + 8
+        steps = max(0, math.ceil((needed - _AXIS_WIDTH) / 10))
+        if axis.width() != _AXIS_WIDTH + 10 * steps:
+            axis.setWidth(_AXIS_WIDTH + 10 * steps)
 
     def to_viewport(self, pixel: QPointF) -> QPointF:
         """A pixel of the plane in coordinates of the viewport, which receives the mouse events."""
@@ -114,7 +148,9 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         if self.dragging or not self.box.rect().contains(pixel):
             return
         self.hovered.emit(None)
-        if event.button() == Qt.MouseButton.LeftButton:
+        if event.button() == Qt.MouseButton.LeftButton and self.pointer_area.contains(pixel):
+            self.pointer_pressed.emit()
+        elif event.button() == Qt.MouseButton.LeftButton:
             self._pressed_at, self._strayed = pixel, False
             self.parentWidget().setFocus(Qt.FocusReason.MouseFocusReason)
             self.handle_dragged.emit(pixel)
@@ -146,6 +182,7 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
             self._pan(pixel - self._panned_at)
             self._panned_at = pixel
         elif held == Qt.MouseButton.NoButton:
+            self._show_cursor(pixel)
             self.hovered.emit(pixel if self.box.rect().contains(pixel) else None)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -155,6 +192,13 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
             self._release_handle()
         elif self._panned_at is not None and event.button() != Qt.MouseButton.LeftButton:
             self._release_view()
+
+    def _show_cursor(self, pixel: QPointF) -> None:
+        shape = Qt.CursorShape.CrossCursor
+        if self.pointer_area.contains(pixel):
+            shape = Qt.CursorShape.PointingHandCursor
+        if self.viewport().cursor().shape() != shape:
+            self.viewport().setCursor(shape)
 
     def _release_handle(self) -> None:
         pixel, self._pressed_at = self._pressed_at, None

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from vaeviewer.ui.plain_text import plain_tip
 from vaeviewer.ui.theme import theme_of
 
 _LONGEST_NAME = 120  # logical pixels; longer names are cut, their tool tip has them whole
@@ -137,9 +138,8 @@ class Legend(QScrollArea):
             button = ClassButton(name, QColor(*color))
             button.setObjectName(f"legendClass{number}")
             button.setAccessibleName(f"Show class {name}")
-            button.setToolTip(
-                f"{name}: {counts[number]:,} images\nClick: hide or show them. Double-click: show only these."
-            )
+            help_text = "Click: hide or show them. Double-click: show only these."
+            button.setToolTip(plain_tip(f"{name}: {counts[number]:,} images\n{help_text}"))
             button.clicked.connect(lambda _=False, n=number: self._toggle(n))
             button.soloed.connect(lambda after, n=number: self._solo(n, after))
             self._buttons.append(button)

@@ -23,11 +23,14 @@ class PlanePoints:
     Attributes:
         posterior: The table shown, or ``None``.
         positions: The points as drawn, shape ``(n, 2)``, or ``None``.
+        late: Which of them are where an encoder put them that had seen less than half of the steps so far, shape
+            ``(n,)``; ``None`` if none is. Training computes a batch of posteriors at a time.
     """
 
     def __init__(self) -> None:
         self.posterior: PosteriorTable | None = None
         self.positions: NDArray[np.float32] | None = None
+        self.late: NDArray[np.bool_] | None = None
         self._labels: NDArray[np.int64] = np.zeros(0, np.int64)
         self._names: tuple[str, ...] = ()
         self._visible = np.zeros(0, bool)  # per class
@@ -36,7 +39,7 @@ class PlanePoints:
 
     def set_dataset(self, dataset: ImageDataset | None) -> None:
         """Take another data set, or ``None``; there are no points until the next table."""
-        self.posterior = self.positions = self._noise = None
+        self.posterior = self.positions = self.late = self._noise = None
         self._labels = dataset.train_labels if dataset else np.zeros(0, np.int64)
         self._names = dataset.class_names if dataset else ()
         self._visible = np.ones(len(self._names), bool)
@@ -60,9 +63,12 @@ class PlanePoints:
         rows, latent_dim = posterior.loc.shape
         return posterior if rows == len(self._labels) and latent_dim >= 2 else None
 
-    def show(self, posterior: PosteriorTable | None, kind: Literal["mean", "sample"]) -> None:
-        """Take the points from a table; a sample's noise stays the same for each image."""
-        self.posterior = posterior
+    def show(self, posterior: PosteriorTable | None, kind: Literal["mean", "sample"], step: int = 0) -> None:
+        """Take the points from the table of a step; a sample's noise stays the same for each image."""
+        self.posterior, self.late = posterior, None
+        if posterior is not None:
+            late = posterior.row_steps < step // 2
+            self.late = late if late.any() else None
         if posterior is None:
             self.positions = None
         elif kind == "mean":
@@ -112,3 +118,30 @@ class PlanePoints:
         rows = points_near(self.positions, plane, pixel, radius)
         rows = rows[self._visible[self._labels[rows]]]
         return int(rows[0]) if len(rows) else None
+
+    def by_distance(self, z: tuple[float, float], after: int | None, onwards: bool) -> int | None:
+        """Row of the visible point that follows another one by its distance from a z.
+
+        Args:
+            z: Where distances are measured from.
+            after: Row of the other point; ``None`` asks for the nearest of all.
+            onwards: The next farther point, else the next nearer one. Of equally far ones the rows decide.
+        """
+        if self.positions is None or not len(self.positions):
+            return None
+        with np.errstate(invalid="ignore", over="ignore"):
+            distance = np.hypot(
+                self.positions[:, 0] - np.float32(z[0]), self.positions[:, 1] - np.float32(z[1])
+            )
+        there = np.isfinite(distance) & self._visible[self._labels]
+        if after is not None and 0 <= after < len(there):
+            same, row = distance == distance[after], np.arange(len(there))
+            if onwards:
+                there &= (distance > distance[after]) | (same & (row > after))
+            else:
+                there &= (distance < distance[after]) | (same & (row < after))
+        if not there.any():
+            return None
+        if onwards or after is None:
+            return int(np.where(there, distance, np.inf).argmin())
+        return len(there) - 1 - int(np.where(there, distance, -1.0)[::-1].argmax())

@@ -13,13 +13,16 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.view_state import ViewState
+from vaeviewer.ui.focus_keys import handle_step, is_command
 from vaeviewer.ui.latent_canvas import LatentCanvas
 from vaeviewer.ui.latent_geometry import PRIOR_BOX, PlaneMap, grid_centres
 from vaeviewer.ui.latent_hover import HoverCard, grey_image
 from vaeviewer.ui.latent_items import HandleItem, MarksItem, PointsItem
 from vaeviewer.ui.latent_legend import Legend
+from vaeviewer.ui.latent_overlay import HandlePointer, StepItem
 from vaeviewer.ui.latent_points import PlanePoints
 from vaeviewer.ui.latent_range import RangeFollower
+from vaeviewer.ui.latent_walk import NeighbourWalk, Way
 from vaeviewer.ui.raster.point_raster import PointRaster
 from vaeviewer.ui.theme import class_colors, theme_of
 
@@ -37,17 +40,18 @@ CALM_LAYOUT_MS = 1200  # … and after one that changed nothing
 TOOL_TIP = (
     "<p>Each point is an image, at the mean of its approximate posterior q(z|x). Press anywhere to decode "
     "that z; click a point to select its image.</p><p>Wheel: zoom. Right or middle drag: pan. F: fit. "
-    "Arrow keys: move the handle (Shift: faster). Esc: clear the selection.</p>"
+    "Arrow keys: move the handle (Shift: faster). H: bring it here. Enter: select the image nearest to it; "
+    "N and P: the next and the previous one, outwards from there. Esc: clear the selection.</p>"
 )
 
-_ARROWS: dict[int, tuple[float, float]] = {
-    Qt.Key.Key_Left: (-1.0, 0.0),
-    Qt.Key.Key_Right: (1.0, 0.0),
-    Qt.Key.Key_Up: (0.0, 1.0),
-    Qt.Key.Key_Down: (0.0, -1.0),
-}
 _FIT_KEYS = (Qt.Key.Key_F, Qt.Key.Key_Home)
-_OTHER_KEYS = (*_FIT_KEYS, Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus)
+_WAYS: dict[int, Way] = {
+    Qt.Key.Key_Return: "nearest",
+    Qt.Key.Key_Enter: "nearest",
+    Qt.Key.Key_N: "next",
+    Qt.Key.Key_P: "previous",
+}
+_OTHER_KEYS = (*_WAYS, Qt.Key.Key_H, *_FIT_KEYS, Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus)
 
 
 class LatentView(QWidget):
@@ -94,7 +98,10 @@ class LatentView(QWidget):
         self.setToolTip(TOOL_TIP)
         self._points_item = PointsItem(self._canvas.box, self._draw_points)
         self._marks_item = MarksItem(self._canvas.box)
+        self._step_item = StepItem(self._canvas.box)
         self._handle_item = HandleItem(self._canvas.box)
+        self._pointer = HandlePointer(self._canvas.box)
+        self._walk = NeighbourWalk(self._points)
         self._legend = Legend(self)
         self._range = RangeFollower(self._canvas)
         self._card = HoverCard(self)
@@ -112,7 +119,8 @@ class LatentView(QWidget):
         self._hover_at: QPointF | None = None
 
         self._canvas.handle_dragged.connect(self._drag_handle)
-        self._canvas.clicked.connect(self._select_at)
+        self._canvas.clicked.connect(lambda pixel: self._select(self._point_at(pixel)))
+        self._canvas.pointer_pressed.connect(lambda: self._canvas.go_to(*self._z))
         self._canvas.hovered.connect(self._hover)
         self._range.following_changed.connect(self.following_changed)
         self._canvas.box.sigRangeChanged.connect(self._range_changed)
@@ -157,12 +165,15 @@ class LatentView(QWidget):
         if view.hidden_classes != before.hidden_classes:
             self._hide_classes(view.hidden_classes)
         if posterior is not self._points.posterior or view.points != before.points:
-            self._points.show(posterior, view.points)
+            self._points.show(posterior, view.points, snapshot.step if snapshot is not None else 0)
             self._points_item.invalidate()
             self._range.keep_pace()
             self._lay_out_soon()
             if self._hover_at is not None:
                 self._hover_timer.start()  # another point may lie under the mouse now
+        self._step_item.show_step(
+            snapshot.step if snapshot is not None else None, self._points.late is not None
+        )
         self._place_underlay()
         self._set_handle(view.z)
         if marked_anew:  # a move of the handle alone paints the handle alone
@@ -241,10 +252,12 @@ class LatentView(QWidget):
         rect: QRectF = self._canvas.box.rect()
         self._points_item.set_rect(rect)
         self._marks_item.set_rect(rect)
+        self._step_item.set_corner(rect.topRight())
         self._points_item.invalidate()
         self._place_underlay()
         self._set_handle(self._z)
         self._set_marks()
+        self._canvas.make_room_for_ticks()
         if self.isVisible():
             self._settle_timer.start()
 
@@ -272,7 +285,10 @@ class LatentView(QWidget):
         self._layout_pending = not self.isVisible()
         if self._layout_pending:
             return
-        moved = self._range.follow(self._points.box())
+        box = self._points.box()
+        x0, x1, y0, y1 = (box or PRIOR_BOX).sides
+        self._canvas.extent = max(x1 - x0, y1 - y0)
+        moved = self._range.follow(box)
         renamed = self._marks_item.show_classes(self._points.class_marks() if self._class_labels else ())
         self._calm = not (moved or renamed)
 
@@ -287,7 +303,8 @@ class LatentView(QWidget):
         y_range = (plane.y_range[1] - height / ratio / plane.y_scale, plane.y_range[1])
         # The image borrows this memory, which is therefore kept; it is drawn anew before it is painted again.
         positions = self._points.positions
-        self._pixels = self._raster.render(positions, x_range, y_range, (width, height), ratio)
+        late = self._points.late
+        self._pixels = self._raster.render(positions, x_range, y_range, (width, height), ratio, late)
         image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
         image.setDevicePixelRatio(ratio)
         return image
@@ -337,7 +354,9 @@ class LatentView(QWidget):
         self._z = z
         plane = self._canvas.plane()
         if plane is not None and np.isfinite(z).all():
-            self._handle_item.setPos(*plane.to_pixels(*z))
+            at = QPointF(*plane.to_pixels(*z))
+            self._handle_item.setPos(at)
+            self._canvas.pointer_area = self._pointer.point_to(at, self._canvas.box.rect())
 
     def _move_handle(self, z1: float, z2: float) -> None:
         """The user moved it: show that at once, whatever else has to wait, and tell."""
@@ -352,12 +371,13 @@ class LatentView(QWidget):
         if plane is not None:
             self._move_handle(*plane.to_plane(pixel.x(), pixel.y()))
 
-    def _select_at(self, pixel: QPointF) -> None:
-        row = self._point_at(pixel)
+    def _select(self, row: int | None) -> None:
+        """Select an image, and take the handle to it."""
         if row is not None and self._points.posterior is not None:
             z1, z2 = self._points.posterior.loc[row, :2].tolist()
             self.image_selected.emit(row)
             self._move_handle(z1, z2)
+            self._walk.taken_to((z1, z2))
 
     # Hovering
 
@@ -385,18 +405,21 @@ class LatentView(QWidget):
     # Events
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows move the handle, F and Home fit, plus and minus zoom, Escape selects nothing."""
+        """Arrows and H move the handle, F and Home fit, plus and minus zoom, Enter, N and P select, Escape does not."""
         key = event.key()  # a plain number: not every key of every keyboard has a name
-        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+        step = handle_step(event)
+        if is_command(event):
             super().keyPressEvent(event)
-        elif key in _ARROWS:
-            step = 0.5 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 0.05
-            dx, dy = _ARROWS[key]
-            self._move_handle(self._z[0] + step * dx, self._z[1] + step * dy)
+        elif step is not None:
+            self._move_handle(self._z[0] + step[0], self._z[1] + step[1])
         elif key in _FIT_KEYS:
             self.fit()
         elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
             self._canvas.zoom(1 / 1.2 if key == Qt.Key.Key_Minus else 1.2, self._canvas.box.rect().center())
+        elif key == Qt.Key.Key_H:
+            self._drag_handle(self._canvas.box.rect().center())
+        elif key in _WAYS:
+            self._select(self._walk.select(_WAYS[key], self._z, self._view.selected))
         elif key == Qt.Key.Key_Escape:
             self.image_selected.emit(-1)
         else:
@@ -404,11 +427,14 @@ class LatentView(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """While the plane has the focus its keys are its own, not the window's shortcuts."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
-            key, modifiers = event.key(), event.modifiers()
-            if not modifiers & Qt.KeyboardModifier.ControlModifier and (key in _ARROWS or key in _OTHER_KEYS):
-                event.accept()
-                return True
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.ShortcutOverride
+            and not is_command(event)
+            and (event.key() in _OTHER_KEYS or handle_step(event) is not None)
+        ):
+            event.accept()
+            return True
         return super().event(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
@@ -438,7 +464,9 @@ class LatentView(QWidget):
         theme = theme_of(self.palette())
         self._canvas.set_theme(theme)
         self._marks_item.set_theme(theme)
+        self._step_item.set_theme(theme)
         self._handle_item.set_theme(theme)
+        self._pointer.set_theme(theme)
         self._draw_underlay()
 
     def _single_shot(self, interval_ms: int, slot: object) -> QTimer:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from vaeviewer.backend.training.history import History, MetricsTable, MetricsView
@@ -39,7 +39,6 @@ class LossPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("elboTerms")
-        self.setAccessibleName("ELBO terms")
         self._history: History | None = None
         self._until_step: int | None = None
         self._read: tuple[History | None, tuple[int, ...]] | None = None
@@ -61,9 +60,6 @@ class LossPanel(QWidget):
         row.setSpacing(12)
         row.addWidget(self._readout)
         row.addLayout(self._lay_out_plots(), stretch=1)
-        reset = QShortcut(QKeySequence(Qt.Key.Key_F), self)
-        reset.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        reset.activated.connect(self.reset_view)
         self._apply_theme()
         self._redraw()
 
@@ -136,6 +132,9 @@ class LossPanel(QWidget):
 
     def _redraw(self) -> None:
         readout = self._readout
+        panel_title = "ELBO terms" if readout.sign("elbo") > 0 else "Loss terms"
+        self.setAccessibleName(panel_title)
+        self.setWindowTitle(panel_title)  # which its dock takes over
         any_rows = any(len(curves) for curves in self._curves.values())
         self._message.setText(_NOTHING_CHOSEN if any_rows else _EMPTY)
         self._pages.setCurrentIndex(1 if any_rows and readout.terms else 0)
@@ -226,7 +225,7 @@ class LossPanel(QWidget):
             values = None if row is None else {term: float(curves.smooth[term][row]) for term in TERMS}
             self._readout.set_values(kind, values)
         if self._cursor is None:
-            self._readout.set_where("Newest")
+            self._readout.set_where("Now")
         elif axis == "epochs":
             self._readout.set_where(f"Epoch {number_label(max(0.0, self._cursor), 2)}")
         else:

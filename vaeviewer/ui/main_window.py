@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QByteArray, QEvent, QSettings, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QMouseEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QToolBar, QVBoxLayout, QWidget
 
@@ -19,25 +19,32 @@ from vaeviewer.backend.config import Settings, protocol_text
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.errors import SettingsError
+from vaeviewer.session.data_loader import Fetched
 from vaeviewer.session.grid_decoder import GridDecoder
 from vaeviewer.session.mailbox import Progress
-from vaeviewer.session.messages import Opened
+from vaeviewer.session.messages import DATA, FAILURE, Opened
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
+from vaeviewer.ui.closing import Closing
 from vaeviewer.ui.config_form import ConfigForm
 from vaeviewer.ui.decoded_image_view import DecodedImageView
 from vaeviewer.ui.dock_layout import DockLayout
 from vaeviewer.ui.first_size import first_size
+from vaeviewer.ui.focus_keys import FieldKeys, next_seen
 from vaeviewer.ui.latent_view import LatentView
 from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.manifold_panel import ManifoldPanel
 from vaeviewer.ui.message_bar import MessageBar
+from vaeviewer.ui.messages import Kind
 from vaeviewer.ui.recent_runs import RecentRuns
 from vaeviewer.ui.reconstruction_panel import ReconstructionPanel
 from vaeviewer.ui.refresh import Schedule
 from vaeviewer.ui.run_status import RunStatus
 from vaeviewer.ui.training_controls import TrainingControls, install_space_shortcut
+from vaeviewer.ui.work_row import fetching_text
+
+log = logging.getLogger(__name__)
 
 FRAME_MS = 25
 """The mailbox is drained forty times a second; ten or eleven snapshots come, and the other frames draw panels."""
@@ -104,8 +111,8 @@ class MainWindow(QMainWindow):
         self._place_panels()
         self.recent_runs = RecentRuns(session, store, self)
         self.run_status = RunStatus(self, session, self.message)
+        self._closing = Closing(self, session, self.message, self.run_status)
         self._connect()
-        self._restore_layout()
 
         self._frame = QTimer(self)
         self._frame.setTimerType(Qt.TimerType.PreciseTimer)
@@ -118,6 +125,7 @@ class MainWindow(QMainWindow):
         self._on_state(session.state)
         self.form.set_settings(session.settings)
         self.controls.set_live_settings(session.settings.train)
+        self._restore()  # last: it sends events that all of the window answers
 
     # What the user did
 
@@ -135,14 +143,20 @@ class MainWindow(QMainWindow):
         self._example_draw += 1
         self.set_view(examples=self._choose_examples())
 
+    def close_anyway(self) -> None:
+        """Close, even if the run cannot be saved."""
+        self._closing.close_anyway()
+
     def reset_layout(self) -> None:
         """Put every dock back where it was at first."""
         self._layout.reset()
 
-    def show_problem(self, sentence: str, details: str = "") -> None:
-        """Show a message above the plane, without stopping anything."""
-        answers = [("&Continue on the CPU", self.session.use_cpu)] if self.session.cpu_may_help else []
-        self.message.show_message(sentence, answers, details=details)
+    def show_problem(
+        self, sentence: str, details: str = "", key: str = "problem", cpu_may_help: bool = False
+    ) -> None:
+        """Show a message above the plane, without stopping anything; one of the same key goes."""
+        answers = [("Continue on the C&PU", self.session.use_cpu)] if cpu_may_help else []
+        self.message.show_message(sentence, answers, key=key, kind=Kind.PROBLEM, details=details)
 
     # Building
 
@@ -177,7 +191,9 @@ class MainWindow(QMainWindow):
         session.changed.connect(self._on_changed)
         session.problem.connect(self.show_problem)
         session.data_arrived.connect(self._offer_to_keep_model)
+        session.work_began.connect(self._on_work_began)
         session.fetching.connect(self._on_fetching)
+        session.work_ended.connect(self.message.work.end)
         self.controls.action_requested.connect(session.request)
         self.controls.steps_per_second_changed.connect(session.set_steps_per_second)
         self.controls.live_setting_changed.connect(self._change_live)
@@ -194,6 +210,7 @@ class MainWindow(QMainWindow):
         self._decoder.decoded.connect(self._on_decoded)
         self._decoder.failed.connect(lambda text: self.show_problem(f"Decoding failed: {text}"))
         install_space_shortcut(self, self.controls.press_train)
+        FieldKeys(self, self.plane)
 
     # What the session says
 
@@ -205,8 +222,8 @@ class MainWindow(QMainWindow):
         self.plane.set_hint(hint)
         self.decoded.set_hint(waiting)
         self.manifold.set_hint(waiting)
-        if state is not State.FAILED and self.message.text.startswith("Training stopped"):
-            self.message.hide()  # it goes on, or anew
+        if state not in (State.FAILED, State.LOADING):
+            self.message.take_back(FAILURE)  # it goes on, or anew
         active = state not in (State.LOADING, State.READY)
         self.form.set_run_active(active, "Fixed during a run: press Reset first.")
         if state is not State.RUNNING:
@@ -234,20 +251,18 @@ class MainWindow(QMainWindow):
         if same_size:
             answers.insert(0, ("&Keep the trained model", lambda: use(dataset, keep_model=True)))
         self.message.show_message(
-            f"Loaded: {dataset.name}. Look at them with the model you trained, or start a new one?"
-            if same_size
-            else f"Loaded: {dataset.name}. They are of another size, so they need a new model.",
+            _loaded_text(dataset, self.session.dataset),
             answers,
+            key=DATA,
+            closing=("Dis&miss", self.session.data_declined.emit),
         )
 
-    def _on_fetching(self, done: int, total: int) -> None:
-        if done < 0:
-            if self.message.text.startswith("Fetching"):
-                self.message.hide()
-            return
-        if not self.message.text.startswith("Fetching"):
-            self.message.show_message("Fetching the images…", [("&Cancel", self.session.cancel_loading)])
-        self.message.show_progress(done, total)
+    def _on_work_began(self, key: str, sentence: str, can_cancel: bool) -> None:
+        self.message.take_back(key)  # what was said of the same work before
+        self.message.work.begin(key, sentence, self.session.cancel_loading if can_cancel else None)
+
+    def _on_fetching(self, title: str, fetched: Fetched) -> None:
+        self.message.work.advance(DATA, fetching_text(title, fetched), fetched.done, fetched.total)
 
     def _change_live(self, field: str, value: object) -> None:
         try:
@@ -382,6 +397,10 @@ class MainWindow(QMainWindow):
             self._layout.by_hand = True
         return super().event(event)
 
+    def focusNextPrevChild(self, next: bool) -> bool:  # noqa: A002
+        """Tab goes only where somebody can see what they type."""
+        return next_seen(self, lambda: super(MainWindow, self).focusNextPrevChild(next))
+
     def changeEvent(self, event: QEvent) -> None:
         """Nothing is drawn while minimised; catch up afterwards."""
         super().changeEvent(event)
@@ -389,10 +408,12 @@ class MainWindow(QMainWindow):
             self._draw()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Closing never asks."""
+        """Closing asks only where the run cannot be saved."""
+        if not self._closing.may_close():
+            event.ignore()
+            return
         self._frame.stop()
         self._drag.stop()
-        self._store.setValue("window/geometry", self.saveGeometry())
         self._layout.save(self._store)
         self._store.setValue("window/curves", json.dumps(self.elbo_terms.options()))
         self._store.sync()
@@ -402,11 +423,23 @@ class MainWindow(QMainWindow):
         event.accept()
         self.closed.emit()
 
-    def _restore_layout(self) -> None:
+    def _restore(self) -> None:
+        """As the user left it; what cannot be restored stays as it is at first, and is logged."""
         self.resize(first_size(self.sizeHint(), self.minimumSizeHint(), self.screen().availableSize()))
-        geometry = self._store.value("window/geometry")
-        if isinstance(geometry, QByteArray):
-            self.restoreGeometry(geometry)
-        self._layout.restore(self._store)
-        with suppress(ValueError, TypeError):  # a damaged note of choices is no reason to stop
-            self.elbo_terms.set_options(json.loads(str(self._store.value("window/curves"))))
+        try:
+            self._layout.restore(self._store)
+        except Exception:  # nothing remembered is worth a window that does not open
+            log.exception("the window's layout could not be restored")
+            self._layout.reset()
+        try:
+            self.elbo_terms.set_options(json.loads(str(self._store.value("window/curves", "{}"))))
+        except Exception:  # a damaged note of choices: the curves are shown as at first
+            log.warning("what the curves showed could not be restored")
+
+
+def _loaded_text(loaded: ImageDataset, present: ImageDataset | None) -> str:
+    """What to ask when images have come while a trained model is there."""
+    if present is None or loaded.image_shape == present.image_shape:
+        return f"Loaded: {loaded.name}. Look at them with the model you trained, or start a new one?"
+    size, other = ("{} × {}".format(*images.image_shape) for images in (loaded, present))
+    return f"Loaded: {loaded.name}. These images have another size ({size}, not {other}), so they need a new model."

@@ -7,12 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QShowEvent
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.manifold import Spacing, grid, grid_points, mosaic
 from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.session.view_state import ViewState
+from vaeviewer.ui.focus_keys import handle_step
 from vaeviewer.ui.image_widget import ImageWidget
 from vaeviewer.ui.theme import DARK
 
@@ -22,7 +23,7 @@ _MARK_REACH = _MARK_RADIUS + _MARK_RIM  # and a little, for soft edges
 SIZES = (10, 15, 20, 25)
 SPACINGS: tuple[tuple[Spacing, str], ...] = (
     ("equal", "Equal spacing, −3 to 3"),
-    ("gaussian", "Gaussian quantiles"),
+    ("gaussian", "Evenly in probability, as in the paper"),
 )
 
 
@@ -58,6 +59,9 @@ class ManifoldPanel(QWidget):
             "Φ⁻¹((i + ½) / n), so that equally probable regions get equal room\n"
             "(Kingma & Welling 2013, figure 4)."
         )
+        # In a narrow dock the choice may be cut; opened, the list shows it whole.
+        self._spacing.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._spacing.setMinimumContentsLength(8)
         for spacing, text in SPACINGS:
             self._spacing.addItem(text, spacing)
         self._size = QComboBox()
@@ -70,7 +74,8 @@ class ManifoldPanel(QWidget):
         self._picture.setAccessibleName("Picture of the learned manifold")
         self._picture.setToolTip(
             "The learned manifold: the mean image of p(x|z) at each z of a grid over\n"
-            "the latent plane. Press or drag in it to move the handle there."
+            "the latent plane. Press or drag in it to move the handle there; arrow keys\n"
+            "move it on (Shift: faster)."
         )
         choices = QHBoxLayout()
         choices.addWidget(self._spacing, 1)
@@ -151,6 +156,7 @@ class _ManifoldPicture(ImageWidget):
         self._z1, self._z2 = grid(SIZES[0], "equal")
         self._dragging = False
         self.setCursor(Qt.CursorShape.CrossCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def set_axes(self, z1: NDArray[np.float64], z2: NDArray[np.float64]) -> None:
         self._z1, self._z2 = z1, z2
@@ -177,14 +183,28 @@ class _ManifoldPicture(ImageWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         self._painted_at = place = self.marker()
+        painter = QPainter(self)
+        if self.hasFocus():  # arrow keys move the handle
+            painter.setPen(QPen(self.palette().color(self.palette().ColorRole.Highlight), 2.0))
+            painter.drawRect(self.image_rect().adjusted(1, 1, -1, -1))
         if place is None:
             return
-        painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         # The paper is black in both schemes, hence the dark scheme's accent; the rim shows on white strokes.
         for color, width in (("#000000", _MARK_RIM), (DARK.accent, 2.5)):
             painter.setPen(QPen(QColor(color), width))
             painter.drawEllipse(place, _MARK_RADIUS, _MARK_RADIUS)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = handle_step(event)
+        if step is None or self._z is None or not self.has_image():
+            super().keyPressEvent(event)
+            return
+        z1, z2 = (
+            float(np.clip(value + by, axis[0], axis[-1]))
+            for value, by, axis in zip(self._z, step, (self._z1, self._z2), strict=True)
+        )
+        self.handle_moved.emit(z1, z2)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         left = event.button() == Qt.MouseButton.LeftButton

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,9 @@ SHORTCUTS = """<table cellpadding=3>
 <tr><td><b>Ctrl+.</b></td><td>Stop</td></tr>
 <tr><td><b>Ctrl+R</b></td><td>Reset: new weights</td></tr>
 <tr><td><b>Arrow keys</b></td><td>Move the handle by 0.05, with Shift by 0.5 (plane has the focus)</td></tr>
+<tr><td><b>H</b></td><td>Bring the handle into the middle of the plane (or click the arrow that points to it)</td></tr>
+<tr><td><b>Enter</b></td><td>Select the image nearest to the handle (plane has the focus)</td></tr>
+<tr><td><b>N, P</b></td><td>Select the next or the previous image, outwards from there</td></tr>
 <tr><td><b>Click a point</b></td><td>Select that image</td></tr>
 <tr><td><b>Wheel, middle or right drag</b></td><td>Zoom and pan the plane</td></tr>
 <tr><td><b>F</b></td><td>Fit the plane to the points</td></tr>
@@ -48,6 +52,7 @@ DOCK_TEXTS = {
     "Decoded image": "&Decoded image",
     "Manifold": "&Manifold",
     "ELBO terms": "&ELBO terms",
+    "Loss terms": "&Loss terms",
 }
 """What has a letter to press in its menu; no letter twice in one menu."""
 
@@ -68,6 +73,7 @@ class Menus(QObject):
         session.state_changed.connect(self.show_state)
         session.opened.connect(lambda opened: self.show_data(opened.dataset))
         session.problem.connect(self._show_data_in_use)
+        session.data_declined.connect(self._show_data_in_use)
         window.run_status.elsewhere_wanted.connect(self._save_run_as)
         self.show_state(session.state)
 
@@ -128,7 +134,7 @@ class Menus(QObject):
     def _build_view(self) -> None:
         window = self._window
         menu = self._menu("&View")
-        self._add(menu, "&Fit the plane", window.plane.fit, "F")
+        self._add(menu, "&Fit the plane, or the curves", self._fit, "F")
         underlay = self._add(menu, "Decoded images &behind the points", lambda: None, "U")
         underlay.setCheckable(True)
         underlay.toggled.connect(lambda on: window.set_view(underlay=on))
@@ -143,7 +149,9 @@ class Menus(QObject):
         menu.addSeparator()
         for dock in window.docks:
             show = dock.toggleViewAction()
-            show.setText(DOCK_TEXTS.get(dock.windowTitle(), dock.windowTitle()))
+            name = partial(_name_dock, show)
+            name(dock.windowTitle())
+            dock.windowTitleChanged.connect(name)  # upon which Qt writes the title itself there
             menu.addAction(show)
         self._add(menu, "&Restore the layout", window.reset_layout)
 
@@ -159,14 +167,15 @@ class Menus(QObject):
     def _build_help(self) -> None:
         message = self._window.message
         menu = self._menu("&Help")
-        self._add(menu, "&Keyboard and mouse", lambda: message.show_message(SHORTCUTS), "F1")
+        self._add(menu, "&Keyboard and mouse", self._show_keys, "F1")
         self._add(menu, "Show &log", self._show_log)
         self._add(
             menu,
             "&About vaeviewer",
             lambda: message.show_message(
                 f"vaeviewer {__version__}: an explorer for the latent spaces of variational autoencoders "
-                "(Kingma & Welling 2013). Bundled digits: MNIST by Yann LeCun and Corinna Cortes, CC BY-SA 3.0."
+                "(Kingma & Welling 2013). Bundled digits: MNIST by Yann LeCun and Corinna Cortes, CC BY-SA 3.0.",
+                key="about",
             ),
         )
 
@@ -216,6 +225,19 @@ class Menus(QObject):
         if file and not to_qimage(picture).save(file):
             self._window.show_problem(f"{file} could not be written; choose another place.")
 
+    def _fit(self) -> None:
+        """Show everything again in the curves, if they have the focus, else in the plane."""
+        focus = self._window.focusWidget()
+        if focus is not None and self._window.elbo_terms.isAncestorOf(focus):
+            self._window.elbo_terms.reset_view()
+        else:
+            self._window.plane.fit()
+
+    def _show_keys(self) -> None:
+        rows = re.findall(r"<b>(.*?)</b></td><td>(.*?)</td>", SHORTCUTS)
+        text = "\n".join(f"{keys:30} {what}" for keys, what in rows)
+        TextDialog(self._window, "Keyboard and mouse", text).show()
+
     def _show_log(self) -> None:
         TextDialog(self._window, "Log", log.tail(), log.log_file()).show()
 
@@ -229,6 +251,10 @@ class Menus(QObject):
             session.load_data(key, Path(folder))
         else:
             self._show_data_in_use()
+
+
+def _name_dock(entry: QAction, title: str) -> None:
+    entry.setText(DOCK_TEXTS.get(title, title))
 
 
 def _existing(folder: Path) -> Path:

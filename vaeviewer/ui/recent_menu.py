@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu
 
 from vaeviewer.backend.runs.listing import RunSummary
 from vaeviewer.session.session import Session
+from vaeviewer.ui.plain_text import menu_text, plain_tip
 from vaeviewer.ui.recent_runs import RecentRuns
 from vaeviewer.ui.value_axis import number_label
 
@@ -71,8 +72,8 @@ class RecentMenu(QMenu):
         elif run.interrupted:
             facts.append("interrupted")
             tip += "\nIt did not end cleanly; what was saved last opens."
-        entry = QAction(" · ".join(facts).replace("&", "&&"), self)  # a single & would be a letter to press
-        entry.setToolTip(tip)
+        entry = QAction(menu_text(" · ".join(facts)), self)
+        entry.setToolTip(plain_tip(tip))
         entry.setEnabled(not here and run.latent_dim == 2)
         entry.triggered.connect(lambda _checked=False: self._session.open_run(run.folder))
         return entry

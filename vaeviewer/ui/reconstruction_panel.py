@@ -162,6 +162,7 @@ class _SelectedImage(QWidget):
         hint.setForegroundRole(QPalette.ColorRole.PlaceholderText)
 
         self._title = QLabel()
+        self._title.setTextFormat(Qt.TextFormat.PlainText)  # it names a class
         self._title.setObjectName("selectedTitle")
         self._title.setAccessibleName("Selected image")
         self._image = ImageWidget()

@@ -21,7 +21,11 @@ from vaeviewer.errors import RunFolderError
 from vaeviewer.session.messages import Opened
 from vaeviewer.ui.image_widget import to_qimage
 from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.messages import Kind
 from vaeviewer.ui.stored_list import StoredList
+
+KEY = "recovery"
+"""Of the message."""
 
 MOST_DISMISSED = 50
 """Dismissed offers that are remembered."""
@@ -70,8 +74,6 @@ class RecoveryOffer(QObject):
         window.first_shown.connect(window.recent_runs.refresh)
         window.recent_runs.listed.connect(self._on_listed)
         window.session.opened.connect(self._on_opened)
-        # Queued: the button that closed a message may be about to show another.
-        window.message.closed.connect(self._show_if_free, Qt.ConnectionType.QueuedConnection)
 
     def _on_listed(self, runs: Sequence[RunSummary]) -> None:
         if self._looked:
@@ -92,20 +94,19 @@ class RecoveryOffer(QObject):
     def _on_found(self, offer: _Offer | None) -> None:
         if offer is not None and offer.run.folder != self._window.session.folder:
             self._offer = offer
-            self._show_if_free()
+            self._show(offer)
 
-    def _show_if_free(self) -> None:
-        offer, message = self._offer, self._window.message
-        if offer is None or message.text:
-            return
+    def _show(self, offer: _Offer) -> None:
         ratio = self._window.devicePixelRatioF()
         picture = QPixmap.fromImage(to_qimage(offer.picture)).scaledToHeight(
             round(PICTURE_SIDE * ratio), Qt.TransformationMode.SmoothTransformation
         )
         picture.setDevicePixelRatio(ratio)
-        message.show_message(
+        self._window.message.show_message(
             offer_sentence(offer.run, offer.others, datetime.now(UTC)),
             [("&Open it", self._open)],
+            key=KEY,
+            kind=Kind.OFFER,
             picture=picture,
             closing=("&Not now", self._dismiss),
         )
@@ -125,8 +126,7 @@ class RecoveryOffer(QObject):
         offer = self._offer
         if offer is not None and opened.folder == offer.run.folder:
             self._offer = None
-            if offer.run.name in self._window.message.text:
-                self._window.message.hide()
+            self._window.message.take_back(KEY)
 
 
 def offer_sentence(run: RunSummary, others: int, now: datetime) -> str:

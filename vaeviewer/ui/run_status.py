@@ -16,6 +16,8 @@ from vaeviewer.session.states import State
 from vaeviewer.ui.decoded_image_view import tabular
 from vaeviewer.ui.labels import LiveLabel, tint
 from vaeviewer.ui.message_bar import MessageBar
+from vaeviewer.ui.messages import Kind
+from vaeviewer.ui.plain_text import plain_tip, shortened
 from vaeviewer.ui.theme import theme_of
 
 TIPS = {
@@ -26,6 +28,16 @@ TIPS = {
     "left": "Progress through the planned epochs.",
     "saved": "Whether the run is on disk. While it trains, it is saved by itself.",
 }
+
+MODE_WORDS = {"fused": "fast mode"}
+"""What the status bar calls a way to compute steps, where not as the training thread does."""
+
+MODE_TIPS = {
+    "fused": "Fast mode: compiled code takes each step in few passes over the data. The step is the same, only faster."
+}
+
+KEY = "run"
+"""Of what is said about the run's folder."""
 
 NOTE_MS = 6000
 """How long a passing note stays in the status bar."""
@@ -53,7 +65,7 @@ class RunStatus(QObject):
         self._device, self._threads, self._mode = "", 1, ""
         self._saved_at: float | None = None
         self._read_only = False
-        self._said = ""
+        self._said = False
         self._warning: str | None = None
         self._labels = {name: self._add_label(name, tip) for name, tip in TIPS.items()}
         window.statusBar().setSizeGripEnabled(True)
@@ -99,9 +111,9 @@ class RunStatus(QObject):
         self._device, self._threads, self._mode = opened.device, opened.threads, ""
         self._saved_at = None
         self._show_device()
-        self._labels["data"].setText(
-            f"{dataset.name}: {len(dataset.train_images):,} train, {len(dataset.held_out_images):,} held out"
-        )
+        count = f"{len(dataset.train_images):,} train, {len(dataset.held_out_images):,} held out"
+        self._labels["data"].setText(f"{shortened(dataset.name)}: {count}")
+        self._labels["data"].setToolTip(plain_tip(f"{dataset.name}\n{TIPS['data']}"))
         self._take_back()
         self._read_only = bool(opened.read_only)
         if opened.read_only and opened.folder is not None:
@@ -142,9 +154,12 @@ class RunStatus(QObject):
         on_cpu = self._device == "cpu"
         threads = f", {self._threads} thread{'s' if self._threads > 1 else ''}" if on_cpu else ""
         # The number format is for those who ask: "bfloat16 products, fused".
-        ways = "".join(f", {way}" for way in self._mode.split(", ")[1:])
-        self._labels["device"].setText(f"{self._device.upper()}{threads}{ways}")
-        self._labels["device"].setToolTip("\n".join(filter(None, (TIPS["device"], self._mode))))
+        ways = self._mode.split(", ")[1:]
+        self._labels["device"].setText(
+            ", ".join([f"{self._device.upper()}{threads}", *(MODE_WORDS.get(way, way) for way in ways)])
+        )
+        tips = [TIPS["device"], self._mode, *(MODE_TIPS[way] for way in ways if way in MODE_TIPS)]
+        self._labels["device"].setToolTip("\n".join(filter(None, tips)))
 
     def _saved_text(self, step: int) -> str:
         session = self._session
@@ -170,7 +185,7 @@ class RunStatus(QObject):
             where += (
                 f"\nNothing is written there. Trained further, it becomes a new run in {paths.runs_dir()}."
             )
-        self._labels["saved"].setToolTip(session.save_problem or TIPS["saved"] + where)
+        self._labels["saved"].setToolTip(plain_tip(session.save_problem or TIPS["saved"] + where))
 
     def _warn(self, warns: bool) -> None:
         """Write what is saved in the colour of warnings, or as all else; follows the scheme."""
@@ -196,15 +211,15 @@ class RunStatus(QObject):
         self._window.statusBar().showMessage(sentence, NOTE_MS)
 
     def _say(self, sentence: str, *, elsewhere: bool = False) -> None:
-        self._said = sentence[:1].upper() + sentence[1:]
+        self._said = True
         answers = [("Save &elsewhere…", self.elsewhere_wanted.emit)] if elsewhere else []
-        self._message.show_message(sentence, answers)
+        kind = Kind.PROBLEM if elsewhere else Kind.NOTE
+        self._message.show_message(sentence, answers, key=KEY, kind=kind)
 
     def _take_back(self) -> None:
         """What was said last holds no longer."""
-        if self._said and self._message.text == self._said:
-            self._message.hide()
-        self._said = ""
+        self._message.take_back(KEY)
+        self._said = False
 
 
 def cause(sentence: str, folder: Path | None) -> str:

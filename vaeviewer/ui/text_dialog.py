@@ -8,6 +8,8 @@ from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QFontDatabase, QGuiApplication, QTextCursor
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
+from vaeviewer.ui.plain_text import breakable
+
 
 class TextDialog(QDialog):
     """Shows a text from its end, in a fixed-width font. Deletes itself when closed.
@@ -32,7 +34,9 @@ class TextDialog(QDialog):
         self.text.setAccessibleName(title)
         layout = QVBoxLayout(self)
         if file is not None:
-            label = QLabel(str(file))
+            label = QLabel(breakable(str(file)))
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setWordWrap(True)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             layout.addWidget(label)
         layout.addWidget(self.text, 1)

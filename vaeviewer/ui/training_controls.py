@@ -10,7 +10,6 @@ from PySide6.QtGui import QColor, QFont, QKeySequence, QPalette, QShortcut
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
-    QAbstractSpinBox,
     QApplication,
     QComboBox,
     QFrame,
@@ -66,7 +65,6 @@ _KEEPS_SPACE = (
     QLineEdit,
     QTextEdit,
     QPlainTextEdit,
-    QAbstractSpinBox,
     QComboBox,
     QAbstractButton,
     QAbstractItemView,
@@ -318,8 +316,8 @@ def duration_text(seconds: float) -> str:
 def install_space_shortcut(window: QWidget, callback: Callable[[], None]) -> QShortcut:
     """Make Space call ``callback`` anywhere in ``window`` except where the focus has its own use for it.
 
-    Text and number fields, combo boxes, lists, check boxes and buttons keep their Space. The shortcut is
-    switched with the focus, since Qt hands Space to a shortcut before it asks a button or combo box.
+    Text fields, combo boxes, lists, check boxes and buttons keep their Space; a number has no use for one. The
+    shortcut is switched with the focus, since Qt hands Space to a shortcut before it asks a button or combo box.
 
     Args:
         window: The window whose shortcut it is; it owns the returned object.

@@ -1,17 +1,16 @@
-import hashlib
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import download_server
 import pytest
+from download_server import Server, serving
 
 from vaeviewer import paths
 from vaeviewer.backend.data import download
-from vaeviewer.backend.data.download import Cancelled, Remote, fetch, remote
+from vaeviewer.backend.data.download import Cancelled, fetch, remote
 from vaeviewer.backend.data.folder import KNOWN_SETS
 from vaeviewer.errors import DataError
 
@@ -21,72 +20,17 @@ CONTENT = {
     "t10k-images-idx3-ubyte.gz": b"held-out images" * 2_000,
     "t10k-labels-idx1-ubyte.gz": b"held-out labels" * 10,
 }
-FILES = tuple((name, hashlib.md5(content).hexdigest()) for name, content in CONTENT.items())
 TOTAL = sum(map(len, CONTENT.values()))
-
-
-class Server(ThreadingHTTPServer):
-    """Serves CONTENT from a thread; tests change how it behaves."""
-
-    daemon_threads = False  # closing waits for the handlers
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: list[str] = []
-        self.content = dict(CONTENT)
-        self.stall = False
-        self.cut = False
-        self.released = threading.Event()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/"
-
-    def handle_error(self, *_: object) -> None:
-        """A client that hangs up is part of the tests."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        name = self.path.rpartition("/")[2]
-        self.server.asked.append(self.path.removeprefix("/"))
-        if name not in self.server.content or self.path.startswith("/gone/"):
-            self.send_error(404)
-            return
-        content = self.server.content[name]
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.server.cut or self.server.stall:
-            self.wfile.write(content[: len(content) // 2])
-            if self.server.stall:
-                self.server.released.wait(30)
-            return
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server in place of both data sets' mirrors."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with Server() as server:
-        thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.02))
-        thread.start()
-        use_mirrors(monkeypatch, server.address)
+    with serving(monkeypatch, CONTENT) as server:
         yield server
-        server.released.set()
-        server.shutdown()
-        thread.join(10)
 
 
 def use_mirrors(monkeypatch: pytest.MonkeyPatch, *mirrors: str) -> None:
-    monkeypatch.setattr(download, "remote", lambda key: Remote(mirrors, FILES))
-    monkeypatch.setattr(download, "DOWNLOAD_BYTES", {"mnist": TOTAL, "fashion-mnist": TOTAL})
+    download_server.use_mirrors(monkeypatch, CONTENT, *mirrors)
 
 
 def folder(key: str = "mnist") -> Path:
@@ -173,7 +117,7 @@ def test_far_too_much_data(server: Server, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with Server() as closed:
+    with Server(CONTENT) as closed:
         address = closed.address
     use_mirrors(monkeypatch, address, address)
     assert refusal() == (

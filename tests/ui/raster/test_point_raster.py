@@ -171,3 +171,25 @@ def test_sums_and_maxima_are_those_of_the_disc() -> None:
 def test_a_wrong_number_of_positions_is_refused() -> None:
     with pytest.raises(ValueError, match="2 positions for 3 labels"):
         render(np.zeros((2, 2), np.float32), np.zeros(3, np.int64))
+
+
+@pytest.mark.parametrize("classes", [4, 200])
+def test_late_points_are_fainter_in_their_own_colour_and_below_all_others(classes: int) -> None:
+    colors = np.random.default_rng(5).integers(40, 256, (classes, 3)).astype(np.uint8)
+    raster = PointRaster()
+    points = np.array([[-1, 0], [1, 0]] + [[0, 1.5]] * 41, np.float32)
+    labels = np.array([classes - 1] * 2 + [0] * 40 + [1])
+    raster.set_classes(labels, colors)
+    late = np.array([True, False] + [True] * 40 + [False])
+    plain = raster.render(points, (-2, 2), (-2, 2), (40, 40)).copy()
+    image = raster.render(points, (-2, 2), (-2, 2), (40, 40), 1.0, late)
+
+    def parts(pixel: np.uint32) -> tuple[int, list[float]]:
+        alpha = int(pixel >> 24)
+        return alpha, [int(pixel >> shift & 255) / (alpha / 255) for shift in (16, 8, 0)]
+
+    (faint, faint_color), (full, full_color) = parts(image[20, 10]), parts(image[20, 30])
+    assert 0 < faint < 0.4 * full
+    np.testing.assert_allclose(faint_color, full_color, atol=4)
+    np.testing.assert_allclose(parts(image[5, 20])[1], colors[1], atol=2)  # the one among forty late ones
+    np.testing.assert_array_equal(raster.render(points, (-2, 2), (-2, 2), (40, 40)), plain)

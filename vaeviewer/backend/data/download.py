@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vaeviewer import paths
-from vaeviewer.backend.data.folder import KNOWN_SETS
+from vaeviewer.backend.data.folder import FILES, KNOWN_SETS
 from vaeviewer.errors import DataError, UserError
 from vaeviewer.limits import MAX_DOWNLOAD_BYTES
 
@@ -88,8 +88,10 @@ def fetch(
     title = KNOWN_SETS[key].title
     root = paths.data_dir()
     folder = root / KNOWN_SETS[key].subfolder / "raw"
-    source = remote(key)
     total = DOWNLOAD_BYTES[key]
+    if not all((folder / f"{name}.gz").is_file() for name in FILES):
+        report(0, total)  # asking for the addresses takes seconds
+    source = remote(key)
     done = 0
     for name, md5 in source.files:
         meter = _Meter(title, done, total, report, stop)

@@ -51,7 +51,7 @@ KNOWN_SETS = {
 }
 
 # The four files, in the order of ImageDataset's fields.
-_FILES = (
+FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
     "t10k-images-idx3-ubyte",
@@ -121,7 +121,7 @@ def _find_folder(path: Path, key: str) -> Path:
     if not found:
         raise DataError(
             f"{path} holds no data set; choose a folder with the files "
-            f"{', '.join(_FILES)} (or the same with .gz)."
+            f"{', '.join(FILES)} (or the same with .gz)."
         )
     other = _known_by_name(found[0])
     if key in KNOWN_SETS and other is not None and other is not KNOWN_SETS[key]:
@@ -138,8 +138,8 @@ def _known_by_name(folder: Path) -> KnownSet | None:
 
 
 def _find_files(folder: Path) -> list[Path]:
-    found = [_find_file(folder, name) for name in _FILES]
-    missing = [name for name, file in zip(_FILES, found, strict=True) if file is None]
+    found = [_find_file(folder, name) for name in FILES]
+    missing = [name for name, file in zip(FILES, found, strict=True) if file is None]
     if missing:
         raise DataError(
             f"{folder} lacks {' and '.join(missing)} (or the same with .gz); add what is missing."
@@ -148,7 +148,7 @@ def _find_files(folder: Path) -> list[Path]:
 
 
 def _holds_any(folder: Path) -> bool:
-    return any(_find_file(folder, name) is not None for name in _FILES)
+    return any(_find_file(folder, name) is not None for name in FILES)
 
 
 def _find_file(folder: Path, name: str) -> Path | None:

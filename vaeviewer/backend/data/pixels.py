@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+
+class _Shared:
+    """Shows an array's memory as if it could be written to, which torch asks of all it shares."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self._array = array  # its memory lives as long as what shows it
+        address, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
+
+
+def as_tensor(images: NDArray[np.uint8]) -> Tensor:
+    """Grey levels as a tensor of the same memory, which nobody may write to; of a copy where it has gaps."""
+    return torch.from_numpy(np.asarray(_Shared(np.ascontiguousarray(images))))
 
 
 def seen_levels(images: Tensor, protocol: str, generator: torch.Generator | None = None) -> Tensor:

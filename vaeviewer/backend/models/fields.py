@@ -34,6 +34,10 @@ class FamilyConfig(Group):
         description="Number of latent variables z. The plane shows models with two.",
     )
 
+    def widest(self, values: int) -> int:
+        """Most numbers that the networks have anywhere for an image of so many ``values``."""
+        return values
+
 
 class FullyConnected(FamilyConfig):
     """Networks of fully connected layers."""
@@ -49,6 +53,10 @@ class FullyConnected(FamilyConfig):
     activation: Literal["tanh", "relu", "silu"] = Field(
         "silu", title="Activation", description="The nonlinearity after each hidden layer."
     )
+
+    def widest(self, values: int) -> int:
+        """As :meth:`FamilyConfig.widest`."""
+        return max(values, *self.hidden)
 
 
 class PixelLikelihood(FamilyConfig):

@@ -217,6 +217,20 @@ class Family(ABC, Generic[ConfigT]):
         """How NumPy computes these networks, fast enough for the thread that draws; ``None``: torch decodes."""
         return None
 
+    def objective(self, config: ConfigT, terms: Mapping[str, Any]) -> Any:
+        """What training raises, of stored metrics (numbers or arrays); the headline, unless a setting weighs terms."""
+        best = self.metrics.headline
+        value = self.metrics.complete(terms)[best.key]
+        return -value if best.better == "lower" else value
+
+    def collapsed(self, config: ConfigT, terms: Mapping[str, Any]) -> bool:
+        """Whether the metrics of some steps, arrays, show that codes no longer depend on the images."""
+        return False
+
+    def suspect(self, config: ConfigT) -> str:
+        """Name of a setting so large that it may be why training makes no sense, or nothing: the learning rate is."""
+        return ""
+
     def protocol(self, config: ConfigT, pixels: str) -> str:
         """What the figures are a density or an error of, given what the pixels are, such as ``grey levels``."""
         return pixels

@@ -132,6 +132,17 @@ class Autosave:
         self._write(copy_of_run(trainer, self.folder, in_training=in_training))
         self._alive = in_training
 
+    def finish(self, trainer: Trainer) -> None:
+        """Wait for the save under way, and save what is not on disk yet as a clean end, without calling back.
+
+        Raises:
+            RunFolderError: It could not be saved.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._writing)
+        if self._on_disk != (_state_of(trainer), False):
+            self.save_now(trainer, in_training=False)
+
     def close(self, trainer: Trainer | None) -> None:
         """Wait for the save under way, write what is not on disk yet as a clean end, and let go of the folder.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from vaeviewer.backend.chunks import MOST_ROWS, parts, rows_at_once
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.data.pixels import pixels
+from vaeviewer.backend.data.pixels import as_tensor, seen_levels, to_unit
 from vaeviewer.backend.models.interface import Batch, ImageSpec
 from vaeviewer.backend.models.latent_model import LatentModel
 from vaeviewer.backend.training.randomness import named_generator
@@ -18,15 +19,12 @@ HELD_OUT_DRAWS = 2_000
 EVALUATION_SEED = 1312_6114
 """Seed of the fixed noise."""
 
-CHUNK_ROWS = 4096
-"""Rows decoded at a time."""
-
 
 class HeldOutImages:
     """A data set's held-out images under a protocol, on a device, with their noise.
 
     Args:
-        dataset: Its held-out images are copied to the device.
+        dataset: Its held-out images are copied to the device, or read where they are on a CPU.
         settings: The family, its latent dimension, and the protocol: ``grey``, ``dynamic`` (binarised once, by fixed
             draws) or ``threshold``.
         device: Where models compute.
@@ -36,13 +34,19 @@ class HeldOutImages:
         m = len(dataset.held_out_images)
         samples = -(-HELD_OUT_DRAWS // max(1, m))
         self._family = settings.family
+        images = as_tensor(dataset.held_out_images).view(m, *channels_first(dataset.image))
+        widest = settings.model.widest(dataset.image.values)
+        self._at_once = rows_at_once(samples * widest, most=max(1, MOST_ROWS // samples))
         # Drawn on the CPU, so that every device sees the same binary images and noise.
-        images = torch.tensor(dataset.held_out_images).view(m, *channels_first(dataset.image))
-        x = pixels(images, settings.train.protocol, named_generator(EVALUATION_SEED, "pixels"))
+        protocol, draws = settings.train.protocol, named_generator(EVALUATION_SEED, "pixels")
+        levels = images if protocol == "grey" else torch.empty_like(images)
+        if protocol != "grey":
+            for part in parts(m, self._at_once):
+                levels[part] = seen_levels(images[part], protocol, draws)
         noise = torch.randn(
             samples, m, settings.model.latent_dim, generator=named_generator(EVALUATION_SEED, "noise")
         )
-        self._x = x.to(device)  # (m, C, H, W)
+        self._levels = levels.to(device)  # (m, C, H, W), uint8
         self._y = torch.tensor(dataset.held_out_labels).to(device)
         self._noise = noise.to(device)  # (samples, m, latent_dim)
 
@@ -54,14 +58,12 @@ class HeldOutImages:
             return None
         stored = self._family.metrics.stored
         totals = torch.zeros(len(stored), dtype=torch.float64)
-        generator = torch.Generator(self._x.device).manual_seed(EVALUATION_SEED)
-        chunk = max(1, CHUNK_ROWS // samples)
+        generator = torch.Generator(self._levels.device).manual_seed(EVALUATION_SEED)
         model.eval()
         try:
-            for start in range(0, m, chunk):
-                part = slice(start, start + chunk)
-                rows = torch.arange(m, device=self._x.device)[part]
-                batch = Batch(self._x[part], self._y[part], rows, generator)
+            for part in parts(m, self._at_once):
+                rows = torch.arange(m, device=self._levels.device)[part]
+                batch = Batch(to_unit(self._levels[part]), self._y[part], rows, generator)
                 terms = self._family.evaluate(model, batch, self._noise[:, part], settings.model)
                 totals += torch.stack([terms[key].sum() for key in stored]).cpu()
         finally:

@@ -14,9 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vaeviewer.backend.chunks import parts, rows_at_once
 from vaeviewer.backend.config import Settings, live_fields, updated
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.data.pixels import pixels
+from vaeviewer.backend.data.pixels import as_tensor, pixels
+from vaeviewer.backend.models.interface import Batch
 from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, TrainingState, snapshot_of
 from vaeviewer.backend.training import saved_state
 from vaeviewer.backend.training.batches import Batches
@@ -25,6 +27,7 @@ from vaeviewer.backend.training.device import resolve_device, torch_threads, use
 from vaeviewer.backend.training.engines.choice import choose_engine
 from vaeviewer.backend.training.engines.interface import Work
 from vaeviewer.backend.training.evaluation import HeldOutImages
+from vaeviewer.backend.training.health import COLLAPSE_STEPS, Finding, Health
 from vaeviewer.backend.training.history import History
 from vaeviewer.backend.training.randomness import named_generator, named_seed
 from vaeviewer.backend.training.records import PLANNED_EPOCHS, Change, HeldOut
@@ -34,8 +37,8 @@ from vaeviewer.backend.training.saved_state import OPTIMIZER
 BLOCK_STEPS = 256
 """Most steps whose metrics wait on the device before they are fetched and checked."""
 
-ENCODE_ROWS = 4096
-"""Images encoded at a time outside the training step."""
+FIRST_LOOK_ROWS = 32
+"""Images that tell how good the untrained network is."""
 
 
 class NonFiniteError(Exception):
@@ -76,14 +79,13 @@ class Trainer:
         self.timeline: list[Change] = []
         self.held_out: HeldOut | None = None
         self._held_out_step = -1
-        self._good_held_out: tuple[HeldOut | None, int] = (None, -1)
 
         seed = settings.train.seed
         self._model = self.family.build(settings.model, dataset.image, len(dataset.class_names))
         self._model.initialize(named_generator(seed, "weights"))
         self._model.to(self.device)
-        # torch.tensor copies, so the data set's read-only arrays stay untouched.
-        images = torch.tensor(dataset.train_images.reshape(-1, dataset.image.values), device=self.device)
+        # On a CPU the data set's own memory, which nothing here writes to.
+        images = as_tensor(dataset.train_images.reshape(-1, dataset.image.values)).to(self.device)
         labels = None
         if self.family.capabilities.uses_labels:
             labels = torch.tensor(dataset.train_labels, device=self.device)
@@ -106,6 +108,7 @@ class Trainer:
         self._copies = Copies(self._engine.copy)
 
         self._block = torch.zeros(BLOCK_STEPS, len(self.family.metrics.stored), device=self.device)
+        self._health = Health(self._first_look(), dataset.image.values)
         self.refresh_posterior()
         self.keep_good_state()
 
@@ -169,6 +172,11 @@ class Trainer:
         return self._held_out_step == self._batches.step
 
     @property
+    def finding(self) -> Finding | None:
+        """What makes training senseless, if anything does: see :mod:`vaeviewer.backend.training.health`."""
+        return self._health.finding(self._good.snapshot.step)
+
+    @property
     def at_epoch_start(self) -> bool:
         """Whether the next step begins an epoch."""
         return self._batches.image == 0
@@ -217,9 +225,11 @@ class Trainer:
         good = int(bad[0]) if len(bad) else n
         steps = np.array([step for step, _ in positions[:good]], dtype=np.int32)
         epochs = np.array([epoch for _, epoch in positions[:good]], dtype=np.float32)
-        self.history.training.append(steps, epochs, values[:good].copy())
+        stored = values[:good].copy()
+        self.history.training.append(steps, epochs, stored)
+        self._health.look(steps, dict(zip(self.family.metrics.stored, stored.T, strict=True)), self.settings)
         if good < n:
-            raise NonFiniteError(positions[good][0])
+            raise self._broken(positions[good][0])
 
     def learning_rate(self) -> float:
         """The learning rate of the next step."""
@@ -261,7 +271,7 @@ class Trainer:
         with torch_threads(self.threads):
             found = self._held_out_images.evaluate(self._model, self.settings)
         if found is not None and not all(map(math.isfinite, found.values.values())):
-            raise NonFiniteError(self._batches.step)
+            raise self._broken(self._batches.step)
         self.held_out, self._held_out_step = found, self._batches.step
         if record and found is not None:
             self.history.held_out.append_row(self._batches.step, self.epoch, found.values)
@@ -275,8 +285,7 @@ class Trainer:
         rows = self._rows
         self._model.eval()
         with torch_threads(self.threads):
-            for start in range(0, len(rows), ENCODE_ROWS):
-                part = slice(start, start + ENCODE_ROWS)
+            for part in parts(len(rows), rows_at_once(self.settings.model.widest(rows.image.values))):
                 x = pixels(rows.images[part], self.settings.train.protocol)  # without draws
                 found = self._model.encode(rows.shaped(x), None if rows.labels is None else rows.labels[part])
                 assert found is not None, "the family says that it encodes"
@@ -336,18 +345,20 @@ class Trainer:
         self.settings = updated(self.initial_settings, **changed)
         self._load(checkpoint)
         self.refresh_posterior()
-        self._good = checkpoint
-        self._good_held_out = self.held_out, self._held_out_step
+        self._look_back()
+        if self._health.sound:
+            self._good, self._good_held_out = checkpoint, (self.held_out, self._held_out_step)
         self.snapshot()
 
     def keep_good_state(self) -> None:
-        """Remember this state as good, in ordinary memory. Call it after :meth:`finish_block` found the block good.
+        """Remember this state as good, in ordinary memory, if its terms are. Call it after :meth:`finish_block`.
 
         Raises:
             NonFiniteError: A weight or the optimizer is infinite or NaN, as the metrics would say a step later.
         """
-        self._good = Checkpoint(self._snapshot(), self._training_state())
-        self._good_held_out = self.held_out, self._held_out_step
+        state = Checkpoint(self._snapshot(), self._training_state())
+        if self._health.sound:
+            self._good, self._good_held_out = state, (self.held_out, self._held_out_step)
 
     @property
     def good_checkpoint(self) -> Checkpoint:
@@ -366,6 +377,7 @@ class Trainer:
         self._load(self._good)
         self.planned_epochs = planned
         self.drop_after_good_state()
+        self._health.restart()
         if batch_size is not None:
             self._batches.size = batch_size
             self.settings = updated(self.settings, batch_size=batch_size)
@@ -392,6 +404,29 @@ class Trainer:
             self.timeline[-1] = change
         else:
             self.timeline.append(change)
+
+    @torch.no_grad()
+    def _first_look(self) -> float:
+        """The objective of the weights as they begin, averaged over a few images."""
+        rows, settings = self._rows, self.settings
+        few = torch.arange(min(FIRST_LOOK_ROWS, len(rows)), device=self.device)
+        x = rows.shaped(pixels(rows.images[: len(few)], settings.train.protocol))
+        labels = None if rows.labels is None else rows.labels[: len(few)]
+        noise = torch.zeros(1, len(few), settings.model.latent_dim, device=self.device)
+        batch = Batch(x, labels, few, named_generator(0, "first look", device=self.device))
+        self._model.eval()
+        terms = self.family.evaluate(self._model, batch, noise, settings.model)
+        self._model.train()
+        means = {key: float(values.mean()) for key, values in terms.items()}
+        return float(self.family.objective(settings.model, means))
+
+    def _look_back(self) -> None:
+        """Judge the state by the end of its history."""
+        self._health.restart()
+        rows = self.history.training.view()
+        last = slice(max(0, len(rows) - COLLAPSE_STEPS), None)
+        stored = {key: column[last] for key, column in rows.stored.items()}
+        self._health.look(rows.step[last], stored, self.settings)
 
     def _snapshot(self, *posterior: Tensor) -> Snapshot:
         weights, table = self._copied_weights(*posterior)
@@ -422,8 +457,12 @@ class Trainer:
     def _copied(self, *tensors: Tensor) -> list[np.ndarray[Any, Any]]:
         copies = self._copies.of(*tensors)
         if copies is None:
-            raise NonFiniteError(self._batches.step)
+            raise self._broken(self._batches.step)
         return copies
+
+    def _broken(self, step: int) -> NonFiniteError:
+        self._health.broke(step, self.settings)
+        return NonFiniteError(step)
 
     def _training_state(self) -> TrainingState:
         live = self._generator_states()

@@ -25,6 +25,7 @@ class PointRaster:
         self._classes = 0
         self._table, self._levels = np.zeros(0, np.uint32), 1
         self._keys: NDArray[Any] = np.zeros(0, np.uint16)
+        self._keys_if: tuple[NDArray[Any], NDArray[Any]] | None = None  # late, or not; made when needed
         self._rows: NDArray[np.intp] | None = None  # rows drawn, None for all
         self._image: NDArray[np.uint32] = np.zeros((0, 0), np.uint32)
         self._in_numpy, self._compiled = NumpyPainter(), CompiledPainter()
@@ -39,10 +40,7 @@ class PointRaster:
         self._labels = labels
         self._classes = len(colors)
         self._table, self._levels = color_table(colors, disc_opacity(len(labels)))
-        # Priorities begin at 1, so that zero means "no point here".
-        dtype, bits = (np.uint16, 8) if len(colors) <= 256 else (np.uint32, 16)
-        priority = np.random.default_rng(0).integers(1, 1 << bits, len(labels), dtype=dtype)
-        self._keys = priority << dtype(bits) | labels.astype(dtype)
+        self._keys, self._keys_if = _keys(labels, len(colors)), None
         self._rows = None
 
     def set_hidden(self, hidden: Set[int]) -> None:
@@ -61,6 +59,7 @@ class PointRaster:
         y_range: tuple[float, float],
         size: tuple[int, int],
         pixel_ratio: float = 1.0,
+        late: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.uint32]:
         """The points as ``0xAARRGGBB``, premultiplied with alpha, uint32, shape ``(height, width)``.
 
@@ -73,6 +72,7 @@ class PointRaster:
             y_range: Second coordinate at the bottom and the top edge.
             size: ``(width, height)`` of the image, pixels.
             pixel_ratio: Pixels of the image per logical pixel; discs grow with it.
+            late: Points to draw fainter, below all others, shape ``(n,)``.
 
         Raises:
             ValueError: The number of positions is not the number of labels.
@@ -80,7 +80,8 @@ class PointRaster:
         if len(positions) != len(self._labels):
             raise ValueError(f"{len(positions)} positions for {len(self._labels)} labels")
         width, height = size
-        radius, keys = disc_radius(len(positions)) * pixel_ratio, self._keys
+        radius = disc_radius(len(positions)) * pixel_ratio
+        keys = self._keys if late is None else self._keys_with(late)
         if self._rows is not None:
             positions, keys = positions.take(self._rows, axis=0), keys[self._rows]
         scene = Scene(
@@ -104,3 +105,21 @@ class PointRaster:
         else:
             self._in_numpy.paint(scene, self._image)
         return self._image
+
+    def _keys_with(self, late: NDArray[np.bool_]) -> NDArray[Any]:
+        """Keys that put late points below all others, and into the second half of the colours."""
+        if self._keys_if is None:
+            late_labels, kinds = self._labels + self._classes, 2 * self._classes
+            self._keys_if = _keys(late_labels, kinds, half=0), _keys(self._labels, kinds, half=1)
+        return np.asarray(np.where(late, *self._keys_if))
+
+
+def _keys(labels: NDArray[np.int64], classes: int, half: int | None = None) -> NDArray[Any]:
+    """A priority for each point, above its class; of the lower or the upper half of priorities, or any.
+
+    They begin at 1, so that zero means "no point here".
+    """
+    dtype, bits = (np.uint16, 8) if classes <= 256 else (np.uint32, 16)
+    least, most = {None: (1, 1 << bits), 0: (1, 1 << bits - 1), 1: (1 << bits - 1, 1 << bits)}[half]
+    priority = np.random.default_rng(0).integers(least, most, len(labels), dtype=dtype)
+    return np.asarray(priority << dtype(bits) | labels.astype(dtype))

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+LATE_OPACITY = 0.3
+"""Of the opacity of points, for those that are late."""
+
 WEIGHT_ONE = 8
 """Full coverage of a pixel in a stencil: coverages are whole numbers, so that sums stay in uint16."""
 
@@ -70,11 +73,14 @@ def disc_stencil(radius: float) -> NDArray[np.uint16]:
 def color_table(colors: NDArray[np.uint8], opacity: float) -> tuple[NDArray[np.uint32], int]:
     """The colour of each class at each sum of coverages, up to where alpha no longer grows, and their number.
 
-    Class ``c`` at level ``l`` is entry ``c * levels + l``.
+    Class ``c`` at level ``l`` is entry ``c * levels + l``, and ``(classes + c) * levels + l`` for its late points.
     """
     levels = WEIGHT_ONE * ceil(np.log(1 / 512) / np.log1p(-opacity)) + 1
     alpha = 1 - (1 - opacity) ** (np.arange(levels) / WEIGHT_ONE)
-    channels = np.rint(alpha[:, None] * colors[:, None, :]).astype(np.uint32)  # (classes, levels, 3)
-    red, green, blue = np.moveaxis(channels, 2, 0)
-    packed = np.rint(255 * alpha).astype(np.uint32) << 24 | red << 16 | green << 8 | blue
+    alpha = alpha * np.array([[1.0], [LATE_OPACITY]])  # (2, levels)
+    channels = np.rint(alpha[:, None, :, None] * colors[:, None, :]).astype(
+        np.uint32
+    )  # (2, classes, levels, 3)
+    red, green, blue = np.moveaxis(channels, 3, 0)
+    packed = np.rint(255 * alpha[:, None]).astype(np.uint32) << 24 | red << 16 | green << 8 | blue
     return packed.reshape(-1), levels

@@ -1,5 +1,6 @@
-"""The denoising autoencoder of Vincent, Larochelle, Bengio & Manzagol, "Extracting and Composing Robust Features with
-Denoising Autoencoders" (2008): it sees a corrupted image and is to draw the clean one.
+"""The denoising autoencoder: it sees a corrupted image and is to draw the clean one.
+
+Vincent, Larochelle, Bengio & Manzagol, "Extracting and Composing Robust Features with Denoising Autoencoders" (2008).
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Config(FullyConnected):
     noise: Literal["masking", "gaussian"] = Field(
         "masking",
         title="Noise",
-        description="Masking noise blackens a share of the pixels, as in Vincent et al. (2008); Gaussian noise is added to "
-        "all.",
+        description="Masking noise blackens a share of the pixels, as in Vincent et al. (2008); "
+        "Gaussian noise is added to all.",
     )
     noise_level: float = Field(
         0.25,
@@ -73,7 +74,8 @@ class Config(FullyConnected):
     error: Literal["cross-entropy", "squared"] = Field(
         "cross-entropy",
         title="Error",
-        description="What training lowers: the cross-entropy between clean and drawn pixels, or their squared difference.",
+        description="What training lowers: the cross-entropy between clean and drawn pixels, "
+        "or their squared difference.",
     )
 
 
@@ -82,7 +84,9 @@ class Denoising(Family[Config]):
 
     key = "denoising"
     title = "Denoising autoencoder"
-    sentence = "It is shown damaged images and learns to draw them whole, so its codes keep what the noise cannot reach."
+    sentence = (
+        "It is shown damaged images and learns to draw them whole: its codes keep what noise cannot reach."
+    )
     source = "Vincent et al. 2008"
     Config = Config
     metrics = Metrics((SQUARED_ERROR, CORRUPTION, CROSS_ENTROPY))

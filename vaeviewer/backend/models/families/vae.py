@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from vaeviewer.backend.models.fields import LIVE, FullyConnected, PixelLikelihood
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     from vaeviewer.backend.models.latent_model import LatentModel
 
 NATS = "nats per image"
+
+COLLAPSED_KL = 0.05
+"""A posterior has collapsed when the median KL of many steps is below this, in nats per image: nothing that could tell
+images apart …"""
+
+LARGE_BETA = 10.0
+"""… and β is so large that it is the likely reason. Below it a small KL has other ones, such as few images."""
 
 ELBO = Metric(
     "elbo",
@@ -135,6 +143,18 @@ class VAE(Family[Config]):
     def numpy_form(self, config: Config) -> MlpForm:
         """Fully connected, so NumPy decodes."""
         return MlpForm(config.activation)
+
+    def objective(self, config: Config, terms: Mapping[str, Any]) -> Any:
+        """Reconstruction − β·KL."""
+        return terms["reconstruction"] - config.beta * terms["kl"]
+
+    def collapsed(self, config: Config, terms: Mapping[str, Any]) -> bool:
+        """Whether a large β has made the posterior the prior."""
+        return config.beta >= LARGE_BETA and bool(np.median(terms["kl"]) < COLLAPSED_KL)
+
+    def suspect(self, config: Config) -> str:
+        """β, where it is large."""
+        return "beta" if config.beta >= LARGE_BETA else ""
 
     def protocol(self, config: Config, pixels: str) -> str:
         """Whether pixels have probabilities or a density."""

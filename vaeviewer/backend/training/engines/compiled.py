@@ -13,8 +13,8 @@ from vaeviewer.backend.training.engines.interface import Work
 class CompiledEngine(EagerEngine):
     """Compiles each player's loss at its first step, which takes from seconds to a minute.
 
-    On CUDA the kernels of a step are replayed as a graph, which spares a small network the launching of each. A batch of
-    another size is compiled anew.
+    On CUDA the kernels of a step are replayed as a graph, which spares a small network the launching of each. A
+    batch of another size is compiled anew.
 
     Args:
         work: The live model and what its steps read.

@@ -1,0 +1,159 @@
+"""Judges while it trains whether training still makes sense, long before a number is infinite. Imports no torch.
+
+Two things go wrong where a value was chosen too large. A high learning rate throws the weights so far that the
+objective is worse than an untrained network's by orders of magnitude. A high β makes the KL term outweigh all that
+z could tell about an image, so q(z|x) becomes the prior: posterior collapse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaeviewer.backend.config import Settings, TrainConfig
+
+STEPS = 16
+"""An objective is exploding when the median of so many steps is …"""
+
+TIMES_WORSE = 10.0
+"""… so many times worse than the untrained network's. Single steps of healthy runs may be, too."""
+
+FEW = 4
+"""A state is not sound where one of so many steps before it is as bad."""
+
+COLLAPSE_STEPS = 64
+"""Steps from which a collapsed posterior is told."""
+
+GRACE_STEPS = 300
+"""A larger weight of a term is counted in after so many steps: the term is still that of the smaller one."""
+
+LARGE_RATE = 0.03
+"""A learning rate at which Adam throws these networks' weights away."""
+
+
+class Trouble(Enum):
+    """What went wrong."""
+
+    EXPLODING = "exploding"
+    COLLAPSED = "collapsed"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Training makes no sense any more, and which setting is probably too large.
+
+    Attributes:
+        trouble: What went wrong.
+        field: The setting to lower, such as ``learning_rate``.
+        value: Its value when that was seen.
+        suggested: A value that should do.
+        step: Where it was seen.
+        good_step: The last good state's step, to which going back leads; 0 is the untrained network.
+    """
+
+    trouble: Trouble
+    field: str
+    value: float
+    suggested: float
+    step: int
+    good_step: int
+
+
+class Health:
+    """Follows the stored metrics of a run's steps.
+
+    Args:
+        untrained: The objective of the untrained network, as its family has it.
+        values: Numbers in an image; the measure where that objective is near zero.
+    """
+
+    def __init__(self, untrained: float, values: int) -> None:
+        # From what a fair coin for each pixel would give, if the network starts above that.
+        self._bound = untrained - (TIMES_WORSE - 1.0) * max(abs(untrained), values * math.log(2.0))
+        self._rows: deque[dict[str, float]] = deque(maxlen=COLLAPSE_STEPS)
+        self._settings: deque[tuple[int, Settings]] = deque()
+        self._finding: tuple[Trouble, int, Settings] | None = None
+
+    @property
+    def sound(self) -> bool:
+        """Whether the newest steps are of a state worth going back to."""
+        if self._finding is not None or not self._settings:
+            return self._finding is None
+        return bool(self._objective(FEW).min(initial=0.0) >= self._bound) and not self._collapsed(FEW)
+
+    def look(
+        self, steps: NDArray[np.int32], stored: Mapping[str, NDArray[np.float32]], settings: Settings
+    ) -> None:
+        """Take note of some more steps, taken with ``settings``; the stored metrics by key, each ``(n,)``."""
+        if not len(steps):
+            return
+        last = int(steps[-1])
+        for i in range(max(0, len(steps) - COLLAPSE_STEPS), len(steps)):
+            self._rows.append({key: float(column[i]) for key, column in stored.items()})
+        if self._settings and self._settings[-1][1] == settings:
+            self._settings.pop()
+        self._settings.append((last, settings))
+        while self._settings[0][0] <= last - GRACE_STEPS:
+            self._settings.popleft()
+        if self._finding is None:
+            if self._exploding(STEPS):
+                self._finding = Trouble.EXPLODING, last, settings
+            elif self._collapsed(COLLAPSE_STEPS):
+                self._finding = Trouble.COLLAPSED, last, settings
+        elif settings != self._finding[2] and not self._exploding(FEW) and not self._collapsed(FEW):
+            self._finding = None  # the user has changed what it was about, and that helped
+
+    def broke(self, step: int, settings: Settings) -> None:
+        """A number became infinite or NaN at ``step``, which says all."""
+        self._finding = self._finding or (Trouble.EXPLODING, step, settings)
+
+    def restart(self) -> None:
+        """Training goes on from another state, of which nothing is known."""
+        self._rows.clear()
+        self._settings.clear()
+        self._finding = None
+
+    def finding(self, good_step: int) -> Finding | None:
+        """What is wrong, if anything is, and what to do about it from the good state at ``good_step``."""
+        if self._finding is None:
+            return None
+        trouble, step, settings = self._finding
+        rate, suspect = settings.train.learning_rate, settings.family.suspect(settings.model)
+        if suspect and (trouble is Trouble.COLLAPSED or rate < LARGE_RATE):
+            usual = type(settings.model).model_fields[suspect].default
+            return Finding(trouble, suspect, getattr(settings.model, suspect), usual, step, good_step)
+        usual = TrainConfig.model_fields["learning_rate"].default
+        lower = min(float(f"{rate / 10:.0e}"), usual)
+        return Finding(trouble, "learning_rate", rate, lower, step, good_step)
+
+    def _terms(self, steps: int) -> dict[str, NDArray[np.float64]]:
+        rows = list(self._rows)[-steps:]
+        return {key: np.array([row[key] for row in rows]) for key in rows[0]} if rows else {}
+
+    def _objective(self, steps: int) -> NDArray[np.float64]:
+        """What the newest steps wanted to raise, with the kindest settings of late."""
+        terms = self._terms(steps)
+        if not terms:
+            return np.zeros(0)
+        models = [settings for _, settings in self._settings]
+        found: NDArray[np.float64] = np.max(
+            [settings.family.objective(settings.model, terms) for settings in models], axis=0
+        )
+        return found
+
+    def _exploding(self, steps: int) -> bool:
+        objective = self._objective(steps)
+        return len(objective) == steps and bool(np.median(objective) < self._bound)
+
+    def _collapsed(self, steps: int) -> bool:
+        terms = self._terms(steps)
+        if not terms or len(self._rows) < steps:
+            return False
+        settings = self._settings[-1][1]
+        return settings.family.collapsed(settings.model, terms)

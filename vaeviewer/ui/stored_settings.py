@@ -1,0 +1,45 @@
+"""Where the window's choices are kept between starts, whatever stands in the file there."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QSettings
+
+from vaeviewer.limits import MAX_SETTINGS_BYTES
+
+log = logging.getLogger(__name__)
+
+
+class ForgetfulSettings(QSettings):
+    """Settings that are kept in memory alone: a window reads back what it wrote, and no file is touched."""
+
+    def __init__(self) -> None:
+        super().__init__("", QSettings.Format.IniFormat)
+        self._values: dict[str, Any] = {}
+
+    def value(self, key: str, defaultValue: Any = None, type: Any = None) -> Any:  # noqa: A002, N803
+        """What was written under ``key`` before."""
+        return self._values.get(key, defaultValue)
+
+    def setValue(self, key: str, value: Any) -> None:
+        """Keep a value until the program ends."""
+        self._values[key] = value
+
+    def remove(self, key: str) -> None:
+        """Forget a value."""
+        self._values.pop(key, None)
+
+
+def open_settings(path: Path) -> QSettings:
+    """The settings in an ini file; what can be none, such as a pipe or something huge, is left alone."""
+    try:
+        usable = not path.exists() or (path.is_file() and path.stat().st_size <= MAX_SETTINGS_BYTES)
+    except OSError:
+        usable = False
+    if usable:
+        return QSettings(str(path), QSettings.Format.IniFormat)
+    log.warning("%s is no file of settings; the window begins without and remembers nothing", path)
+    return ForgetfulSettings()

@@ -1,0 +1,108 @@
+"""The size of all text in the window: chosen with Ctrl++ and Ctrl+−, remembered, and larger in the lecture hall."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QObject, QSettings
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import QApplication, QMainWindow
+
+from vaeviewer.ui.first_size import FRAME
+
+SIZES = (70, 80, 90, 100, 110, 125, 150, 175, 200)
+"""Sizes to choose from, percent of the system's."""
+
+_KEY = "window/text_size"
+_SCALE, _SYSTEM_FONT = "vaeviewerTextScale", "vaeviewerSystemFont"
+"""Properties of the application, as what they say is true of it: a font of its own is part of no window."""
+
+
+def text_scale() -> float:
+    """How large text is, over the system's size; for what sets a size of its own or is painted by hand."""
+    app = QApplication.instance()
+    scale = app.property(_SCALE) if app is not None else None
+    return float(scale) if scale else 1.0
+
+
+class TextSize(QObject):
+    """Sets the application's font, which all widgets follow.
+
+    A size at which the window has no room on its screen is not taken.
+
+    Args:
+        window: What has to fit; its panels are made already.
+        store: Where the size is remembered.
+    """
+
+    def __init__(self, window: QMainWindow, store: QSettings) -> None:
+        super().__init__(window)
+        self._window = window
+        self._store = store
+        self._factor = 1.0
+        self.percent = _remembered(store)
+        while not self._apply() and self.percent > 100:
+            self.percent = SIZES[SIZES.index(self.percent) - 1]
+
+    def step(self, by: int) -> None:
+        """Go ``by`` sizes up, or down where negative, as far as there are any and they fit."""
+        place = min(max(0, SIZES.index(self.percent) + by), len(SIZES) - 1)
+        self._choose(SIZES[place])
+
+    def reset(self) -> None:
+        """Go back to the system's size."""
+        self._choose(100)
+
+    def set_factor(self, factor: float) -> None:
+        """Show all text so many times as large as chosen, or as nearly so as fits."""
+        for tried in (factor, *(share for share in (1.4, 1.25, 1.1, 1.0) if share < factor)):
+            self._factor = tried
+            if self._apply():
+                break
+
+    def _choose(self, percent: int) -> None:
+        before, self.percent = self.percent, percent
+        larger = percent > before
+        if self._apply() or not larger:  # where even the smallest has no room, smaller is better all the same
+            self._store.setValue(_KEY, percent)
+            note = f"Text {percent} %"
+        else:
+            self.percent = before
+            self._apply()
+            note = f"Text {before} %: larger has no room on this screen"
+        self._window.statusBar().showMessage(note, 3000)
+
+    def _apply(self) -> bool:
+        """Set the font; returns whether the window still fits its screen."""
+        app = QApplication.instance()
+        assert isinstance(app, QApplication), "widgets need one"
+        system = app.property(_SYSTEM_FONT)
+        if not isinstance(system, QFont):
+            system = QFont(app.font())
+            app.setProperty(_SYSTEM_FONT, system)
+        scale = self.percent / 100 * self._factor
+        if scale != text_scale():
+            app.setProperty(_SCALE, scale)
+            font = QFont(system)
+            if system.pointSizeF() > 0:
+                font.setPointSizeF(system.pointSizeF() * scale)
+            else:
+                font.setPixelSize(round(system.pixelSize() * scale))
+            app.setFont(font)
+        return self._fits()
+
+    def _fits(self) -> bool:
+        # Layouts learn of new sizes by events, level by level.
+        QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
+        layout = self._window.layout()
+        assert layout is not None, "a main window has one from the first"
+        layout.activate()
+        least, room = self._window.minimumSizeHint(), self._window.screen().availableSize() - FRAME
+        return least.width() <= room.width() and least.height() <= room.height()
+
+
+def _remembered(store: QSettings) -> int:
+    """The size chosen before; the system's where none was, or none of ours."""
+    try:
+        percent = int(str(store.value(_KEY)))
+    except ValueError:
+        return 100
+    return percent if percent in SIZES else 100
