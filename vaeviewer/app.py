@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QApplication
 from threadpoolctl import threadpool_limits
 
 from vaeviewer import heap, log, paths
-from vaeviewer.backend.config import PRESETS, updated
+from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.runs import atomic_files
 from vaeviewer.errors import UserError
 from vaeviewer.session.session import Session
@@ -116,7 +116,7 @@ def _build_window(options: argparse.Namespace) -> MainWindow:
     app.setApplicationName("vaeviewer")
     app.setApplicationDisplayName("vaeviewer")
     follow_system_scheme(app, options.scheme)
-    session = Session(PRESETS["default"])
+    session = Session(Settings())
     # A picture begins with the layout that is everybody's, and leaves the user's alone.
     window = MainWindow(session, ForgetfulSettings() if options.screenshot else _settings())
     session.setParent(window)

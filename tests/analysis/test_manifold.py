@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaeviewer.analysis.manifold import grid, grid_points, in_latent_space, manifold_picture, mosaic
-from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.models.latent_model import state_shapes
 from vaeviewer.backend.snapshot import as_grey_levels, snapshot_of

@@ -19,7 +19,7 @@ from vaeviewer.backend.config import (
     updated,
     value_of,
 )
-from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.registry import families, family
 from vaeviewer.errors import SettingsError
 

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSpinBox, QWid
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, TrainConfig, presets, updated
-from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.ui.config_form import ConfigForm
 from vaeviewer.ui.number_fields import ScientificSpinBox, next_rung, number_text
 from vaeviewer.ui.theme import DARK, LIGHT, build_palette

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vaeviewer.backend.data.base import DataSource, ImageDataset
-from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
 from vaeviewer.session.view_state import posterior_noise
 from vaeviewer.ui.latent_geometry import PRIOR_BOX, PlaneMap

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.backend.data.base import DataSource, ImageDataset
-from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
 from vaeviewer.session.view_state import ViewState, posterior_noise
 from vaeviewer.ui.latent_geometry import (

@@ -64,7 +64,7 @@ def _held_out(window: MainWindow) -> tuple[float, float]:
     rows = history.held_out.view() if history is not None else None
     if rows is None or not len(rows):
         return 0.0, -math.inf
-    return float(rows.epoch[-1]), float(rows.elbo[-1])
+    return float(rows.epoch[-1]), float(rows["elbo"][-1])
 
 
 def _start_anew(window: MainWindow) -> None:

@@ -17,13 +17,13 @@ from vaeviewer.backend.training.device import multiplies_bfloat16, resolve_devic
 
 def describe() -> dict[str, Any]:
     """Processor, cores, threads, versions, and whether there are instructions for bfloat16 products."""
-    train = Settings().train
-    device = resolve_device(train.device)
+    compute = Settings().compute
+    device = resolve_device(compute.device)
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "cores_available": available_cores(),
-        "threads": use_threads(train.threads),
+        "threads": use_threads(compute.threads),
         "bfloat16": multiplies_bfloat16(torch.device("cpu")),
         "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
         "platform": platform.platform(),

@@ -12,8 +12,9 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QWidget
 
 from vaeviewer.backend.data.base import DataSource, ImageDataset
-from vaeviewer.backend.models.families.vae import Config as VaeConfig
-from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
+from vaeviewer.backend.models.families.vae import VaeConfig
+from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.snapshot import PosteriorTable, snapshot_of
 from vaeviewer.bench.common import MNIST_IMAGES, median, say
 from vaeviewer.bench.stage import PaintWatcher, hush_qt
 from vaeviewer.session.view_state import ViewState
@@ -110,7 +111,7 @@ class PlanePanel:
         n = len(positions)
         log_variance = np.zeros((n, 2), np.float32)
         table = PosteriorTable(positions, log_variance, np.full(n, self._step, np.int32))
-        snapshot = Snapshot(self._step, 0.0, VaeConfig(), (28, 28), {}, table)
+        snapshot = snapshot_of(VaeConfig(), ImageSpec(28, 28), {}, step=self._step, posterior=table)
         return self._painting.time(lambda: self._view.update_frame(snapshot, ViewState()))
 
     def picture(self) -> QImage:

@@ -18,7 +18,7 @@ from vaeviewer.bench.common import median, say
 from vaeviewer.bench.load import OtherLoad
 from vaeviewer.bench.report import table
 
-DEFAULT_HIDDEN = Settings().model.hidden
+DEFAULT_HIDDEN = value_of(Settings(), "hidden")
 GROWTH: tuple[tuple[int, int, tuple[int, ...]], ...] = (
     (10_000, 2, DEFAULT_HIDDEN),
     (60_000, 2, DEFAULT_HIDDEN),

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.shapes import layer_widths
 from vaeviewer.backend.training.device import use_threads
 from vaeviewer.backend.training.engines.fused.stepper import COMPILE_FROM

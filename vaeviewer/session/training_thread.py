@@ -274,7 +274,7 @@ class TrainingThread:
         from vaeviewer.backend.training.trainer import Trainer
 
         try:
-            resolve_device(settings.train.device)  # refused before anything is given up
+            resolve_device(settings.compute.device)  # refused before anything is given up
         except UserError:
             if self._trainer is not None:  # to a window that has cleared its panels for the new model
                 self._announce(self._trainer)
@@ -439,7 +439,7 @@ class TrainingThread:
         """Go back to the last good state, say so, and wait there."""
         trainer = self._trainer
         if trainer is None:
-            wanted = command.settings.train.device if isinstance(command, messages.Build) else "cpu"
+            wanted = command.settings.compute.device if isinstance(command, messages.Build) else "cpu"
             self._problem(
                 failure_sentences.unbuilt(failure, device=wanted),
                 failure.details,

@@ -32,7 +32,7 @@ OVERFITTING_EPOCHS = 4
 
 @dataclass(frozen=True)
 class Curves:
-    """The rows of one table, each array of shape ``(n,)``; the terms are float32, nats per image."""
+    """The rows of one table, each array of shape ``(n,)``; the metrics by key, float32."""
 
     step: Column
     epoch: Column
@@ -42,8 +42,10 @@ class Curves:
     @classmethod
     def of(cls, view: MetricsView, *, smooth: bool) -> Curves:
         """Read a table; ``smooth`` takes means over recent rows, else the smooth curves are the raw ones."""
-        raw = _terms(view.reconstruction, view.kl)
-        means = _terms(smoothed(raw["reconstruction"]), smoothed(raw["kl"])) if smooth else raw
+        raw = view.metrics.complete(view.stored)
+        means = raw
+        if smooth:
+            means = view.metrics.complete({key: smoothed(column) for key, column in view.stored.items()})
         return cls(view.step, view.epoch, raw, means)
 
     def __len__(self) -> int:
@@ -52,10 +54,6 @@ class Curves:
     def x(self, axis: Literal["steps", "epochs"]) -> Column:
         """Where each row lies on the horizontal axis."""
         return self.step if axis == "steps" else self.epoch
-
-
-def _terms(reconstruction: Column, kl: Column) -> dict[str, Column]:
-    return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
 
 
 def smoothing_window(row: int) -> int:

@@ -73,6 +73,8 @@ class PlanePoints:
             self.positions = None
         elif kind == "mean":
             self.positions = posterior.loc[:, :2]
+        elif posterior.log_variance is None:  # points: every sample is the mean
+            self.positions = posterior.loc[:, :2]
         else:
             loc, scale = posterior.loc, standard_deviations(posterior.log_variance[:, :2])
             if self._noise is None or self._noise.shape != loc.shape:
@@ -103,9 +105,10 @@ class PlanePoints:
         """q(z|x) of an image, or ``None`` where it has no finite one."""
         if row is None or self.posterior is None or self.positions is None:
             return None
-        if not 0 <= row < len(self.positions):
+        log_variance = self.posterior.log_variance
+        if log_variance is None or not 0 <= row < len(self.positions):
             return None
-        scale = standard_deviations(self.posterior.log_variance[row, :2]).tolist()
+        scale = standard_deviations(log_variance[row, :2]).tolist()
         loc, point = (a[row, :2].tolist() for a in (self.posterior.loc, self.positions))
         if not np.isfinite([loc, scale, point]).all():
             return None

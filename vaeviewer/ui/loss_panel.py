@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
+from vaeviewer.backend.config import Settings
 from vaeviewer.backend.training.history import History, MetricsTable, MetricsView
 from vaeviewer.ui.elbo_curves import (
     TERMS,
@@ -30,7 +31,7 @@ from vaeviewer.ui.value_axis import number_label
 _EMPTY = "The curves appear with the first step."
 _NOTHING_CHOSEN = "Tick a term to see its curves."
 _PLOT_HELP = "Wheel zooms, dragging moves; double-click or F shows everything again"
-_NO_ROWS = MetricsTable(4).view()
+_NO_ROWS = MetricsTable(Settings().family.metrics, 4).view()
 
 
 class LossPanel(QWidget):

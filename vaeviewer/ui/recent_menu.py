@@ -58,8 +58,8 @@ class RecentMenu(QMenu):
             metrics.elidedText(run.data, elide.ElideRight, TEXT_WIDTH),
             f"step {run.step:,}",
         ]
-        if run.held_out_elbo is not None:
-            facts.append(f"held-out ELBO {number_label(run.held_out_elbo, 1)}")
+        if run.held_out is not None:
+            facts.append(f"held-out {run.headline.title} {number_label(run.held_out, 1)}")
         tip = str(run.folder)
         if here:
             facts.append("open here")

@@ -131,8 +131,8 @@ class ReconstructionPanel(QWidget):
         """Show the reconstructions of as many examples as fit."""
         drawn = None
         if self._snapshot is not None and self._examples is not None and self._pairs.fitting:
-            loc, _ = self._snapshot.encode(self._examples[: self._pairs.fitting])
-            drawn = as_grey_levels(self._snapshot.decode(loc))
+            codes = self._snapshot.encode(self._examples[: self._pairs.fitting])
+            drawn = None if codes is None else as_grey_levels(self._snapshot.decode(codes[0]))
         self._pairs.set_reconstructions(drawn)
 
     def _draw_selected(self) -> None:
@@ -142,12 +142,14 @@ class ReconstructionPanel(QWidget):
             return
         image = dataset.train_images[row]
         title = f"Class {dataset.class_names[dataset.train_labels[row]]}, training image {row:,}"
-        if self._snapshot is None:
+        codes = None if self._snapshot is None else self._snapshot.encode(image[None])
+        if self._snapshot is None or codes is None:
             self._selected.show_image(title, image, "", None)
             return
-        loc, scale = self._snapshot.encode(image[None])
+        loc, scale = codes
         drawn = as_grey_levels(self._snapshot.decode(loc))[0]
-        self._selected.show_image(title, image, posterior_text(loc[0], scale[0]), drawn)
+        text = posterior_text(loc[0], None if scale is None else scale[0])
+        self._selected.show_image(title, image, text, drawn)
 
 
 class _SelectedImage(QWidget):
@@ -391,11 +393,12 @@ def draw_symbol(painter: QPainter, box: QRectF, hat: bool) -> None:
         )
 
 
-def posterior_text(loc: NDArray[np.float32], scale: NDArray[np.float32]) -> str:
+def posterior_text(loc: NDArray[np.float32], scale: NDArray[np.float32] | None) -> str:
     """q(z|x) in words, a line per coordinate such as "z₁ = 0.46 ± 0.05"; of many, the first two."""
-    lines = ["q(z|x)"]
+    lines = ["q(z|x)" if scale is not None else "z"]
     for i in range(min(len(loc), 2)):
-        lines.append(f"z{'₁₂'[i]} = {number_text(float(loc[i]))} ± {number_text(float(scale[i]))}")
+        spread = "" if scale is None else f" ± {number_text(float(scale[i]))}"
+        lines.append(f"z{'₁₂'[i]} = {number_text(float(loc[i]))}{spread}")
     if len(loc) > 2:
         lines.append(f"and {len(loc) - 2} more")
     return "\n".join(lines)

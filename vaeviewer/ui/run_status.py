@@ -126,7 +126,7 @@ class RunStatus(QObject):
 
     def _on_changed(self, field: str) -> None:
         if field == "device":
-            self._device = self._session.settings.train.device
+            self._device = self._session.settings.compute.device
             self._show_device()
 
     def _on_saved(self, saved: Saved) -> None:

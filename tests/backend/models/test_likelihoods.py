@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import distributions
 
-from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.likelihoods import BernoulliPixels, GaussianPixels, build_likelihood
 
 

@@ -23,7 +23,7 @@ from safetensors.numpy import save
 
 from vaeviewer.backend.config import Settings, TrainConfig, updated
 from vaeviewer.backend.data.base import DataSource
-from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.latent_model import state_shapes
 from vaeviewer.backend.runs import atomic_files
 from vaeviewer.backend.runs.folder import (

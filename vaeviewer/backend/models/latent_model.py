@@ -32,11 +32,12 @@ class LatentModel(nn.Module):
         super().__init__()
         self.latent_dim = latent_dim
         # Where the model lives, for distributions that have no tensor of their own.
+        self._here: Tensor
         self.register_buffer("_here", torch.zeros(()), persistent=False)
 
     def prior(self) -> Distribution:
         """p(z), over ``(latent_dim,)``; a standard normal unless a family says otherwise."""
-        zeros = self._here.new_zeros(self.latent_dim)
+        zeros = torch.zeros(self.latent_dim, device=self._here.device)
         return Independent(Normal(zeros, zeros + 1.0, validate_args=False), 1, validate_args=False)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Distribution | None:
@@ -61,7 +62,7 @@ class Point(Distribution):
         loc: ``(..., latent_dim)``.
     """
 
-    arg_constraints: dict[str, object] = {}  # noqa: RUF012  # torch's own convention
+    arg_constraints = {}  # noqa: RUF012  # torch's own convention
     has_rsample = True
 
     def __init__(self, loc: Tensor) -> None:

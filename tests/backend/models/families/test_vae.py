@@ -11,7 +11,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.models.families.vae import FAMILY, Config, elbo_terms
+from vaeviewer.backend.models.families.vae import FAMILY, VaeConfig, elbo_terms
 from vaeviewer.backend.models.interface import Batch, ImageSpec
 from vaeviewer.backend.models.latent_model import LatentModel
 from vaeviewer.backend.training import loop
@@ -19,7 +19,7 @@ from vaeviewer.backend.training.randomness import named_generator
 from vaeviewer.backend.training.trainer import Trainer
 
 IMAGE = ImageSpec(7, 7)
-SMALL = Config(hidden=(20, 10))
+SMALL = VaeConfig(hidden=(20, 10))
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_extreme_weights_give_no_nan(model: LatentModel) -> None:
 
 def test_the_gradient_agrees_with_finite_differences() -> None:
     torch.manual_seed(1)
-    config = Config(hidden=(5,), activation="tanh", beta=0.7, samples=3)
+    config = VaeConfig(hidden=(5,), activation="tanh", beta=0.7, samples=3)
     model = FAMILY.build(config, ImageSpec(2, 3), 0)
     model.initialize(named_generator(1, "weights"))
     model.double()

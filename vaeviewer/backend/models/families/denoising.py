@@ -53,7 +53,7 @@ CROSS_ENTROPY = Metric(
 )
 
 
-class Config(FullyConnected):
+class DenoisingConfig(FullyConnected):
     """Settings of the denoising autoencoder."""
 
     family: Literal["denoising"] = "denoising"
@@ -79,7 +79,7 @@ class Config(FullyConnected):
     )
 
 
-class Denoising(Family[Config]):
+class Denoising(Family[DenoisingConfig]):
     """An encoder to a point, and a decoder, trained from corrupted images to clean ones."""
 
     key = "denoising"
@@ -88,11 +88,11 @@ class Denoising(Family[Config]):
         "It is shown damaged images and learns to draw them whole: its codes keep what noise cannot reach."
     )
     source = "Vincent et al. 2008"
-    Config = Config
+    Config = DenoisingConfig
     metrics = Metrics((SQUARED_ERROR, CORRUPTION, CROSS_ENTROPY))
     capabilities = Capabilities(has_density=False, generates=False)
 
-    def build(self, config: Config, image: ImageSpec, classes: int) -> LatentModel:
+    def build(self, config: DenoisingConfig, image: ImageSpec, classes: int) -> LatentModel:
         """An encoder to z itself, and its mirror."""
         from vaeviewer.backend.models.latent_model import Autoencoder
         from vaeviewer.backend.models.likelihoods import BernoulliPixels
@@ -101,10 +101,10 @@ class Denoising(Family[Config]):
             image, config.latent_dim, config.hidden, config.activation, BernoulliPixels(), gaussian=False
         )
 
-    def players(self, model: LatentModel, config: Config) -> Sequence[Player[Config]]:
+    def players(self, model: LatentModel, config: DenoisingConfig) -> Sequence[Player[DenoisingConfig]]:
         """One: encoder and decoder together lower the error."""
 
-        def loss(batch: Batch, config: Config) -> Objective:
+        def loss(batch: Batch, config: DenoisingConfig) -> Objective:
             import torch
 
             terms = {key: values.mean() for key, values in _terms(model, batch, config).items()}
@@ -116,23 +116,23 @@ class Denoising(Family[Config]):
         return [Player("model", list(model.parameters()), loss)]
 
     def evaluate(
-        self, model: LatentModel, batch: Batch, noise: Tensor, config: Config
+        self, model: LatentModel, batch: Batch, noise: Tensor, config: DenoisingConfig
     ) -> Mapping[str, Tensor]:
         """The errors of images drawn from corrupted held-out images."""
         return _terms(model, batch, config)
 
-    def numpy_form(self, config: Config) -> MlpForm:
+    def numpy_form(self, config: DenoisingConfig) -> MlpForm:
         """Fully connected, so NumPy decodes."""
         return MlpForm(config.activation, gaussian=False)
 
-    def protocol(self, config: Config, pixels: str) -> str:
+    def protocol(self, config: DenoisingConfig, pixels: str) -> str:
         """What is done to the images."""
         if config.noise == "masking":
             return f"{pixels}, {config.noise_level:.0%} of them blackened"
         return f"{pixels}, Gaussian noise of deviation {config.noise_level:g}"
 
 
-def corrupted(batch: Batch, config: Config) -> Tensor:
+def corrupted(batch: Batch, config: DenoisingConfig) -> Tensor:
     """x̃ ~ q(x̃|x) of the images of a batch, in their shape; Vincent et al. 2008, section 2.2."""
     x = batch.x
     if config.noise == "masking":
@@ -140,7 +140,7 @@ def corrupted(batch: Batch, config: Config) -> Tensor:
     return (x + config.noise_level * batch.noise(*x.shape)).clamp(0.0, 1.0)
 
 
-def _terms(model: LatentModel, batch: Batch, config: Config) -> dict[str, Tensor]:
+def _terms(model: LatentModel, batch: Batch, config: DenoisingConfig) -> dict[str, Tensor]:
     """The metrics of each image, ``(n,)``: z = f(x̃), x̂ = g(z), and how far x̂ is from x (equations 1 and 5)."""
     noisy = corrupted(batch, config)
     code = model.encode(noisy)

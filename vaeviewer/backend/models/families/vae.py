@@ -65,7 +65,7 @@ KL = Metric(
 )
 
 
-class Config(PixelLikelihood, FullyConnected):
+class VaeConfig(PixelLikelihood, FullyConnected):
     """Settings of the VAE."""
 
     family: Literal["vae"] = "vae"
@@ -87,14 +87,14 @@ class Config(PixelLikelihood, FullyConnected):
     )
 
 
-class VAE(Family[Config]):
+class VAE(Family[VaeConfig]):
     """Inference network q(z|x), standard normal prior p(z), generative network p(x|z)."""
 
     key = "vae"
     title = "Variational autoencoder"
     sentence = "Each image becomes a small cloud q(z|x) in the plane; together the clouds fill the prior."
     source = "Kingma & Welling 2013"
-    Config = Config
+    Config = VaeConfig
     metrics = Metrics((ELBO, RECONSTRUCTION, KL))
     capabilities = Capabilities()
     presets = {  # noqa: RUF012  # read only, as the interface says
@@ -111,7 +111,7 @@ class VAE(Family[Config]):
         )
     }
 
-    def build(self, config: Config, image: ImageSpec, classes: int) -> LatentModel:
+    def build(self, config: VaeConfig, image: ImageSpec, classes: int) -> LatentModel:
         """An encoder to means and log-variances, and its mirror."""
         from vaeviewer.backend.models.latent_model import Autoencoder
         from vaeviewer.backend.models.likelihoods import build_likelihood
@@ -121,10 +121,10 @@ class VAE(Family[Config]):
             image, config.latent_dim, config.hidden, config.activation, likelihood, gaussian=True
         )
 
-    def players(self, model: LatentModel, config: Config) -> Sequence[Player[Config]]:
+    def players(self, model: LatentModel, config: VaeConfig) -> Sequence[Player[VaeConfig]]:
         """One: encoder and decoder together raise the ELBO."""
 
-        def loss(batch: Batch, config: Config) -> Objective:
+        def loss(batch: Batch, config: VaeConfig) -> Objective:
             n, dim = len(batch.x), config.latent_dim
             terms, posterior = elbo_terms(model, batch.x, batch.noise(config.samples, n, dim))
             means = {key: values.mean() for key, values in terms.items()}
@@ -135,28 +135,28 @@ class VAE(Family[Config]):
         return [Player("model", list(model.parameters()), loss)]
 
     def evaluate(
-        self, model: LatentModel, batch: Batch, noise: Tensor, config: Config
+        self, model: LatentModel, batch: Batch, noise: Tensor, config: VaeConfig
     ) -> Mapping[str, Tensor]:
         """The ELBO's terms, averaged over the noise's samples."""
         return elbo_terms(model, batch.x, noise)[0]
 
-    def numpy_form(self, config: Config) -> MlpForm:
+    def numpy_form(self, config: VaeConfig) -> MlpForm:
         """Fully connected, so NumPy decodes."""
         return MlpForm(config.activation)
 
-    def objective(self, config: Config, terms: Mapping[str, Any]) -> Any:
+    def objective(self, config: VaeConfig, terms: Mapping[str, Any]) -> Any:
         """Reconstruction − β·KL."""
         return terms["reconstruction"] - config.beta * terms["kl"]
 
-    def collapsed(self, config: Config, terms: Mapping[str, Any]) -> bool:
+    def collapsed(self, config: VaeConfig, terms: Mapping[str, Any]) -> bool:
         """Whether a large β has made the posterior the prior."""
         return config.beta >= LARGE_BETA and bool(np.median(terms["kl"]) < COLLAPSED_KL)
 
-    def suspect(self, config: Config) -> str:
+    def suspect(self, config: VaeConfig) -> str:
         """β, where it is large."""
         return "beta" if config.beta >= LARGE_BETA else ""
 
-    def protocol(self, config: Config, pixels: str) -> str:
+    def protocol(self, config: VaeConfig, pixels: str) -> str:
         """Whether pixels have probabilities or a density."""
         if config.likelihood == "gaussian":
             return f"{pixels}, Gaussian density"
@@ -174,8 +174,10 @@ def elbo_terms(model: LatentModel, x: Tensor, noise: Tensor) -> tuple[dict[str, 
     Returns:
         ``reconstruction``, the mean of log p(x|z) over the samples, and ``kl`` in closed form, each ``(n,)``, nats.
     """
+    from torch.distributions import Normal
+
     q = model.encode(x)
-    assert q is not None, "this family has an encoder"
+    assert isinstance(q, Normal), "this family's encoder gives one"
     z = q.loc + q.scale * noise  # reparameterization: gradients pass through the sample
     reconstruction = model.decode(z).log_prob(x).mean(0)
     kl = 0.5 * (q.loc.square() + q.scale.square() - 2.0 * q.scale.log() - 1.0).sum(-1)

@@ -8,6 +8,7 @@ same faster where they can.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ class EagerEngine(StepEngine):
     def __init__(self, work: Work) -> None:
         self._work = work
         family = work.settings.family
-        self._players: list[Player] = list(family.players(work.model, work.settings.model))
+        self._players: list[Player[Any]] = list(family.players(work.model, work.settings.model))
         self._optimizers = {player.name: _optimizer(player, work) for player in self._players}
         self._columns = family.metrics.stored
         # Products in bfloat16 where the hardware multiplies them; weights and sums stay float32.
@@ -58,7 +59,7 @@ class EagerEngine(StepEngine):
                 with torch.autocast(work.device.type, self._dtype, enabled=self._dtype != torch.float32):
                     objective = player.loss(batch, work.settings.model)
                 optimizer.zero_grad()
-                objective.loss.backward()
+                objective.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it so
                 optimizer.step()
             terms.update({key: value.detach() for key, value in objective.terms.items()})
             if objective.posterior is not None:
@@ -101,7 +102,7 @@ class EagerEngine(StepEngine):
                     optimizer.state[parameter] = {k: v.to(places[k]) for k, v in found.items()}
 
 
-def _optimizer(player: Player, work: Work) -> torch.optim.Optimizer:
+def _optimizer(player: Player[Any], work: Work) -> torch.optim.Optimizer:
     rate = work.settings.train.learning_rate
     match work.settings.train.optimizer:
         case "adam":

@@ -7,8 +7,7 @@ import itertools
 import pytest
 import torch
 
-from vaeviewer.backend.models.families.vae import FAMILY, elbo_terms
-from vaeviewer.backend.models.families.vae import Config as VaeConfig
+from vaeviewer.backend.models.families.vae import FAMILY, VaeConfig, elbo_terms
 from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.models.latent_model import LatentModel
 from vaeviewer.backend.training.engines.fused.flat import FlatParameters

@@ -37,7 +37,7 @@ COMPILE_SECONDS = 120.0
 def why_not(settings: Settings, device: torch.device) -> str:
     """Why a run's steps are not of the kind written here, or nothing if they are."""
     model, train = settings.model, settings.train
-    if not isinstance(model, vae.Config):
+    if not isinstance(model, vae.VaeConfig):
         return "it is made for the variational autoencoder"
     if device.type != "cpu":
         return f"it is made for processors, and this run is on {device.type}"
@@ -65,7 +65,7 @@ class FusedEngine(StepEngine):
 
     def __init__(self, work: Work) -> None:
         settings, config = work.settings, work.settings.model
-        assert isinstance(config, vae.Config), "why_not would have said so"
+        assert isinstance(config, vae.VaeConfig), "why_not would have said so"
         self._work = work
         work.rows.has_scale = True
         dtype = product_dtype(settings.compute.precision, work.device)
@@ -145,7 +145,7 @@ class FusedEngine(StepEngine):
     def _plain_step(self) -> Tensor:
         work = self._work
         config, table, rows = work.settings.model, work.rows, work.batches.next()
-        assert isinstance(config, vae.Config), "as when the engine was made"
+        assert isinstance(config, vae.VaeConfig), "as when the engine was made"
         self._rounded_is_current = False
         x = to_unit(work.next_levels(rows))
         noise = torch.randn(1, len(rows), config.latent_dim, generator=work.noise)
@@ -160,7 +160,7 @@ class FusedEngine(StepEngine):
     def _step_fused(self, fused: FusedSteps, count: int) -> Tensor:
         work = self._work
         config, step = work.settings.model, work.batches.step
-        assert isinstance(config, vae.Config), "as when the engine was made"
+        assert isinstance(config, vae.VaeConfig), "as when the engine was made"
         rows, rates = work.batches.next(count), []
         for slot, batch in enumerate(rows.view(-1, work.batches.size)):
             torch.randn(fused.noise.shape[1:], generator=work.noise, out=fused.noise[slot])

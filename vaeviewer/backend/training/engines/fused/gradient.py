@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vaeviewer.backend.models.families.vae import Config
+from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.latent_model import MAX_LOG_VARIANCE, LatentModel
 from vaeviewer.backend.training.engines.fused.flat import FlatParameters
 from vaeviewer.backend.training.engines.fused.layers import Layer, Network
@@ -49,7 +49,7 @@ class ElboGradient:
         grads: By name where the gradient of each is written.
     """
 
-    def __init__(self, config: Config, model: LatentModel, dtype: torch.dtype) -> None:
+    def __init__(self, config: VaeConfig, model: LatentModel, dtype: torch.dtype) -> None:
         last = len(config.hidden)
         names = [f"encoder.{i}" for i in range(last)] + [f"decoder.{i}" for i in range(1, last + 1)]
         # All but the two layers that touch z.
