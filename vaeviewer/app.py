@@ -121,8 +121,7 @@ def _build_window(options: argparse.Namespace) -> MainWindow:
     window = MainWindow(session, ForgetfulSettings() if options.screenshot else _settings())
     session.setParent(window)
     Menus(window)
-    data = ("folder", options.data) if options.data else None
-    window.first_shown.connect(lambda: session.start(options.run, data))
+    window.first_shown.connect(lambda: session.start(options.run, options.data))
     session.state_changed.connect(_on_state)
     return window
 

@@ -48,7 +48,9 @@ def _window(words: list[str]) -> int:
     )
     parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a saved run to open")
     parser.add_argument("--version", action="version", version=f"vaeviewer {__version__}")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder of idx files to open")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="a folder of idx files: RUN's, if they moved"
+    )
     parser.add_argument(
         "--scheme", choices=("light", "dark"), help="hold one colour scheme, whatever the system says"
     )

@@ -183,12 +183,9 @@ def _new_run(options: argparse.Namespace) -> tuple[ImageDataset, Path]:
 def _opened(options: argparse.Namespace, autosave: Autosave) -> Trainer:
     """The run that ``--resume`` names, with the epochs and on the device asked for."""
     from vaeviewer.backend.runs import restore
-    from vaeviewer.backend.runs.folder import read_manifest
 
     autosave.claim()
     trainer = restore.open_run(autosave.folder, data=options.data, device=options.set_device, tell=_note)
-    if trainer.dataset.source.checksum != read_manifest(autosave.folder).data.source.checksum:
-        _note(f"{trainer.dataset.name} differs from the data of the run")
     autosave.adopt(trainer)
     if options.set_epochs is not None:
         epochs = int(options.set_epochs)

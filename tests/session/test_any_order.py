@@ -67,7 +67,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @initialize(settled=st.booleans())
     def start(self, settled: bool) -> None:
-        self.session.start(data=("folder", self.folders["forty"]))
+        self.session.start(data=self.folders["forty"])
         if settled:
             self.everything_settles()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.session.grid_decoder import CHUNK_ROWS, GridDecoder
@@ -168,3 +169,28 @@ def test_a_result_already_posted_is_dropped_by_close(
     assert decoder.close(10)  # joined without the event loop running, so the result can only be queued
     qtbot.wait(20)
     assert len(received) == 1
+
+
+def test_nothing_of_another_run_is_delivered(qtbot: QtBot, decoder: GridDecoder) -> None:
+    found: list[tuple[str, object]] = []
+    decoder.decoded.connect(lambda kind, images, tag: found.append((kind, tag)))
+    slow, quick = GatedSnapshot(1.0, open_gate=False), GatedSnapshot(2.0)
+    z = np.zeros((2 * CHUNK_ROWS, 2), np.float32)
+    decoder.request("manifold", slow, z, "being computed")
+    assert slow.entered.acquire(timeout=10)
+    decoder.request("underlay", slow, z, "waiting")
+    decoder.forget()
+    slow.permits.release(100)
+    decoder.request("manifold", quick, z, "new")
+    qtbot.waitUntil(lambda: bool(found))
+    decoder._thread.join(0.1)  # time for more
+    qtbot.wait(20)
+    assert found == [("manifold", "new")]
+    assert len(slow.chunks) == 1
+    done = threading.Event()
+    decoder._ready.connect(done.set, Qt.ConnectionType.DirectConnection)
+    decoder.request("manifold", quick, z, "on its way")
+    assert done.wait(10)  # no event loop has run here
+    decoder.forget()
+    qtbot.wait(20)
+    assert found == [("manifold", "new")]

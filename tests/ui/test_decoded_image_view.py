@@ -51,14 +51,15 @@ def test_it_draws_what_the_decoder_gives_at_the_handle_crisply(view: DecodedImag
 def test_the_caption_names_z_and_its_distance(view: DecodedImageView) -> None:
     view.update_frame(make_snapshot(), VIEW)
     assert text(view, "decodedCaption") == "z = (0.46, −1.63)"
-    assert text(view, "decodedDistance") == "|z| = 1.70; 76 % of p(z) lies nearer"
+    assert text(view, "decodedDistance") == "Distance 1.70 from the centre:"
+    assert text(view, "decodedShare") == "farther out than 76 % of the prior's codes"
 
 
 def test_the_share_of_the_prior_is_right(view: DecodedImageView) -> None:
     rng = np.random.default_rng(0)
     share = np.mean(np.hypot(*rng.standard_normal((2, 200_000))) < math.hypot(*VIEW.z))
     view.update_frame(make_snapshot(), VIEW)
-    assert f"{round(100 * share)} %" in text(view, "decodedDistance")
+    assert f"{round(100 * share)} %" in text(view, "decodedShare")
 
 
 def test_the_numbers_change_no_faster_than_one_can_read(view: DecodedImageView, qtbot: QtBot) -> None:
@@ -105,7 +106,7 @@ def test_without_a_snapshot_it_says_what_it_waits_for(view: DecodedImageView) ->
     view.update_frame(make_snapshot(), VIEW)
     view.update_frame(None, VIEW)
     assert text(view, "decodedCaption") == ""
-    assert text(view, "decodedDistance") == ""
+    assert text(view, "decodedDistance") == text(view, "decodedShare") == ""
     assert not view.copy_action.isEnabled()
     blank = grabbed(view)
     view.set_hint("Loading…")
@@ -117,7 +118,8 @@ def test_further_latent_dimensions_are_zero(view: DecodedImageView) -> None:
     view.update_frame(snapshot, ViewState(z=(3.0, -4.0)))
     assert snapshot.decoded[0].tolist() == [[3, -4, 0, 0, 0]]
     assert text(view, "decodedCaption") == "z = (3.00, −4.00, 0, …)"
-    assert text(view, "decodedDistance") == "|z| = 5.00"
+    assert text(view, "decodedDistance") == "Distance 5.00 from the centre"
+    assert text(view, "decodedShare") == ""
 
 
 @pytest.mark.parametrize(

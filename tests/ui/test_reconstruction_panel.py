@@ -206,3 +206,21 @@ def test_the_posterior_of_many_dimensions_in_words() -> None:
     loc, scale = np.array([0.4567, -1.634, 9.0, 9.0]), np.array([0.05, 0.07, 1.0, 1.0])
     assert posterior_text(loc, scale) == "q(z|x)\nz₁ = 0.46 ± 0.05\nz₂ = −1.63 ± 0.07\nand 2 more"
     assert posterior_text(loc[:1], scale[:1]) == "q(z|x)\nz₁ = 0.46 ± 0.05"
+
+
+def test_shown_again_larger_with_images_of_another_size_it_reconstructs_those(
+    panel: ReconstructionPanel,
+) -> None:
+    panel.update_frame(make_snapshot(), make_dataset(), VIEW)
+    grabbed(panel)
+    panel.hide()
+    wide = (20, 48)
+    snapshot, dataset = make_snapshot(shape=wide), make_dataset(shape=wide)
+    panel.update_frame(snapshot, dataset, VIEW)
+    panel.resize(900, 700)
+    panel.show()
+    panel.resize(1000, 800)
+    assert [image.size().toTuple() for image in panel._pairs._drawn] == [(48, 20)] * len(VIEW.examples)
+    picture = grabbed(panel)
+    wanted = reconstruction(snapshot, dataset.held_out_images[VIEW.examples[0]])
+    assert any(holds_enlarged(picture, wanted, k) for k in range(1, 8))

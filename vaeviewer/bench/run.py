@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from vaeviewer.backend.config import Settings
+from vaeviewer.backend.config import Settings, value_of
 from vaeviewer.bench.common import median, say
 from vaeviewer.bench.load import OtherLoad
 from vaeviewer.bench.report import table

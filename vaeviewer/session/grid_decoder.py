@@ -22,6 +22,7 @@ class _Request:
     snapshot: Snapshot
     z: NDArray[np.floating]  # (n, 2)
     tag: object
+    run: int
 
 
 class GridDecoder(QObject):
@@ -43,7 +44,7 @@ class GridDecoder(QObject):
 
     decoded = Signal(str, object, object)
     failed = Signal(str)
-    _ready = Signal(str, object, object)
+    _ready = Signal(object, object)
     _broke = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -51,6 +52,7 @@ class GridDecoder(QObject):
         self._changed = threading.Condition()
         self._waiting: dict[str, _Request] = {}
         self._gave_way: set[str] = set()  # kinds whose last computation was cut short
+        self._run = 0  # counts the calls of forget()
         self._closed = False
         self._thread: threading.Thread | None = None
         # Slots of this object, queued: whatever is connected to the public signals runs on its thread, plain
@@ -71,11 +73,17 @@ class GridDecoder(QObject):
         with self._changed:
             if self._closed:
                 return
-            self._waiting[kind] = _Request(kind, snapshot, z, tag)
+            self._waiting[kind] = _Request(kind, snapshot, z, tag, self._run)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="grid-decoder", daemon=True)
                 self._thread.start()
             self._changed.notify()
+
+    def forget(self) -> None:
+        """Drop all requests, and what is still computed or delivered for them: they are of another run."""
+        with self._changed:
+            self._waiting.clear()
+            self._run += 1
 
     def close(self, timeout_s: float = 2.0) -> bool:
         """Drop all requests and end the thread, waiting for it at most ``timeout_s`` seconds.
@@ -116,7 +124,7 @@ class GridDecoder(QObject):
             return True
         with self._changed:
             if images is not None and not self._closed:
-                self._ready.emit(request.kind, images, request.tag)
+                self._ready.emit(request, images)
         return True
 
     def _decode(self, request: _Request) -> NDArray[np.float32] | None:
@@ -125,25 +133,26 @@ class GridDecoder(QObject):
         z = in_latent_space(request.z, snapshot.model.latent_dim)
         images = np.empty((len(z), *snapshot.image_shape), dtype=np.float32)
         for start in range(0, len(z), CHUNK_ROWS):
-            if self._gives_way(request.kind):
+            if self._gives_way(request):
                 return None
             images[start : start + CHUNK_ROWS] = snapshot.decode(z[start : start + CHUNK_ROWS])
         self._gave_way.discard(request.kind)
         return images
 
-    def _gives_way(self, kind: str) -> bool:
+    def _gives_way(self, request: _Request) -> bool:
+        kind = request.kind
         with self._changed:
-            if self._closed:
+            if self._closed or request.run != self._run:
                 return True
             if kind not in self._waiting or kind in self._gave_way:
                 return False
         self._gave_way.add(kind)
         return True
 
-    @Slot(str, object, object)
-    def _deliver(self, kind: str, images: NDArray[np.float32], tag: object) -> None:
-        if not self._closed:
-            self.decoded.emit(kind, images, tag)
+    @Slot(object, object)
+    def _deliver(self, request: _Request, images: NDArray[np.float32]) -> None:
+        if not self._closed and request.run == self._run:
+            self.decoded.emit(request.kind, images, request.tag)
 
     @Slot(str)
     def _report(self, message: str) -> None:

@@ -33,9 +33,10 @@ class UseData:
 
 @dataclass(frozen=True)
 class OpenRun:
-    """Load a saved run with its data."""
+    """Load a saved run with its data, or with those in the folder ``data`` if they moved."""
 
     folder: Path
+    data: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,14 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class DataMissing:
+    """A run was not opened as its images are not where it says, or are others now; the sentence says why."""
+
+    folder: Path
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Left:
     """The training thread was asked to end: it does so, or stays, as the run cannot be saved for this reason."""
 
@@ -189,4 +198,4 @@ DATA = "data"
 PREPARING = "preparing"
 """Key of going over to other images."""
 
-Event = Entered | Opened | Saved | SaveFailed | Changed | Exploding | Problem | Left
+Event = Entered | Opened | Saved | SaveFailed | Changed | Exploding | Problem | DataMissing | Left

@@ -85,10 +85,13 @@ class RunKeeper:
             self._autosave, self.folder = autosave, folder
         self._notify(messages.Saved(folder, trainer.step_count))
 
-    def open(self, folder: Path, current: Trainer | None, tell: Callable[[str], object]) -> Trainer:
+    def open(
+        self, folder: Path, current: Trainer | None, tell: Callable[[str], object], data: Path | None = None
+    ) -> Trainer:
         """Open the run in ``folder`` and leave the current one; read-only where its folder is not to be had.
 
-        ``tell`` is called with what the user should know of how it was opened.
+        ``tell`` is called with what the user should know of how it was opened; ``data`` is where its images are
+        now, if they moved.
 
         Raises:
             UserError: It cannot be opened, or the current run cannot be saved; that one stays as it is.
@@ -103,13 +106,13 @@ class RunKeeper:
         except RunFolderError as error:
             read_only = str(error)
         try:
-            trainer = open_run(folder, tell=tell)
+            trainer = open_run(folder, data=data, tell=tell)
             dim = trainer.settings.model.latent_dim
             if dim != 2:
                 raise UserError(
                     f"{folder} holds a model with {dim} latent dimensions; the window shows those with 2."
                 )
-            if not read_only:
+            if not read_only and data is None:  # else it is saved again, with where its images are
                 autosave.adopt(trainer)
             self.leave(current)
         except BaseException:

@@ -46,6 +46,7 @@ class Session(QObject):
         fetching(str, Fetched): What is being fetched, and how far it has come; its work has the key ``DATA``.
         work_ended(str): The work of this key is done or given up.
         data_declined(): The data asked for last are not used after all.
+        data_missing(Path, str): A run was not opened, as its images are not where it says; a sentence says so.
         left(str): What :meth:`leave` began has ended: nothing, or why the run cannot be saved.
         data_arrived(ImageDataset): Data were loaded while a trained model exists: keep the model, or start anew?
     """
@@ -62,6 +63,7 @@ class Session(QObject):
     work_ended = Signal(str)
     data_declined = Signal()
     data_arrived = Signal(object)
+    data_missing = Signal(object, str)
     left = Signal(str)
 
     _event = Signal(object)
@@ -98,16 +100,15 @@ class Session(QObject):
         """The metrics of the run, or ``None`` before there is one."""
         return self.progress.history if self.progress else None
 
-    def start(self, run: Path | None = None, data: tuple[str, Path | None] | None = None) -> None:
-        """Start the thread, and load the run given, or else the data given (default: the bundled digits)."""
+    def start(self, run: Path | None = None, data: Path | None = None) -> None:
+        """Start the thread, and load the run given, or else the bundled digits; ``data`` is a folder of images."""
         if self._closed:
             return
         self._thread.start()
         if run is not None:
-            self._send(messages.OpenRun(run.absolute()))  # the empty plane says what is waited for
+            self._send(messages.OpenRun(run.absolute(), data and data.absolute()))  # the empty plane says so
         else:
-            key, folder = data or (CATALOG[0].key, None)
-            self._loader.load(key, folder)
+            self._loader.load("folder" if data else CATALOG[0].key, data)
 
     def drain(self) -> bool:
         """Take what training put into the mailbox; returns whether anything was new. Call once per frame."""
@@ -206,9 +207,9 @@ class Session(QObject):
         if self.dataset is not None:
             self._work(messages.PREPARING, f"Preparing {dataset.name}…")
 
-    def open_run(self, folder: Path) -> None:
-        """Open a saved run in place of what is there."""
-        self._send(messages.OpenRun(folder.absolute()))
+    def open_run(self, folder: Path, data: Path | None = None) -> None:
+        """Open a saved run in place of what is there, with its images in the folder ``data`` if they moved."""
+        self._send(messages.OpenRun(folder.absolute(), data and data.absolute()))
         self._work(messages.OPENING, f"Opening {folder.name}…")
 
     def save(self, folder: Path) -> None:
@@ -308,9 +309,15 @@ class Session(QObject):
                 self.left.emit(problem)
             case messages.Problem(sentence, details, key, cpu_may_help):
                 self.problem.emit(sentence, details, key, cpu_may_help)
-                if self.dataset is None and not self._loader.last_key:
-                    # The run asked for could not be opened: the digits are always there.
-                    self._loader.load(CATALOG[0].key, None)
+                self._load_something()
+            case messages.DataMissing(folder, sentence):
+                self.data_missing.emit(folder, sentence)
+                self._load_something()
+
+    def _load_something(self) -> None:
+        """Where the run asked for could not be opened: the digits are always there."""
+        if self.dataset is None and not self._loader.last_key:
+            self._loader.load(CATALOG[0].key, None)
 
     def _with_later_changes(self, opened: messages.Opened) -> Settings:
         """The settings of what was opened, with the live changes that are still on their way to it."""

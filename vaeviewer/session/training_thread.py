@@ -15,7 +15,7 @@ from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.runs.autosave import SAVE_SECONDS
 from vaeviewer.backend.training.failure import Failure, Kind, describe_failure, smaller_batches
-from vaeviewer.errors import UserError
+from vaeviewer.errors import DataError, UserError
 from vaeviewer.session import failure_sentences, messages
 from vaeviewer.session.mailbox import Mailbox
 from vaeviewer.session.pace import Pace
@@ -234,8 +234,8 @@ class TrainingThread:
         match command:
             case messages.Build(settings, dataset):
                 self._build(settings, dataset)
-            case messages.OpenRun(folder):
-                self._open(folder)
+            case messages.OpenRun(folder, data):
+                self._open(folder, data)
             case messages.UseData(dataset):
                 self._use_data(dataset)
             case messages.Train(further):
@@ -290,9 +290,16 @@ class TrainingThread:
         self._announce(trainer)
         self._rest(State.READY)
 
-    def _open(self, folder: Path) -> None:
+    def _open(self, folder: Path, data: Path | None) -> None:
         notes: list[str] = []
-        self._trainer = trainer = self.run_keeper.open(folder, self._trainer, notes.append)
+        try:
+            trainer = self.run_keeper.open(folder, self._trainer, notes.append, data)
+        except DataError as error:
+            log.warning("%s", error)
+            self._notify(messages.DataMissing(folder, str(error)))
+            self._enter(self._state if self._trainer is not None else State.LOADING)
+            return
+        self._trainer = trainer
         self._announce(trainer)
         for note in notes:  # after the run is on screen, which they are about
             log.warning("%s", note)

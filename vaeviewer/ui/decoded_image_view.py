@@ -43,15 +43,19 @@ class DecodedImageView(QWidget):
         self._caption.setObjectName("decodedCaption")
         self._caption.setAccessibleName("Position of the handle")
         self._caption.setFont(tabular(self.font()))
-        self._distance = LiveLabel()
-        self._distance.setObjectName("decodedDistance")
-        self._distance.setAccessibleName("Distance from the origin")
-        self._distance.setFont(tabular(self.font()))
-        self._distance.setForegroundRole(QPalette.ColorRole.PlaceholderText)  # the theme's muted ink
-        self._distance.setToolTip(
-            "|z| is the distance from the origin. Under the prior N(0, I), a share\n"
-            "1 − exp(−|z|²/2) of all z lies nearer: far out, the decoder was seldom trained."
-        )
+        self._distance, self._share = LiveLabel(shrinks=True), LiveLabel(shrinks=True)
+        for label, name, title in (
+            (self._distance, "decodedDistance", "Distance from the centre"),
+            (self._share, "decodedShare", "Share of the prior's codes that are nearer"),
+        ):
+            label.setObjectName(name)
+            label.setAccessibleName(title)
+            label.setFont(tabular(self.font()))
+            label.setForegroundRole(QPalette.ColorRole.PlaceholderText)  # the theme's muted ink
+            label.setToolTip(
+                "|z| is the distance from the centre, z = (0, 0). Of all codes z that the prior p(z) = N(0, I)\n"
+                "draws, a share 1 − exp(−|z|²/2) is nearer: far out, the decoder was seldom trained."
+            )
         self._write_timer = QTimer(self)
         self._write_timer.setSingleShot(True)
         self._write_timer.setInterval(WRITE_MS)
@@ -62,7 +66,7 @@ class DecodedImageView(QWidget):
         layout.setSpacing(2)
         layout.addWidget(self._image, 1)
         layout.addSpacing(4)
-        for label in (self._caption, self._distance):
+        for label in (self._caption, self._distance, self._share):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
             layout.addWidget(label)
 
@@ -125,15 +129,18 @@ class DecodedImageView(QWidget):
         if snapshot is None:
             self._caption.clear()
             self._distance.clear()
+            self._share.clear()
             return
         latent_dim = snapshot.model.latent_dim
         self._caption.setText(f"z = {z_text(self._z, latent_dim)}")
         distance = math.hypot(*self._z[:latent_dim])
-        text = f"|z| = {number_text(distance)}"
+        self._distance.setText(f"Distance {number_text(distance)} from the centre")
+        self._share.clear()
         if latent_dim == 2:
             # |z|² is chi-squared with two degrees of freedom, so that P(|z| < r) = 1 − exp(−r²/2).
-            text += f"; {percent_text(-math.expm1(-distance * distance / 2))} of p(z) lies nearer"
-        self._distance.setText(text)
+            share = percent_text(-math.expm1(-distance * distance / 2))
+            self._distance.setText(f"{self._distance.text()}:")
+            self._share.setText(f"farther out than {share} of the prior's codes")
 
     def _copy(self) -> None:
         image = self._image.shown_image()

@@ -71,9 +71,7 @@ class PlanePoints:
             self.late = late if late.any() else None
         if posterior is None:
             self.positions = None
-        elif kind == "mean":
-            self.positions = posterior.loc[:, :2]
-        elif posterior.log_variance is None:  # points: every sample is the mean
+        elif kind == "mean" or posterior.log_variance is None:
             self.positions = posterior.loc[:, :2]
         else:
             loc, scale = posterior.loc, standard_deviations(posterior.log_variance[:, :2])

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu
 from vaeviewer import __version__, log, paths
 from vaeviewer.backend.data import CATALOG
 from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.session.messages import OPENING
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.image_widget import to_qimage
 from vaeviewer.ui.main_window import MainWindow
@@ -75,6 +76,7 @@ class Menus(QObject):
         session.problem.connect(self._show_data_in_use)
         session.data_declined.connect(self._show_data_in_use)
         window.run_status.elsewhere_wanted.connect(self._save_run_as)
+        session.data_missing.connect(self._ask_for_data)
         self.show_state(session.state)
 
     def show_state(self, state: State) -> None:
@@ -240,6 +242,16 @@ class Menus(QObject):
 
     def _show_log(self) -> None:
         TextDialog(self._window, "Log", log.tail(), log.log_file()).show()
+
+    def _ask_for_data(self, run: Path, sentence: str) -> None:
+        self._window.message.show_message(
+            sentence, [("&Find the images…", lambda: self._find_data(run))], key=OPENING
+        )
+
+    def _find_data(self, run: Path) -> None:
+        folder = QFileDialog.getExistingDirectory(self._window, f"The folder of the images of {run.name}")
+        if folder:
+            self._window.session.open_run(run, Path(folder))
 
     def _load(self, key: str) -> None:
         session = self._window.session

@@ -73,7 +73,7 @@ class ReconstructionPanel(QWidget):
 
         self._pairs = _PairGrid()
         self._pairs.setObjectName("pairs")
-        self._pairs.more_fit.connect(self._reconstruct)
+        self._pairs.more_fit.connect(self._reconstruct_more)
         self._selected = _SelectedImage()
         line = QFrame()
         line.setFrameShape(QFrame.Shape.HLine)
@@ -135,6 +135,12 @@ class ReconstructionPanel(QWidget):
             drawn = None if codes is None else as_grey_levels(self._snapshot.decode(codes[0]))
         self._pairs.set_reconstructions(drawn)
 
+    def _reconstruct_more(self) -> None:
+        """There is room for more: a panel on its way back on screen shows what it was last given, first."""
+        if self.isVisible():
+            self._draw()
+            self._reconstruct()
+
     def _draw_selected(self) -> None:
         dataset, row = self._dataset, self._view.selected
         if dataset is None or row is None or not 0 <= row < len(dataset.train_images):
@@ -166,6 +172,7 @@ class _SelectedImage(QWidget):
         self._title = QLabel()
         self._title.setTextFormat(Qt.TextFormat.PlainText)  # it names a class
         self._title.setObjectName("selectedTitle")
+        self._title.setTextFormat(Qt.TextFormat.PlainText)  # class names come from folders: never markup
         self._title.setAccessibleName("Selected image")
         self._image = ImageWidget()
         self._image.setToolTip("x: the selected training image.")

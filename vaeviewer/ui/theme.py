@@ -92,9 +92,15 @@ def theme_of(palette: QPalette) -> Theme:
 
 
 def class_colors(count: int) -> NDArray[np.uint8]:
-    """RGB of each class, uint8, shape ``(count, 3)``; beyond ten classes the colours repeat."""
-    colors = [QColor(CLASS_COLORS[i % len(CLASS_COLORS)]) for i in range(count)]
-    return np.array([[c.red(), c.green(), c.blue()] for c in colors], dtype=np.uint8).reshape(count, 3)
+    """RGB of each class, uint8, shape ``(count, 3)``; beyond ten classes the colours come again, darker or lighter."""
+    base = np.array([(c.red(), c.green(), c.blue()) for c in map(QColor, CLASS_COLORS)], np.float64)
+    rounds = -(-count // len(base))
+    colors = [base]
+    for number in range(1, rounds):
+        share = -(-number // 2) / (rounds // 2)  # in turns darker and lighter, ever more
+        towards, most = (0.0, 0.5) if number % 2 else (255.0, 0.4)
+        colors.append(base + most * share * (towards - base))
+    return np.rint(np.concatenate(colors)[:count]).astype(np.uint8)
 
 
 def build_palette(theme: Theme) -> QPalette:

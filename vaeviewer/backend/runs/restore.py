@@ -47,7 +47,8 @@ def open_run(
         folder: The run folder.
         data: A folder that holds the data, where the run's own note of it no longer holds.
         device: ``auto`` … ``mps`` instead of the run's own setting.
-        tell: Called with each of the run's notes, sentences for the user, once it is open.
+        tell: Called, once it is open, with each of the run's notes, and if the images are others than it was trained
+            on: sentences for the user.
 
     Raises:
         RunFolderError: The folder holds no usable run.
@@ -64,6 +65,8 @@ def open_run(
     trainer = trainer_of(run, dataset, device)
     for note in run.notes:
         tell(note)
+    if dataset.source.checksum != run.data.source.checksum:
+        tell(f"{dataset.name} differs from the data of the run.")
     return trainer
 
 
