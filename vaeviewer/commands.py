@@ -11,9 +11,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
-from vaeviewer.backend.config import PRESETS, ModelConfig, Settings, TrainConfig, protocol_text, updated
+from pydantic.fields import FieldInfo
+
+from vaeviewer.backend.config import (
+    DEFAULT,
+    DEFAULT_FAMILY,
+    Settings,
+    fields,
+    presets,
+    protocol_text,
+    updated,
+)
+from vaeviewer.backend.models.registry import families, family
 from vaeviewer.errors import RunFolderError, SettingsError, UserError
 
 if TYPE_CHECKING:
@@ -24,17 +35,24 @@ if TYPE_CHECKING:
     from vaeviewer.backend.training.trainer import Trainer
 
 INTERRUPTED = 130
-OTHER_PRESETS = ", ".join(name for name in PRESETS if name != "default")
-BESIDE_RESUME = ("epochs", "device")
+BESIDE_RESUME = ("epochs", "device", "engine")
 """Settings that may be given another value when a run is resumed."""
-FIELDS = {**ModelConfig.model_fields, **TrainConfig.model_fields}
-"""Settings that have a flag, by name."""
-del FIELDS["repeatable"]  # on always: a command is typed again to get the same again
+
+
+def _all_fields() -> dict[str, FieldInfo]:
+    """The settings of all families that have a flag, by name."""
+    return {name: field for key in families() for _, name, field in fields(presets(key)[DEFAULT])}
+
+
+FIELDS = _all_fields()
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add ``--preset`` and a flag for each setting, named and explained by the field."""
-    parser.add_argument("--preset", metavar="NAME", help=f"where settings start, default or {OTHER_PRESETS}")
+    """Add ``--family``, ``--preset`` and a flag for each setting, named and explained by the field."""
+    kinds = ", ".join(families())
+    parser.add_argument("--family", metavar="NAME", help=f"the kind of model: {kinds} ({DEFAULT_FAMILY})")
+    named = ", ".join(f"{name} ({key})" for key in families() for name in presets(key) if name != DEFAULT)
+    parser.add_argument("--preset", metavar="NAME", help=f"where settings start: {DEFAULT}, {named}")
     group = parser.add_argument_group("settings, in place of the preset's")
     for name, field in FIELDS.items():
         # Values stay text here: the settings themselves know what they accept, and say it in a sentence.
@@ -50,17 +68,25 @@ def settings_of(options: argparse.Namespace) -> Settings:
     """The settings that a command line asks for.
 
     Raises:
-        SettingsError: A preset or value cannot be used; the sentence names the flag.
+        SettingsError: A family, preset or value cannot be used; the sentence names the flag.
     """
-    preset = options.preset or "default"
-    if preset not in PRESETS:
-        raise SettingsError(f"--preset must be one of {', '.join(PRESETS)}, but is {preset!r}.")
-    settings = updated(PRESETS[preset], repeatable="on")
-    for name in FIELDS:
+    key = options.family or DEFAULT_FAMILY
+    if key not in families():
+        raise SettingsError(f"--family must be one of {', '.join(families())}, but is {key!r}.")
+    known, preset = presets(key), options.preset or DEFAULT
+    if preset not in known:
+        raise SettingsError(f"--preset must be one of {', '.join(known)}, but is {preset!r}.")
+    settings = known[preset]
+    own = {name for _, name, _ in fields(settings)}
+    for name, field in FIELDS.items():
         text: str | None = getattr(options, f"set_{name}")
         if text is None:
             continue
-        value: Any = text.split(",") if name == "hidden" else text
+        if name not in own:
+            raise SettingsError(
+                f"{_flag(name)} is no setting of the {family(key).title.lower()}; leave it out."
+            )
+        value: Any = text.split(",") if get_origin(field.annotation) is tuple else text
         try:
             settings = updated(settings, **{name: value})
         except SettingsError as error:
@@ -112,27 +138,27 @@ def train(options: argparse.Namespace) -> int:
 
     settings, held_out = trainer.settings, trainer.held_out
     images = (trainer.step_count - before) * trainer.batch_size
-    assert held_out is not None, "evaluated above"
     report = {
         "run": str(out),
         "dataset": trainer.dataset.name,
         "images": len(trainer.dataset.train_images),
         "device": trainer.device.type,
         "threads": trainer.threads,
+        "family": trainer.family.key,
         "mode": trainer.mode,
+        "engine_reason": trainer.engine_reason,
         "epochs": round(trainer.epoch, 4),
         "planned_epochs": trainer.planned_epochs,
         "steps": trainer.step_count,
         "seconds": round(seconds, 3),
         "images_per_s": round(images / seconds, 1),
         "protocol": settings.train.protocol,
-        "likelihood": settings.model.likelihood,
+        "likelihood": getattr(settings.model, "likelihood", None),
         "latent_dim": settings.model.latent_dim,
         "seed": settings.train.seed,
-        "held_out": {
-            "elbo": held_out.elbo,
-            "reconstruction": held_out.reconstruction,
-            "kl": held_out.kl,
+        "held_out": held_out
+        and {
+            **held_out.values,
             "images": len(trainer.dataset.held_out_images),
             "samples": held_out.samples,
         },
@@ -144,7 +170,7 @@ def train(options: argparse.Namespace) -> int:
         print(
             f"{trainer.epoch:g} epochs, {trainer.step_count:,} steps in {seconds:.1f} s "
             f"({report['images_per_s']:,.0f} images/s on {trainer.device.type}, {trainer.threads} threads, "
-            f"{trainer.mode})"
+            f"{trainer.mode}: {trainer.engine_reason})"
         )
         print(_terms_line(held_out, settings))
         print(f"saved in {out}")
@@ -157,7 +183,7 @@ def _refuse_beside_resume(options: argparse.Namespace) -> None:
     Raises:
         SettingsError: Something on the command line says otherwise; the sentence names it.
     """
-    given = [name for name in ("out", "preset", "dataset") if getattr(options, name) is not None]
+    given = [name for name in ("out", "family", "preset", "dataset") if getattr(options, name) is not None]
     given += [name for name in FIELDS if getattr(options, f"set_{name}") is not None]
     refused = [_flag(name) for name in given if name not in BESIDE_RESUME]
     if refused:
@@ -185,7 +211,9 @@ def _opened(options: argparse.Namespace, autosave: Autosave) -> Trainer:
     from vaeviewer.backend.runs import restore
 
     autosave.claim()
-    trainer = restore.open_run(autosave.folder, data=options.data, device=options.set_device, tell=_note)
+    given = {name: getattr(options, f"set_{name}") for name in ("device", "engine")}
+    compute = {name: value for name, value in given.items() if value is not None}
+    trainer = restore.open_run(autosave.folder, data=options.data, compute=compute, tell=_note)
     autosave.adopt(trainer)
     if options.set_epochs is not None:
         epochs = int(options.set_epochs)
@@ -292,27 +320,26 @@ def evaluate(options: argparse.Namespace) -> int:
     from vaeviewer.backend.runs import restore
 
     dataset = restore.find_data(run, options.data)
-    trainer = restore.trainer_of(run, dataset, device="auto")
+    trainer = restore.trainer_of(run, dataset, {"device": "auto"})
     held_out = trainer.evaluate()
     snapshot = trainer.snapshot()
-    assert snapshot.posterior is not None, "a trainer's snapshots have one"
-    queries, _ = snapshot.encode(dataset.held_out_images)
-    accuracy = knn_accuracy(
-        snapshot.posterior.loc, dataset.train_labels, queries, dataset.held_out_labels, k=5
-    )
+    codes, accuracy = snapshot.encode(dataset.held_out_images), None
+    if codes is not None and snapshot.posterior is not None:
+        accuracy = knn_accuracy(
+            snapshot.posterior.loc, dataset.train_labels, codes[0], dataset.held_out_labels, k=5
+        )
     settings = trainer.settings
     report = {
         "run": str(run.folder),
         "step": trainer.step_count,
         "dataset": dataset.name,
         "images": len(dataset.held_out_images),
+        "family": trainer.family.key,
         "latent_dim": settings.model.latent_dim,
         "protocol": settings.train.protocol,
-        "likelihood": settings.model.likelihood,
-        "samples": held_out.samples,
-        "elbo": held_out.elbo,
-        "reconstruction": held_out.reconstruction,
-        "kl": held_out.kl,
+        "likelihood": getattr(settings.model, "likelihood", None),
+        "samples": held_out and held_out.samples,
+        **(held_out.values if held_out else {}),
         "knn5_accuracy": accuracy,
         "data_as_trained": dataset.source.checksum == run.data.source.checksum,
     }
@@ -325,7 +352,8 @@ def evaluate(options: argparse.Namespace) -> int:
             f"step {trainer.step_count:,}, {len(dataset.held_out_images):,} held-out images of {dataset.name}"
         )
         print(_terms_line(held_out, settings))
-        print(f"5-nearest-neighbour accuracy of posterior means {accuracy:.4f}")
+        if accuracy is not None:
+            print(f"5-nearest-neighbour accuracy of posterior means {accuracy:.4f}")
     return 0
 
 
@@ -377,11 +405,14 @@ def _load(key: str | None, folder: Path | None) -> ImageDataset:
     return load_dataset(key, folder)
 
 
-def _terms_line(held_out: HeldOut, settings: Settings) -> str:
-    return (
-        f"held-out ELBO {held_out.elbo:.2f} = reconstruction {held_out.reconstruction:.2f} "
-        f"− KL {held_out.kl:.2f} nats per image ({protocol_text(settings)})"
-    )
+def _terms_line(held_out: HeldOut | None, settings: Settings) -> str:
+    if held_out is None:
+        return "no images are held out, so there are no held-out figures"
+    terms = [
+        f"{metric.title} {held_out.values[metric.key]:.2f} {metric.unit}"
+        for metric in settings.family.metrics
+    ]
+    return f"held-out {', '.join(terms)} ({protocol_text(settings)})"
 
 
 @contextmanager
@@ -412,8 +443,10 @@ def _progress_bar(trainer: Trainer) -> Iterator[Any]:
     ) as bar:
 
         def after_block() -> None:
+            best = trainer.family.metrics.headline
             if trainer.held_out is not None:
-                bar.set_postfix_str(f"held-out ELBO {trainer.held_out.elbo:.2f}", refresh=False)
+                value = trainer.held_out.values[best.key]
+                bar.set_postfix_str(f"held-out {best.title} {value:.2f}", refresh=False)
             bar.update(trainer.step_count - bar.n)
 
         yield after_block

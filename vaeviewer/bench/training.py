@@ -17,9 +17,8 @@ from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.families.vae import VaeConfig
-from vaeviewer.backend.models.shapes import layer_widths
 from vaeviewer.backend.training.device import use_threads
-from vaeviewer.backend.training.engines.fused.stepper import COMPILE_FROM
+from vaeviewer.backend.training.engines.fused.engine import FUSED_FROM
 from vaeviewer.backend.training.loop import BLOCK_SECONDS, FREELY
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.bench import machine
@@ -69,20 +68,26 @@ def trainer_speed(trainer: Trainer, seconds: float) -> float:
 def _compare(dataset: ImageDataset, settings: Settings, quick: bool) -> dict[str, Any]:
     rounds, seconds = (2, 0.3) if quick else (20, 0.65)
     settings = updated(settings, epochs=FOREVER)
-    batch_size, hidden = settings.train.batch_size, list(settings.model.hidden)
+    model = settings.model
+    assert isinstance(model, VaeConfig), "the default family"
+    batch_size, hidden = settings.train.batch_size, list(model.hidden)
     ours = Trainer(dataset, updated(settings, precision="auto"))
     fp32 = Trainer(dataset, updated(settings, precision="float32"))
+    eager = Trainer(dataset, updated(settings, engine="eager"))
+    compiled = Trainer(dataset, updated(settings, engine="compiled"))
     contenders: dict[str, Contender] = {
         "ours": lambda seconds: trainer_speed(ours, seconds),
         "plain": _plain_loop(dataset, settings, ours.device),
+        "eager": lambda seconds: trainer_speed(eager, seconds),
+        "compiled": lambda seconds: trainer_speed(compiled, seconds),
         "fp32": lambda seconds: trainer_speed(fp32, seconds),
-        "limit": _products_alone(settings.model, dataset.image_shape, batch_size, ours.device),
+        "limit": _products_alone(model, dataset.image_shape, batch_size, ours.device),
     }
     ours.prepare(wait=False)
     fp32.prepare(wait=False)
     for trainer in (ours, fp32):
         trainer.prepare(wait=True)
-        while trainer.step_count <= COMPILE_FROM:
+        while trainer.step_count <= FUSED_FROM:
             trainer.step()
             trainer.finish_block()
     for contender in contenders.values():
@@ -100,6 +105,9 @@ def _compare(dataset: ImageDataset, settings: Settings, quick: bool) -> dict[str
         "images_per_s": middle["ours"],
         "plain_images_per_s": middle["plain"],
         "ratio_plain": paired(speeds["ours"], speeds["plain"]),
+        "eager_images_per_s": middle["eager"],
+        "compiled_images_per_s": middle["compiled"],
+        "ratio_eager": paired(speeds["ours"], speeds["eager"]),
         "fp32_images_per_s": middle["fp32"],
         "limit_images_per_s": middle["limit"],
         "fraction_of_limit": paired(speeds["fp32"], speeds["limit"]),
@@ -146,11 +154,21 @@ def _stack(widths: tuple[int, ...], activation: str) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+def layer_widths(model: VaeConfig, image_shape: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+    """Units of both networks from input to output."""
+    pixels = image_shape[0] * image_shape[1]
+    return {
+        "encoder": (pixels, *model.hidden, 2 * model.latent_dim),
+        "decoder": (model.latent_dim, *reversed(model.hidden), pixels),
+    }
+
+
 def _plain_loop(dataset: ImageDataset, settings: Settings, device: torch.device) -> Contender:
     """The loop everyone writes: a DataLoader over PIL images, autograd, Adam, and ``.item()`` each step."""
     from torchvision.transforms import ToTensor
 
     batch_size = settings.train.batch_size
+    assert isinstance(settings.model, VaeConfig), "the default family"
     loader = DataLoader(_Digits(dataset, ToTensor()), batch_size=batch_size, shuffle=True)
     model = _PlainVAE(settings.model, dataset.image_shape).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.train.learning_rate)

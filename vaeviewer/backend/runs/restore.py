@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vaeviewer.backend.config import updated
@@ -38,7 +38,7 @@ def open_run(
     folder: Path,
     *,
     data: Path | None = None,
-    device: str | None = None,
+    compute: Mapping[str, str] | None = None,
     tell: Callable[[str], object] = log.warning,
 ) -> Trainer:
     """A trainer that goes on where the run in ``folder`` was saved.
@@ -46,7 +46,7 @@ def open_run(
     Args:
         folder: The run folder.
         data: A folder that holds the data, where the run's own note of it no longer holds.
-        device: ``auto`` … ``mps`` instead of the run's own setting.
+        compute: Settings of what computes, such as ``device``, in place of the run's own.
         tell: Called, once it is open, with each of the run's notes, and if the images are others than it was trained
             on: sentences for the user.
 
@@ -62,7 +62,7 @@ def open_run(
             f"{dataset.name} has {len(dataset.train_images):,} images to train on, but {run.folder} was trained "
             f"on {run.data.train_count:,}; name the folder of its own data."
         )
-    trainer = trainer_of(run, dataset, device)
+    trainer = trainer_of(run, dataset, compute)
     for note in run.notes:
         tell(note)
     if dataset.source.checksum != run.data.source.checksum:
@@ -70,7 +70,7 @@ def open_run(
     return trainer
 
 
-def trainer_of(run: Run, dataset: ImageDataset, device: str | None = None) -> Trainer:
+def trainer_of(run: Run, dataset: ImageDataset, compute: Mapping[str, str] | None = None) -> Trainer:
     """A trainer in the run's state, on ``dataset``.
 
     Raises:
@@ -78,8 +78,8 @@ def trainer_of(run: Run, dataset: ImageDataset, device: str | None = None) -> Tr
         SettingsError: The device cannot be used.
     """
     settings = run.settings
-    if device is not None:
-        settings = updated(settings, device=device)
+    if compute:
+        settings = updated(settings, **compute)
     trainer = Trainer(dataset, settings)
     try:
         trainer.restore(run.checkpoint, run.history, list(run.timeline), run.held_out)
