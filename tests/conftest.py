@@ -19,8 +19,6 @@ if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.env
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.training.engines.fused.team import HELPER
-from vaeviewer.ui.raster.compiled import PREPARER
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -39,6 +37,9 @@ def exhaustive(request: pytest.FixtureRequest) -> bool:
     """Whether to repeat what is random as often as its claims say, not just often enough for every day."""
     return bool(request.config.getoption("--exhaustive"))
 
+
+LASTING = ("training helper", "raster compiler")
+"""Threads that outlive a test: a team's helpers live as long as its trainer; the plane's kernel is compiled once."""
 
 _FIGURES = pytest.StashKey[list[str]]()
 
@@ -89,12 +90,11 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     threads = set(threading.enumerate())
     uses_qt = "qtbot" in request.fixturenames or "qapp" in request.fixturenames
     yield
-    # tqdm's monitor and hypothesis' helpers live as long as the process, a team's helpers as long as its trainer, and
-    # the plane's kernel is compiled once.
+    # tqdm's monitor and hypothesis' helpers live as long as the process.
     left = [
         t.name
         for t in threading.enumerate()
-        if t not in threads and "tqdm" not in type(t).__module__ and not t.name.startswith((HELPER, PREPARER))
+        if t not in threads and "tqdm" not in type(t).__module__ and not t.name.startswith(LASTING)
     ]
     assert not left, f"threads left running: {left}"
     if uses_qt:

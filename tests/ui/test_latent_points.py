@@ -5,7 +5,8 @@ import pytest
 
 from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.models.families.vae import VaeConfig
-from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
+from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, snapshot_of
 from vaeviewer.session.view_state import posterior_noise
 from vaeviewer.ui.latent_geometry import PRIOR_BOX, PlaneMap
 from vaeviewer.ui.latent_points import PlanePoints
@@ -21,7 +22,7 @@ def table(loc: np.ndarray = LOC) -> PosteriorTable:
 
 
 def snapshot(posterior: PosteriorTable | None) -> Snapshot:
-    return Snapshot(0, 0.0, VaeConfig(), (2, 2), {}, posterior)
+    return snapshot_of(VaeConfig(), ImageSpec(2, 2), {}, posterior=posterior)
 
 
 @pytest.fixture

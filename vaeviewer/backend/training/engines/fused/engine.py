@@ -23,7 +23,7 @@ from vaeviewer.backend.training.engines.fused.step import FusedSteps, step_code
 from vaeviewer.backend.training.engines.fused.step_writer import Training
 from vaeviewer.backend.training.engines.interface import StepEngine, Work
 
-FUSED_FROM = 1000
+FUSED_FROM = 200
 """The step from which steps are fused, after waiting for the machine code if need be: it depends on no clock, so that
 a run gives the same weights whether its code was compiled before or is now."""
 

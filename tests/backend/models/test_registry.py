@@ -1,0 +1,149 @@
+"""A family that nobody foresaw trains, evaluates, is saved, opened and resumed without any other change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import same_arrays
+from own_families import Normed, TwoPlayers
+from run_folders import save
+
+from vaeviewer.backend.config import Settings, live_fields, presets, protocol_text, updated
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.models import registry
+from vaeviewer.backend.runs import restore
+from vaeviewer.backend.runs.folder import load_run, read_manifest
+from vaeviewer.backend.runs.listing import summary_of
+from vaeviewer.backend.snapshot import TorchSnapshot
+from vaeviewer.backend.training import loop
+from vaeviewer.backend.training.trainer import Trainer
+from vaeviewer.errors import SettingsError
+
+
+@pytest.fixture(params=[TwoPlayers, Normed], ids=lambda kind: kind.key)
+def settings(request: pytest.FixtureRequest, small: Settings) -> Iterator[Settings]:
+    family = request.param()
+    registry.register(family)
+    yield updated(small, family=family.key, epochs=3, learning_rate=0.01)
+    registry.unregister(family.key)
+
+
+def train(trainer: Trainer, until: int = 10**6) -> Trainer:
+    loop.train(trainer, go_on=lambda: min(1, max(0, until - trainer.step_count)), after_block=lambda: None)
+    return trainer
+
+
+def test_the_families_of_the_program_are_found() -> None:
+    assert next(iter(registry.families())) == "vae"
+    assert "denoising" in registry.families()
+    for key, family in registry.families().items():
+        assert family.key == key == family.Config().family
+        assert family.title
+        assert family.sentence.endswith(".")
+        assert family.metrics.stored
+        assert family.metrics.headline.better in ("higher", "lower")
+
+
+def test_it_learns_and_has_its_own_metrics(settings: Settings, digits: ImageDataset) -> None:
+    trainer = Trainer(digits, settings)
+    before = trainer.evaluate()
+    held_out = train(trainer).held_out
+    assert before is not None
+    assert held_out is not None
+    assert held_out.values["error"] < 0.9 * before.values["error"]
+    assert held_out.values.keys() == {"error", "size", "balance"}
+    rows = trainer.history.training.view()
+    assert set(rows.columns()) == {"step", "epoch", "error", "size"}
+    np.testing.assert_array_equal(rows["balance"], rows["error"] + rows["size"])
+    assert protocol_text(settings) == "grey levels"
+    assert live_fields(settings) == {"epochs", "learning_rate", "pull"}
+    assert list(presets(settings.model.family)) == ["default"]
+
+
+def test_it_is_saved_opened_and_resumed_bit_for_bit(
+    settings: Settings, digits: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restore, "load_source", lambda *_: digits)
+    whole = train(Trainer(digits, settings))
+    part = train(Trainer(digits, settings), until=17)
+    part.change("pull", 0.1)  # noted, though it changes nothing
+    save(part, tmp_path)
+    assert read_manifest(tmp_path).settings == settings
+    found = summary_of(tmp_path)
+    assert found.headline.key == "error"
+
+    resumed = restore.open_run(tmp_path)
+    assert [change.field for change in resumed.timeline] == ["pull"]
+    train(resumed)
+    first, second = whole.checkpoint(), resumed.checkpoint()
+    assert same_arrays(first.snapshot.weights, second.snapshot.weights)
+    assert same_arrays(first.training.tensors, second.training.tensors)
+    assert whole.held_out == resumed.held_out
+
+
+def test_a_snapshot_of_it_decodes_as_the_model_does_in_eval(settings: Settings, digits: ImageDataset) -> None:
+    """Batch normalisation would give each image another picture, depending on what is decoded beside it."""
+    trainer = train(Trainer(digits, settings))
+    snapshot = trainer.snapshot()
+    assert isinstance(snapshot, TorchSnapshot)
+    assert not snapshot.instant
+    z = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    images = snapshot.decode(z)
+    assert images.shape == (5, *digits.image_shape)
+    trainer._model.eval()
+    with torch.no_grad():
+        expected = trainer._model.decode(torch.tensor(z)).mean[:, 0].numpy()
+    np.testing.assert_allclose(images, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(snapshot.decode(z[2:3])[0], images[2], rtol=1e-5, atol=1e-6)
+    assert snapshot.posterior is not None
+    assert snapshot.posterior.scale is None
+    trainer.refresh_posterior()
+    table, codes = trainer.snapshot().posterior, snapshot.encode(digits.train_images)
+    assert table is not None
+    assert codes is not None
+    np.testing.assert_allclose(table.loc, codes[0], rtol=1e-4, atol=1e-5)
+
+
+def test_its_buffers_are_part_of_it(digits: ImageDataset, small: Settings, tmp_path: Path) -> None:
+    registry.register(Normed())
+    try:
+        trainer = train(Trainer(digits, updated(small, family="normed", epochs=1)))
+        save(trainer, tmp_path)
+        weights = load_run(tmp_path).checkpoint.snapshot.weights
+        assert weights["generation.1.num_batches_tracked"].dtype == np.int64
+        # Two players look at the batch, one of them twice.
+        assert weights["generation.1.num_batches_tracked"] == 3 * trainer.step_count
+        assert not np.allclose(weights["generation.1.running_mean"], 0)
+        before = {name: array.copy() for name, array in weights.items()}
+        train(trainer, until=trainer.step_count + 2)
+        trainer.restore_good_state()
+        trainer.evaluate()
+        assert same_arrays(before, load_run(tmp_path).checkpoint.snapshot.weights)
+    finally:
+        registry.unregister("normed")
+
+
+def test_the_fused_step_says_why_it_does_not_serve(settings: Settings, digits: ImageDataset) -> None:
+    trainer = Trainer(digits, settings)
+    assert trainer.mode.startswith("eager")
+    assert "made for the variational autoencoder" in trainer.engine_reason
+    with pytest.raises(SettingsError, match="variational autoencoder"):
+        Trainer(digits, updated(settings, engine="fused"))
+
+
+def test_data_without_held_out_images_have_no_held_out_figures(
+    settings: Settings, digits: ImageDataset
+) -> None:
+    from dataclasses import replace
+
+    none = replace(
+        digits, held_out_images=digits.held_out_images[:0], held_out_labels=digits.held_out_labels[:0]
+    )
+    trainer = train(Trainer(none, settings))
+    assert trainer.held_out is None
+    assert len(trainer.history.held_out) == 0
+    assert trainer.finished

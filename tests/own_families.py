@@ -1,0 +1,109 @@
+"""Families that a test registers, as somebody who adds a model would write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Independent
+
+from vaeviewer.backend.models.fields import LIVE, FamilyConfig
+from vaeviewer.backend.models.interface import (
+    Batch,
+    Capabilities,
+    Family,
+    ImageSpec,
+    Metric,
+    Metrics,
+    Objective,
+    Player,
+)
+from vaeviewer.backend.models.latent_model import LatentModel, Point
+
+ERROR = Metric("error", "Error", "per image", better="lower", help="Squared error.", plot="errors")
+SIZE = Metric("size", "Code size", "squared", help="How far codes lie from the origin.", plot="codes")
+BALANCE = Metric("balance", "Balance", "per image", plot="errors", of=lambda t: t["error"] + t["size"])
+
+
+class TwoConfig(FamilyConfig):
+    family: Literal["two-players"] = "two-players"
+    pull: float = Field(
+        0.1, ge=0, le=9, title="Pull", description="How strongly codes are pulled.", json_schema_extra=LIVE
+    )
+
+
+class Layers(LatentModel):
+    """One layer each way, and batch normalisation where it is asked for."""
+
+    def __init__(self, image: ImageSpec, latent_dim: int, *, normed: bool = False) -> None:
+        super().__init__(latent_dim)
+        self.shape = (image.channels, image.height, image.width)
+        self.inference = nn.Linear(image.values, latent_dim)
+        hidden = [nn.Linear(latent_dim, 16), *([nn.BatchNorm1d(16)] if normed else []), nn.ReLU()]
+        self.generation = nn.Sequential(*hidden, nn.Linear(16, image.values))
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Point:
+        return Point(self.inference(x.flatten(1)))
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Independent:
+        logits = self.generation(z).float().unflatten(-1, self.shape)
+        return Independent(Bernoulli(logits=logits, validate_args=False), 3, validate_args=False)
+
+    def initialize(self, generator: torch.Generator) -> None:
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.uniform_(-0.3, 0.3, generator=generator)
+
+
+class TwoPlayers(Family[TwoConfig]):
+    """The decoder lowers the error; the encoder does, too, and is pulled to the origin. Each has its optimizer."""
+
+    key, title, source = "two-players", "Two players", "a test"
+    sentence = "An autoencoder of which each half has an optimizer of its own."
+    Config = TwoConfig
+    metrics = Metrics((ERROR, SIZE, BALANCE))
+    capabilities = Capabilities(has_density=False, generates=False)
+
+    def build(self, config: TwoConfig, image: ImageSpec, classes: int) -> LatentModel:
+        return Layers(image, config.latent_dim)
+
+    def players(self, model: LatentModel, config: TwoConfig) -> Sequence[Player[TwoConfig]]:
+        assert isinstance(model, Layers)
+
+        def loss(batch: Batch, config: TwoConfig) -> Objective:
+            terms = {key: values.mean() for key, values in terms_of(model, batch.x).items()}
+            return Objective(terms["error"] + config.pull * terms["size"], terms, model.encode(batch.x))
+
+        return [
+            Player("encoder", list(model.inference.parameters()), loss),
+            Player("decoder", list(model.generation.parameters()), loss, steps=2),
+        ]
+
+    def evaluate(
+        self, model: LatentModel, batch: Batch, noise: Tensor, config: TwoConfig
+    ) -> Mapping[str, Tensor]:
+        assert isinstance(model, Layers)
+        return terms_of(model, batch.x)
+
+
+def terms_of(model: Layers, x: Tensor) -> dict[str, Tensor]:
+    z = model.encode(x).mean
+    error = (model.decode(z).mean - x).square().flatten(1).sum(1)
+    return {"error": error, "size": z.square().sum(1)}
+
+
+class NormedConfig(TwoConfig):
+    family: Literal["normed"] = "normed"  # type: ignore[assignment]
+
+
+class Normed(TwoPlayers):
+    """The same with batch normalisation, so that the model has buffers and differs between train() and eval()."""
+
+    key, title = "normed", "Batch normalised"
+    Config = NormedConfig
+
+    def build(self, config: TwoConfig, image: ImageSpec, classes: int) -> LatentModel:
+        return Layers(image, config.latent_dim, normed=True)
