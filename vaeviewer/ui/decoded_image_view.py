@@ -14,6 +14,7 @@ from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.image_widget import ImageWidget
 from vaeviewer.ui.labels import LiveLabel
+from vaeviewer.ui.value_axis import number_label
 
 WRITE_MS = 40
 """The numbers change at most this often, which is as fast as anybody reads; the image changes with every move."""
@@ -162,7 +163,9 @@ class DecodedImageView(QWidget):
 
 
 def number_text(value: float, decimals: int = 2) -> str:
-    """A number with fixed decimals and a typographic minus; never "−0.00"."""
+    """A number with fixed decimals and a typographic minus; never "−0.00". Large ones as `number_label` has them."""
+    if not abs(value) < 10_000:
+        return number_label(value, decimals)
     text = f"{value:.{decimals}f}"
     if float(text) == 0:
         text = text.lstrip("-")

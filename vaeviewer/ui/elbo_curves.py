@@ -55,7 +55,9 @@ class Curves:
 
 
 def _terms(reconstruction: Column, kl: Column) -> dict[str, Column]:
-    return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
+    with np.errstate(over="ignore"):  # of two terms at the end of what float32 holds
+        elbo = np.maximum(reconstruction - kl, np.finfo(reconstruction.dtype).min)
+    return {"elbo": elbo, "reconstruction": reconstruction, "kl": kl}
 
 
 def smoothing_window(row: int) -> int:

@@ -184,6 +184,7 @@ class _SelectedImage(QWidget):
         )
         self._posterior.setFont(tabular(self.font()))
         self._posterior.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._posterior.setWordWrap(True)  # between two numbers that are longer than usual
         self._decoded = ImageWidget()
         self._decoded.setToolTip(
             "The reconstruction: the decoder's mean image at the posterior mean, z = loc."
@@ -402,7 +403,8 @@ def posterior_text(loc: NDArray[np.float32], scale: NDArray[np.float32]) -> str:
     """q(z|x) in words, a line per coordinate such as "z₁ = 0.46 ± 0.05"; of many, the first two."""
     lines = ["q(z|x)"]
     for i in range(min(len(loc), 2)):
-        lines.append(f"z{'₁₂'[i]} = {number_text(float(loc[i]))} ± {number_text(float(scale[i]))}")
+        mean, deviation = (number_text(float(a[i])).replace(" ", "\u00a0") for a in (loc, scale))
+        lines.append(f"z{'₁₂'[i]} = {mean} ±\u00a0{deviation}")
     if len(loc) > 2:
         lines.append(f"and {len(loc) - 2} more")
     return "\n".join(lines)
