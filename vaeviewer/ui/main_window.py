@@ -32,6 +32,7 @@ from vaeviewer.ui.decoded_image_view import DecodedImageView
 from vaeviewer.ui.dock_layout import DockLayout
 from vaeviewer.ui.first_size import first_size
 from vaeviewer.ui.focus_keys import FieldKeys, next_seen
+from vaeviewer.ui.health_notice import HealthNotice
 from vaeviewer.ui.latent_view import LatentView
 from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.manifold_panel import ManifoldPanel
@@ -112,6 +113,7 @@ class MainWindow(QMainWindow):
         self.recent_runs = RecentRuns(session, store, self)
         self.run_status = RunStatus(self, session, self.message)
         self._closing = Closing(self, session, self.message, self.run_status)
+        HealthNotice(session, self.message)
         self._connect()
 
         self._frame = QTimer(self)
