@@ -56,6 +56,11 @@ def test_a_curve_of_any_length_has_two_numbers_below_it(most: int) -> None:
         assert len(round_ticks(0.0, 1.012 * steps, most)) >= 2
 
 
+def test_ticks_of_a_tiny_range_differ() -> None:
+    assert round_ticks(1e-30, 3.5e-30, 3) == [1e-30, 2e-30, 3e-30]
+    assert min(decade_ticks(1e-300, 2e-300, 4)) >= 1e-300
+
+
 @pytest.mark.parametrize("log", [False, True])
 def test_an_axis_of_any_range_has_few_and_short_labels(qapp: QApplication, log: bool) -> None:
     axis = ValueAxis("left", 26)
