@@ -42,10 +42,16 @@ def resident_mb() -> float:
     return int(found[1]) / 1024 if found else float("nan")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range(20 if metafunc.config.getoption("--exhaustive") else 1))
+
+
 @pytest.mark.qt_log_ignore("This plugin does not support", extend=True)  # popups, without a screen
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_any_order_of_anything_is_safe(
+    seed: int,
     make_window: Callable[..., MainWindow],
     small: Settings,
     tmp_path: Path,
@@ -57,18 +63,15 @@ def test_any_order_of_anything_is_safe(
     folders = [tmp_path / name for name in ("forty", "wide", "none")]
     write_idx_folder(folders[0], train=40, height=28, width=28)
     write_idx_folder(folders[1], train=30, width=6)
-    for seed in range(20 if exhaustive else 1):
-        place = tmp_path / f"seed-{seed}"
-        place.mkdir()
-        window = make_window(updated(small, epochs=40))
-        monkey = Monkey(window, seed, folders, place)
-        monkey.act(2000 if exhaustive else 300)
-        assert window.session.state in State, monkey.story()
-        window.close()
-        for other in QApplication.topLevelWidgets():
-            other.close()
-        seconds, when = monkey.longest
-        figures.append(
-            f"monkey, seed {seed}: held up for {1000 * seconds:.0f} ms at most ({when}); "
-            f"{resident_mb():.0f} MB at its end"
-        )
+    window = make_window(updated(small, epochs=40))
+    monkey = Monkey(window, seed, folders, tmp_path)
+    monkey.act(2000 if exhaustive else 300)
+    assert window.session.state in State, monkey.story()
+    window.close()
+    for other in QApplication.topLevelWidgets():
+        other.close()
+    seconds, when = monkey.longest
+    figures.append(
+        f"monkey, seed {seed}: held up for {1000 * seconds:.0f} ms at most ({when}); "
+        f"{resident_mb():.0f} MB at its end"
+    )
