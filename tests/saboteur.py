@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import pytest
@@ -16,6 +17,29 @@ SEAM = (
     *("replace", "sync_folder", "remove", "read"),
 )
 """All that a save calls of the file system; test_run_folder.py shows that there is nothing else."""
+
+
+class SmallDisk:
+    """A disk with room for so many bytes in one folder: a write beyond gets half way and fails.
+
+    Args:
+        monkeypatch: Undoes it.
+        folder: What lies on the disk.
+        room: Bytes.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, room: int) -> None:
+        real = atomic_files.write
+
+        def write(file: BinaryIO, data: bytes) -> None:
+            free = room - sum(path.stat().st_size for path in folder.iterdir())
+            if len(data) > free:
+                real(file, data[: max(0, free)])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            real(file, data)
+
+        monkeypatch.setattr(atomic_files, "write", write)
+
 
 Mode = Literal["instead", "after", "dead"]
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+from saboteur import SmallDisk
 
 from vaeviewer import __version__
 from vaeviewer.backend.runs.folder import load_run
@@ -407,3 +410,178 @@ def test_a_missing_library_is_one_line(
     monkeypatch.setitem(sys.modules, "PySide6.QtWidgets", None)
     assert "apt install" in refused(capsys)
     assert "libegl1" in display.DEBIAN_PACKAGES
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals end a process otherwise there")
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_being_told_to_end_is_like_ctrl_c(tmp_path: Path, how: signal.Signals, code: int) -> None:
+    out = tmp_path / "run"
+    with begin_training(out, "--epochs", "1000", "--save-every", "0.1", "--json") as process:
+        process.send_signal(how)
+        process.send_signal(how)  # as some who end programs do; the save is not cut short
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (code, "")
+    report = json.loads(output)
+    assert report["interrupted"] is True
+    assert summary_of(out).step == report["steps"] > 0
+    assert not summary_of(out).in_training
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals are others there")
+def test_a_terminal_that_is_closed_costs_no_step(tmp_path: Path) -> None:
+    """The signal comes, and whatever is written from then on fails."""
+    import fcntl
+    import pty
+    import termios
+
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "vaeviewer", "train", "--out", str(out), *RESUMABLE, "--epochs", "1000"]
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        [*command, "--save-every", "1000"],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=partial(fcntl.ioctl, slave, termios.TIOCSCTTY, 0),
+    ) as process:
+        os.close(slave)
+        shown = b""
+        while not re.search(rb"\b[1-9]\d*/\d+ \[", shown):  # the progress bar, some steps on
+            shown += os.read(master, 1000)
+        os.close(master)
+        assert process.wait(30) == 129
+    assert summary_of(out).step > 0
+    assert not summary_of(out).in_training
+
+
+COUNTS = (
+    "5.0",
+    "2.5",
+    "abc",
+    "",
+    " ",
+    "-1",
+    "0",
+    "1e400",
+    "-inf",
+    "nan",
+    "9" * 5000,
+    "1_0_",
+    "²",
+    "0x10",
+    "True",
+)
+
+
+def is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> bool:
+    """Whether a command line is refused as one that the user can mend: one line, exit code 2."""
+    try:
+        code = main(words)
+    except SystemExit as exit_:
+        code = exit_.code if isinstance(exit_.code, int) else 0
+    errors = capsys.readouterr().err
+    if code == 0:
+        return False
+    assert code == 2, errors
+    assert errors.startswith("vaeviewer")
+    assert errors.count("\n") == 1, errors
+    assert len(errors) < 1000
+    return True
+
+
+NUMBERS = (
+    "epochs",
+    "batch-size",
+    "learning-rate",
+    "beta",
+    "samples",
+    "seed",
+    "threads",
+    "latent-dim",
+    "hidden",
+)
+
+
+@pytest.mark.parametrize("flag", NUMBERS)
+def test_a_setting_that_is_no_such_number_is_is_refused(
+    flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in COUNTS:
+        if is_refused(["train", f"--{flag}", text], capsys):
+            continue
+        raise AssertionError("without --out nothing is trained")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--out", "nowhere/run", "--data", "nowhere", "--stop-after"],
+        ["train", "--out", "nowhere/run", "--data", "nowhere", "--save-every"],
+        ["export", "nowhere", "--manifold", "m.png", "--size"],
+        ["--screenshot", "nowhere/w.png", "--epochs"],
+        ["--screenshot", "nowhere/w.png", "--size"],
+    ],
+    ids=lambda words: f"{words[0].strip('-')} {words[-1]}",
+)
+def test_a_number_of_a_command_is_is_refused(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text in COUNTS:
+        assert is_refused([*words, text], capsys), text
+
+
+def test_resuming_takes_epochs_as_a_new_run_does(
+    trained: tuple[Path, dict[str, object]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(trained[0], out)
+    for text in COUNTS[1:]:
+        assert is_refused(["train", "--resume", str(out), "--epochs", text], capsys), text
+    assert main(["train", "--resume", str(out), "--epochs", "2.0"]) == 0
+    assert summary_of(out).epoch == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--out", "LONG"],
+        ["train", "--out", "run", "--data", "LONG"],
+        ["train", "--resume", "LONG"],
+        ["evaluate", "LONG"],
+        ["export", "LONG", "--manifold", "m.png"],
+        ["export", "RUN", "--manifold", "LONG.png"],
+        ["--screenshot", "LONG/window.png"],
+    ],
+    ids=lambda words: " ".join(words),
+)
+def test_a_name_that_no_file_can_have_is_is_refused(
+    words: list[str],
+    trained: tuple[Path, dict[str, object]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"LONG": "n" * 300, "RUN": str(trained[0])}
+    words = [names.get(word, word.replace("LONG", names["LONG"])) for word in words]
+    assert is_refused(words, capsys)
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["run"])
+
+
+def test_a_run_that_cannot_be_saved_is_told_once_and_reported_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    SmallDisk(monkeypatch, out, 100)
+    words = ["train", "--out", str(out), "--hidden", "16", "--batch-size", "10", "--threads", "1"]
+    assert main([*words, "--epochs", "2", "--save-every", "0.1", "--json"]) == 2
+    answer = capsys.readouterr()
+    assert answer.err.count("\n") == 1
+    assert "no space left on device" in answer.err
+    report = json.loads(answer.out)
+    assert report["problem"] in answer.err
+    assert report["steps"] == 2 * 900
+    assert report["held_out"]["elbo"] < 0

@@ -1,4 +1,4 @@
-"""The command line: what each word means, and exit codes (0, 2 for what the user can mend, 130 for Ctrl-C)."""
+"""The command line: what each word means, and exit codes (0, 2 for what the user can mend, 130 after Ctrl-C)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ from vaeviewer.limits import MAX_COUNT_ARGUMENT
 
 USER_ERROR = 2
 INTERRUPTED = 130
+MOST_DIGITS = 10
+"""Of a whole number on the command line: Python refuses thousands."""
+MOST_LETTERS = 500
+"""Of a refusal, which repeats what was typed."""
 
 
 class _Parser(argparse.ArgumentParser):
     """An ArgumentParser whose refusals are one line."""
 
     def error(self, message: str) -> NoReturn:
+        if len(message) > MOST_LETTERS:
+            message = f"{message[:MOST_LETTERS]}…"
         self.exit(USER_ERROR, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
@@ -164,7 +170,7 @@ def _bench(words: list[str]) -> int:
 
 
 def _positive(text: str) -> int:
-    value = int(text) if text.isdecimal() else 0
+    value = int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else 0
     if not 1 <= value <= MAX_COUNT_ARGUMENT:
         raise argparse.ArgumentTypeError(
             f"must be a whole number from 1 to {MAX_COUNT_ARGUMENT}, but is {text!r}"
@@ -186,7 +192,7 @@ def _seconds(text: str) -> float:
 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
+    if not (width.isdecimal() and height.isdecimal()) or len(text) > 2 * MOST_DIGITS:
         raise argparse.ArgumentTypeError(f"must be WIDTHxHEIGHT such as 1280x800, but is {text!r}")
     if not (640 <= int(width) <= 7680 and 400 <= int(height) <= 4320):
         raise argparse.ArgumentTypeError(f"must lie between 640x400 and 7680x4320, but is {text!r}")

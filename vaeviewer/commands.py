@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin
 
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from vaeviewer.backend.training.health import Finding
     from vaeviewer.backend.training.trainer import Trainer
 
-INTERRUPTED = 130
+USER_ERROR = 2
+SIGNALLED = 128
+"""Exit codes after a signal are this and its number: 130 after Ctrl-C."""
 BESIDE_RESUME = ("epochs", "device", "engine")
 """Settings that may be given another value when a run is resumed."""
 
@@ -113,15 +116,17 @@ def train(options: argparse.Namespace) -> int:
     with _interrupt_flag() as interrupted:
         from vaeviewer.backend.runs.autosave import SAVE_SECONDS, Autosave
 
+        failures = _Failures()
         autosave = Autosave(
             out,
-            on_saved=lambda step: None,
-            on_failed=lambda sentence: print(f"vaeviewer: {sentence}", file=sys.stderr),
+            on_saved=failures.forget,
+            on_failed=failures.tell,
             interval_s=options.save_every or SAVE_SECONDS,
         )
+        problem = None
         try:
             if dataset is None:
-                trainer = _opened(options, autosave)
+                trainer = _opened(options, settings, autosave)
             else:
                 from vaeviewer.backend.training.trainer import Trainer
 
@@ -131,7 +136,11 @@ def train(options: argparse.Namespace) -> int:
             seconds = time.perf_counter() - start
             if not trainer.held_out_is_current:
                 trainer.evaluate(record=False)
-            autosave.close(trainer)
+            try:
+                autosave.close(trainer)
+            except RunFolderError as error:  # what was found out is told all the same
+                problem = str(error)
+                failures.tell(problem)
         except BaseException:
             autosave.close(None)
             raise
@@ -163,18 +172,22 @@ def train(options: argparse.Namespace) -> int:
             "samples": held_out.samples,
         },
         "interrupted": bool(interrupted),
+        "problem": problem,
     }
     if options.json:
-        print(json.dumps(report))
+        _say(json.dumps(report))
     else:
-        print(
+        _say(
             f"{trainer.epoch:g} epochs, {trainer.step_count:,} steps in {seconds:.1f} s "
             f"({report['images_per_s']:,.0f} images/s on {trainer.device.type}, {trainer.threads} threads, "
             f"{trainer.mode}: {trainer.engine_reason})"
         )
-        print(_terms_line(held_out, settings))
-        print(f"saved in {out}")
-    return INTERRUPTED if interrupted else 0
+        _say(_terms_line(held_out, settings))
+        if problem is None:
+            _say(f"saved in {out}")
+    if problem is not None:
+        return USER_ERROR
+    return SIGNALLED + interrupted[0] if interrupted else 0
 
 
 def _refuse_beside_resume(options: argparse.Namespace) -> None:
@@ -196,7 +209,7 @@ def _new_run(options: argparse.Namespace) -> tuple[ImageDataset, Path]:
     """The data asked for, and the folder, made for a new run."""
     from vaeviewer.backend.runs.folder import prepare_folder
 
-    new = not options.out.exists()
+    new = not os.path.exists(options.out)  # noqa: PTH110  # Path's own raises where a name is too long
     out = prepare_folder(options.out)
     try:
         return _load(options.dataset, options.data), out
@@ -206,7 +219,7 @@ def _new_run(options: argparse.Namespace) -> tuple[ImageDataset, Path]:
         raise
 
 
-def _opened(options: argparse.Namespace, autosave: Autosave) -> Trainer:
+def _opened(options: argparse.Namespace, settings: Settings, autosave: Autosave) -> Trainer:
     """The run that ``--resume`` names, with the epochs and on the device asked for."""
     from vaeviewer.backend.runs import restore
 
@@ -216,7 +229,7 @@ def _opened(options: argparse.Namespace, autosave: Autosave) -> Trainer:
     trainer = restore.open_run(autosave.folder, data=options.data, compute=compute, tell=_note)
     autosave.adopt(trainer)
     if options.set_epochs is not None:
-        epochs = int(options.set_epochs)
+        epochs = settings.train.epochs
         if epochs < trainer.epoch:
             raise SettingsError(
                 f"--epochs must be at least {math.ceil(trainer.epoch)}, as {autosave.folder} has trained for "
@@ -228,8 +241,8 @@ def _opened(options: argparse.Namespace, autosave: Autosave) -> Trainer:
     return trainer
 
 
-def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[bool], stop_after: int | None) -> None:
-    """Train to the planned epochs, to ``stop_after`` epochs from here, or to a Ctrl-C.
+def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[int], stop_after: int | None) -> None:
+    """Train to the planned epochs, to ``stop_after`` epochs from here, or to a Ctrl-C or what is like it.
 
     Where memory runs out, the batch is halved and training goes on from the last good state.
 
@@ -389,8 +402,36 @@ def export(options: argparse.Namespace) -> int:
     return 0
 
 
+class _Failures:
+    """Says why a save failed: once, until a save succeeds."""
+
+    def __init__(self) -> None:
+        self._told = ""
+
+    def tell(self, sentence: str) -> None:
+        if sentence != self._told:
+            self._told = sentence
+            _complain(f"vaeviewer: {sentence}")
+
+    def forget(self, _step: int) -> None:
+        self._told = ""
+
+
 def _note(sentence: str) -> None:
-    print(f"note: {sentence}", file=sys.stderr)
+    _complain(f"note: {sentence}")
+
+
+def _complain(line: str) -> None:
+    with suppress(OSError):  # the terminal may be gone, which is no reason to stop
+        print(line, file=sys.stderr)
+
+
+def _say(line: str) -> None:
+    """Print a line of the answer; once nobody reads it, say nothing more."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for what is left of this process
 
 
 def _flag(name: str) -> str:
@@ -416,20 +457,46 @@ def _terms_line(held_out: HeldOut | None, settings: Settings) -> str:
 
 
 @contextmanager
-def _interrupt_flag() -> Iterator[list[bool]]:
-    """Yields a list that a Ctrl-C makes true; a second Ctrl-C interrupts at once."""
-    flag: list[bool] = []
+def _interrupt_flag() -> Iterator[list[int]]:
+    """Yields a list that gets the number of each signal to stop; a second Ctrl-C interrupts at once."""
+    flag: list[int] = []
 
-    def note(_signal: int, _frame: object) -> None:
-        if flag:
+    def note(number: int, _frame: object) -> None:
+        if number == signal.SIGINT and number in flag:
             raise KeyboardInterrupt
-        flag.append(True)
+        flag.append(number)
 
-    before = signal.signal(signal.SIGINT, note)
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, note)}
+    for name in (
+        "SIGTERM",
+        "SIGHUP",
+    ):  # shutting down, and a terminal that is closed, which Windows does not tell
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            before[number] = signal.signal(number, note)
     try:
         yield flag
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Screen:
+    """Standard error for the progress bar, which goes on when the terminal is gone."""
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
 
 
 @contextmanager
@@ -439,7 +506,7 @@ def _progress_bar(trainer: Trainer) -> Iterator[Any]:
 
     total = trainer.planned_epochs * trainer.steps_per_epoch
     with tqdm(
-        total=total, initial=trainer.step_count, unit=" steps", disable=None, leave=False, file=sys.stderr
+        total=total, initial=trainer.step_count, unit=" steps", disable=None, leave=False, file=_Screen()
     ) as bar:
 
         def after_block() -> None:

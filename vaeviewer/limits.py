@@ -31,13 +31,16 @@ MAX_DESCRIBED_SIDE = 4096
 MAX_LOG_BYTES = 256 * 2**10
 """A run's log; the older half of its lines goes when it grows beyond."""
 
-MAX_LISTED_FOLDERS = 2_000
-"""Folders looked at when runs are listed."""
+MAX_LISTED_FOLDERS = 20_000
+"""Folders looked at when runs are listed, those with the latest names first."""
 
 MAX_LISTED_RUNS = 50
 """Runs listed, the newest ones: each costs the reading of a manifest."""
 
 # Data
+
+MAX_LISTED_IMAGES = 100_000
+"""Files counted in a folder that holds no data set."""
 
 MAX_IDX_BYTES = 2**30
 """Values in one idx file, unpacked: 1.3 million images of 28x28."""

@@ -58,7 +58,8 @@ def test_every_failure_is_told_and_costs_nothing(
                 break
         else:
             pytest.fail("a save makes more calls than expected")
-    assert failures >= 20
+    # On a full disk what is not needed goes, and a second try succeeds.
+    assert failures >= (2 if code == errno.ENOSPC else 20)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers_images import grabbed, holds_enlarged, make_snapshot, pixels_of
-from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.snapshot import as_grey_levels
@@ -152,30 +151,13 @@ def test_the_image_can_be_copied(view: DecodedImageView) -> None:
     assert (copied == np.repeat(np.repeat(at(snapshot, VIEW.z), 6, 0), 6, 1)).all()
 
 
-def test_the_image_can_be_saved(
-    view: DecodedImageView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_image_can_be_saved(qtbot: QtBot, view: DecodedImageView) -> None:
     snapshot = make_snapshot()
     view.update_frame(snapshot, VIEW)
-    answers = iter([(str(tmp_path / "seven"), ""), ("", "")])
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: next(answers))
-    view.save_action.trigger()
-    view.save_action.trigger()  # cancelled
-    assert [path.name for path in tmp_path.iterdir()] == ["seven.png"]
-    saved = pixels_of(QImage(str(tmp_path / "seven.png")))[..., 0]
+    with qtbot.waitSignal(view.save_wanted) as wanted:
+        view.save_action.trigger()
+    saved = pixels_of(wanted.args[0])[..., 0]
     assert (saved[::6, ::6] == at(snapshot, VIEW.z)).all()
-
-
-def test_an_image_that_cannot_be_written_is_said_so(
-    view: DecodedImageView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    view.update_frame(make_snapshot(), VIEW)
-    path = str(tmp_path / "nowhere" / "seven.png")
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
-    said: list[str] = []
-    monkeypatch.setattr(QMessageBox, "warning", lambda _parent, _title, message: said.append(message))
-    view.save_action.trigger()
-    assert said == [f"The image could not be written to {path}."]
 
 
 def test_words_for_those_who_ask(view: DecodedImageView) -> None:

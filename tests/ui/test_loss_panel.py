@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QMouseEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel
 from pytestqt.qtbot import QtBot
@@ -351,13 +351,13 @@ def test_a_zoom_stays_until_it_is_reset(panel: LossPanel, qtbot: QtBot) -> None:
     assert second.getViewBox().viewRange()[0] == pytest.approx(first.getViewBox().viewRange()[0])
 
 
-def zoom(plot: ElboPlot) -> None:
+def zoom(plot: ElboPlot, delta: int = 480) -> None:
     middle = QPointF(plot.viewport().rect().center())
     event = QWheelEvent(
         middle,
         QPointF(plot.viewport().mapToGlobal(middle.toPoint())),
         QPoint(),
-        QPoint(0, 480),
+        QPoint(0, delta),
         Qt.MouseButton.NoButton,
         Qt.KeyboardModifier.NoModifier,
         Qt.ScrollPhase.NoScrollPhase,
@@ -410,6 +410,96 @@ def test_the_first_steps_do_not_squash_the_rest(panel: LossPanel) -> None:
     low, high = plots(panel)[1].getViewBox().viewRange()[1]
     assert low == 0
     assert 7 < high < 10
+
+
+def exploding_history(steps: int = 60) -> History:
+    """An ELBO that falls tenfold with each step, to the end of float32."""
+    history = History.empty()
+    for step in range(1, steps + 1):
+        history.training.append_row(step, step / PER_EPOCH, -(10.0 ** min(38.0, 2 + step)), 3.4e38)
+    history.held_out.append_row(steps, steps / PER_EPOCH, -8.1e18, 3.4e38)
+    return history
+
+
+def test_numbers_that_explode_are_short_and_leave_everything_where_it_is(panel: LossPanel) -> None:
+    panel.update_frame(made_history(950))
+    QTest.qWait(0)
+    columns = [label.geometry() for label in panel._readout._values.values()]
+    places = [plot.getViewBox().width() for plot in plots(panel)]
+    panel.update_frame(exploding_history())
+    QTest.qWait(50)
+    assert [label.geometry() for label in panel._readout._values.values()] == columns
+    for label in panel._readout._values.values():
+        assert label.fontMetrics().horizontalAdvance(label.text()) <= label.width()
+    assert shown_values(panel, "held_out")[1] == "−8.1 × 10¹⁸"
+    for plot in plots(panel):
+        assert len(axis_labels(plot, "left")) >= 2
+        assert plot.getAxis("left").width() < 100
+    panel.update_frame(made_history(950))
+    QTest.qWait(50)
+    assert [plot.getViewBox().width() for plot in plots(panel)] == places
+
+
+@pytest.mark.parametrize("nats", [1e3, 47e3, 460e3, 3e6, 2e9, 1e30])
+def test_the_vertical_axis_has_numbers_however_large_they_are(panel: LossPanel, nats: float) -> None:
+    history = History.empty()
+    for step in range(1, 101):
+        history.training.append_row(step, step / PER_EPOCH, -nats * (1 + 1 / step), 7.0)
+    panel.update_frame(history)
+    QTest.qWait(50)
+    assert len(axis_labels(plots(panel)[0], "left")) >= 2
+
+
+def axis_labels(plot: ElboPlot, side: str) -> list[str]:
+    """What is written beside an axis."""
+    image = QImage(8, 8, QImage.Format.Format_RGB32)
+    painter = QPainter(image)
+    specs = plot.getAxis(side).generateDrawSpecs(painter)
+    painter.end()
+    assert specs is not None
+    return [text for _, _, text in specs[2]]
+
+
+def test_one_step_is_a_dot_at_a_whole_number(panel: LossPanel) -> None:
+    history = History.empty()
+    history.training.append_row(1, 0.01, -543.25, 0.5)
+    panel.update_frame(history)
+    QTest.qWait(50)
+    for plot in plots(panel):
+        assert axis_labels(plot, "bottom") == ["0", "1"]
+        view = plot.getViewBox()
+        x, y = (float(values[0]) for values in plot._item.lines["smooth", plot.terms[0]])
+        at = plot.mapFromScene(view.mapViewToScene(QPointF(x, y)))
+        picture = plot.viewport().grab(QRect(at.x() - 1, at.y() - 1, 3, 3)).toImage()
+        assert picture.pixelColor(1, 1) != plot.backgroundBrush().color()
+
+
+@pytest.mark.parametrize("width", [620, 700, 800])
+def test_a_narrow_panel_has_numbers_below_curves_of_any_length(panel: LossPanel, width: int) -> None:
+    panel.resize(width, 200)
+    history = History.empty()
+    for steps in (*range(1, 60), 99, 100, 101, 459, 460, 461, 499, 999, 1001, 4600, 9999):
+        history.training.append_row(steps, steps / PER_EPOCH, -150.0, 7.0)
+        panel.update_frame(history)
+        for plot in plots(panel):
+            labels = axis_labels(plot, "bottom")
+            assert len(labels) >= 2, (steps, labels)
+            assert all(label.replace(",", "").isdigit() for label in labels)
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_zooming_ends_before_numbers_do(panel: LossPanel, qtbot: QtBot, log: bool) -> None:
+    panel.update_frame(made_history(950))
+    choose(panel, "yAxis", "loss")
+    check(panel, "logAxis").setChecked(log)
+    first, _ = plots(panel)
+    for delta in (-12_000, 12_000):  # far out, then far in
+        for _ in range(40):
+            zoom(first, delta)
+        QTest.qWait(20)
+        assert np.isfinite(first.getViewBox().viewRange()).all()
+        for side in ("left", "bottom"):
+            assert axis_labels(first, side)
 
 
 def test_options_round_trip_and_damaged_ones_are_ignored(panel: LossPanel, qtbot: QtBot) -> None:

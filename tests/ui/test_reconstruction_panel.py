@@ -59,8 +59,8 @@ def test_the_selected_image_its_posterior_and_its_reconstruction(panel: Reconstr
     signs = ["−" if value < 0 else "" for value in loc[0]]
     assert text(panel, "selectedPosterior").splitlines() == [
         "q(z|x)",
-        f"z₁ = {signs[0]}{abs(loc[0, 0]):.2f} ± {scale[0, 0]:.2f}",
-        f"z₂ = {signs[1]}{abs(loc[0, 1]):.2f} ± {scale[0, 1]:.2f}",
+        f"z₁ = {signs[0]}{abs(loc[0, 0]):.2f} ±\u00a0{scale[0, 0]:.2f}",
+        f"z₂ = {signs[1]}{abs(loc[0, 1]):.2f} ±\u00a0{scale[0, 1]:.2f}",
     ]
     picture = grabbed(panel)
     assert holds_enlarged(picture, image, 2)
@@ -204,8 +204,8 @@ def test_a_small_room_shows_four_legible_pairs_a_large_one_all_ten() -> None:
 
 def test_the_posterior_of_many_dimensions_in_words() -> None:
     loc, scale = np.array([0.4567, -1.634, 9.0, 9.0]), np.array([0.05, 0.07, 1.0, 1.0])
-    assert posterior_text(loc, scale) == "q(z|x)\nz₁ = 0.46 ± 0.05\nz₂ = −1.63 ± 0.07\nand 2 more"
-    assert posterior_text(loc[:1], scale[:1]) == "q(z|x)\nz₁ = 0.46 ± 0.05"
+    assert posterior_text(loc, scale) == "q(z|x)\nz₁ = 0.46 ±\u00a00.05\nz₂ = −1.63 ±\u00a00.07\nand 2 more"
+    assert posterior_text(loc[:1], scale[:1]) == "q(z|x)\nz₁ = 0.46 ±\u00a00.05"
 
 
 def test_shown_again_larger_with_images_of_another_size_it_reconstructs_those(

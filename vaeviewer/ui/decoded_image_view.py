@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QFont, QGuiApplication, QPalette, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from vaeviewer.analysis.manifold import in_latent_space
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.image_widget import ImageWidget
 from vaeviewer.ui.labels import LiveLabel
+from vaeviewer.ui.value_axis import number_label
 
 WRITE_MS = 40
 """The numbers change at most this often, which is as fast as anybody reads; the image changes with every move."""
@@ -23,7 +24,12 @@ class DecodedImageView(QWidget):
     """The mean image of p(x|z) at the handle, large and crisp, with its z below.
 
     Public actions, also in the image's context menu: ``copy_action`` and ``save_action``.
+
+    Signals:
+        save_wanted(QImage): The user wants to keep the image, as large as it is shown.
     """
+
+    save_wanted = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -149,20 +155,14 @@ class DecodedImageView(QWidget):
 
     def _save(self) -> None:
         image = self._image.shown_image()
-        if image is None:
-            return
-        # The image is taken first: training goes on behind the dialog.
-        path, _ = QFileDialog.getSaveFileName(self, "Save image", "decoded.png", "PNG images (*.png)")
-        if not path:
-            return
-        if not path.lower().endswith(".png"):
-            path += ".png"
-        if not image.save(path):
-            QMessageBox.warning(self, "Save image", f"The image could not be written to {path}.")
+        if image is not None:
+            self.save_wanted.emit(image)
 
 
 def number_text(value: float, decimals: int = 2) -> str:
-    """A number with fixed decimals and a typographic minus; never "−0.00"."""
+    """A number with fixed decimals and a typographic minus; never "−0.00". Large ones as `number_label` has them."""
+    if not abs(value) < 10_000:
+        return number_label(value, decimals)
     text = f"{value:.{decimals}f}"
     if float(text) == 0:
         text = text.lstrip("-")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vaeviewer.backend.models.interface import Metrics
 from vaeviewer.backend.training.history import MetricsView
 
 Column = NDArray[Any]
@@ -42,10 +43,9 @@ class Curves:
     @classmethod
     def of(cls, view: MetricsView, *, smooth: bool) -> Curves:
         """Read a table; ``smooth`` takes means over recent rows, else the smooth curves are the raw ones."""
-        raw = view.metrics.complete(view.stored)
-        means = raw
+        raw = means = _complete(view.metrics, view.stored)
         if smooth:
-            means = view.metrics.complete({key: smoothed(column) for key, column in view.stored.items()})
+            means = _complete(view.metrics, {key: smoothed(column) for key, column in view.stored.items()})
         return cls(view.step, view.epoch, raw, means)
 
     def __len__(self) -> int:
@@ -54,6 +54,13 @@ class Curves:
     def x(self, axis: Literal["steps", "epochs"]) -> Column:
         """Where each row lies on the horizontal axis."""
         return self.step if axis == "steps" else self.epoch
+
+
+def _complete(metrics: Metrics, stored: Mapping[str, Column]) -> dict[str, Column]:
+    with np.errstate(over="ignore"):  # of two terms at the end of what float32 holds
+        found = metrics.complete(stored)
+    largest = np.finfo(np.float32).max
+    return {key: np.clip(column, -largest, largest) for key, column in found.items()}
 
 
 def smoothing_window(row: int) -> int:

@@ -90,7 +90,8 @@ class CurvesItem(QGraphicsItem):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, kind != "raw")
             painter.setPen(self._pens[key])
             painter.drawPolyline(polygon)
-            if kind == "held_out" and polygon.size() <= self._rect.width() / PIXELS_PER_MARK:
+            alone = polygon.size() == 1 and kind != "raw"  # a first step, of which there is no line yet
+            if alone or (kind == "held_out" and polygon.size() <= self._rect.width() / PIXELS_PER_MARK):
                 mark = QPen(self._pens[key].color(), _MARK_SIZE, c=Qt.PenCapStyle.RoundCap)
                 painter.setPen(mark)  # with which a point is a disc
                 painter.drawPoints(polygon)

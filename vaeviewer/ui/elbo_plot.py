@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QFont
+from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import QWidget
 
 from vaeviewer.ui.elbo_curves import Column, every_pixel, extremes, rows_within, telling_range
@@ -16,6 +17,15 @@ from vaeviewer.ui.elbo_items import KINDS, CurvesItem
 from vaeviewer.ui.plotting import pg
 from vaeviewer.ui.theme import Theme
 from vaeviewer.ui.value_axis import ValueAxis
+
+_AXIS_WIDTH = 46
+"""Of the vertical axis, pixels, unless its numbers need more …"""
+
+_AXIS_STEP = 8
+"""… which then comes in such steps, so that the curves do not shift with every digit."""
+
+_FARTHEST = 1e39
+"""How far out one can zoom; float32, which the terms are, ends before."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,7 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         self.terms = terms
         self._from_zero = from_zero
         self._log = False
+        self._whole = False
         self._x_ends = (0.0, 1.0)
         self._x_width: float | None = None
         self._y_range: tuple[float, float] | None = None
@@ -58,19 +69,20 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         self.setMenuEnabled(False)
         self.hideButtons()
         self.showGrid(x=False, y=True, alpha=0.9)
-        self._y_axis.setWidth(46)
-        self._x_axis.setHeight(20)
+        self._y_axis.setWidth(_AXIS_WIDTH)
+        self._x_axis.setStyle(hideOverlappingLabels=30)  # 0 may reach below the other axis
+        self._set_fonts()
         for axis in (self._x_axis, self._y_axis):
-            font = QFont(self.font())
-            font.setPointSizeF(font.pointSizeF() * 0.9)
-            axis.setTickFont(font)
             axis.setStyle(tickLength=0, tickTextOffset=4)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)  # its letters take longer than the curves
         view = self.getViewBox()
         view.setDefaultPadding(0.0)
         view.disableAutoRange()
+        self._limit_zoom()
         view.sigRangeChangedManually.connect(self._moved_by_user)
         view.sigXRangeChanged.connect(self._draw)
+        view.sigYRangeChanged.connect(self._make_room)
+        view.sigResized.connect(self._make_room)
         view.sigResized.connect(self._draw)
         self.scene().sigMouseMoved.connect(self._mouse_moved)
         self.scene().sigMouseClicked.connect(self._mouse_clicked)
@@ -89,18 +101,27 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         self._cursor.setPen(pg.mkPen(theme.muted, width=1))
         self._item.set_theme(theme, self.terms)
 
-    def set_curves(self, curves: Mapping[str, TermCurves], *, log: bool, x_ends: tuple[float, float]) -> None:
+    def set_curves(
+        self, curves: Mapping[str, TermCurves], *, log: bool, x_ends: tuple[float, float], whole: bool = True
+    ) -> None:
         """Draw ``curves``, keyed by term.
 
         Args:
             curves: What to draw; terms left out are hidden.
             log: Whether y are decimal logarithms.
             x_ends: Left and right end of the fitted view.
+            whole: Whether x counts, so that there is nothing between two whole numbers.
         """
-        if log != self._log:
-            self._log, self._y_range = log, None
         self._curves, self._x_ends = curves, x_ends
-        self._y_axis.set_log(log)
+        if (log, whole) != (self._log, self._whole):
+            if log != self._log:
+                self._y_range = None
+            self._log, self._whole = log, whole
+            self._y_axis.set_log(log)
+            self._x_axis.set_whole(whole)
+            with self._own_change():
+                self._limit_zoom()
+                self._make_room()
         if self._fitted:
             self._fit()
         self._draw()
@@ -133,6 +154,41 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         """The cursor's line goes with the cursor."""
         super().leaveEvent(event)
         self.cursor_moved.emit(None)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the size that another font needs."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._set_fonts()
+            self._make_room()
+
+    def _set_fonts(self) -> None:
+        font = QFont(self.font())
+        font.setPointSizeF(font.pointSizeF() * 0.9)
+        for axis in (self._x_axis, self._y_axis):
+            axis.setTickFont(font)
+        self._x_axis.setHeight(QFontMetrics(font).height() + 4)
+
+    def _limit_zoom(self) -> None:
+        """Let nobody zoom to where a float has no more digits, or none of the axes a number."""
+        farthest = math.log10(_FARTHEST) if self._log else _FARTHEST
+        self.getViewBox().setLimits(
+            xMin=-_FARTHEST,
+            xMax=_FARTHEST,
+            yMin=-farthest,
+            yMax=farthest,
+            minXRange=1.0 if self._whole else 0.02,
+            minYRange=1e-6,
+        )
+
+    def _make_room(self) -> None:
+        """Make the vertical axis as wide as its numbers."""
+        view = self.getViewBox()
+        low, high = view.viewRange()[1]
+        needed = self._y_axis.labels_width(low, high, view.height()) + 6
+        width = max(_AXIS_WIDTH, _AXIS_STEP * math.ceil(needed / _AXIS_STEP))
+        if width != self._y_axis.fixedWidth:
+            self._y_axis.setWidth(width)
 
     def _fit(self) -> None:
         """Show all of x and the telling part of y; a range that still serves stays, so as not to creep."""

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from vaeviewer.ui.elbo_curves import TERMS
 from vaeviewer.ui.labels import ElidedLabel, NumberLabel, tint
 from vaeviewer.ui.theme import theme_of
-from vaeviewer.ui.value_axis import number_label
+from vaeviewer.ui.value_axis import LONGEST_NUMBERS, number_label
 
 KINDS = ("training", "held_out")
 """The two columns of values."""
@@ -58,7 +58,7 @@ class ElboReadout(QWidget):
             "training": self._check_box("training", "Training", ""),
             "held_out": self._check_box("heldOut", "Held-out", "Held-out images, evaluated once per epoch"),
         }
-        self._values = {(kind, term): NumberLabel("−1,234.56") for term in TERMS for kind in KINDS}
+        self._values = {(kind, term): NumberLabel(*LONGEST_NUMBERS) for term in TERMS for kind in KINDS}
         self._where = QLabel("Now")
         self._where.setObjectName("where")
         self._protocol = ElidedLabel("nats per image")

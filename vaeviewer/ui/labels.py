@@ -119,10 +119,10 @@ class NumberLabel(QLabel):
     Text that can be selected is a whole document to Qt, so it is one only while the mouse may select it.
 
     Args:
-        longest: A text to make room for from the start.
+        longest: Texts to make room for from the start.
     """
 
-    def __init__(self, longest: str) -> None:
+    def __init__(self, *longest: str) -> None:
         super().__init__()
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -135,7 +135,7 @@ class NumberLabel(QLabel):
         if text == self.text():
             return
         if self.fontMetrics().horizontalAdvance(text) > self.width() - 2:
-            self._longest = text
+            self._longest = (text,)
             self._make_room()
         super().setText(text)
 
@@ -167,7 +167,7 @@ class NumberLabel(QLabel):
 
     def _make_room(self) -> None:
         metrics = self.fontMetrics()
-        self.setFixedSize(metrics.horizontalAdvance(self._longest) + 2, metrics.height())
+        self.setFixedSize(max(map(metrics.horizontalAdvance, self._longest)) + 2, metrics.height())
 
 
 def tint(widget: QWidget, color: str) -> None:

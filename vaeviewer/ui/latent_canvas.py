@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QFont, QFontMetricsF, QHelpEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
+from PySide6.QtGui import QFont, QHelpEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from vaeviewer.ui.latent_geometry import PRIOR_BOX, Box, PlaneMap
@@ -64,7 +64,6 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         self.pointer_area = QRectF()
         tick_font = QFont()
         tick_font.setPixelSize(11)
-        self._tick_metrics = QFontMetricsF(tick_font)
         for axis in axes.values():
             axis.setStyle(tickFont=tick_font, tickLength=-4, autoExpandTextSpace=False)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)  # the points are painted far more often
@@ -124,9 +123,7 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         plane, axis = self.plane(), self.getAxis("left")
         if plane is None:
             return
-        ((spacing, ticks),) = axis.tickValues(*plane.y_range, plane.height)
-        labels = axis.tickStrings(ticks, 1.0, spacing)
-        needed = max(map(self._tick_metrics.horizontalAdvance, labels), default=0.0) + 8
+        needed = axis.labels_width(*plane.y_range, plane.height) + 8
         steps = max(0, math.ceil((needed - _AXIS_WIDTH) / 10))
         if axis.width() != _AXIS_WIDTH + 10 * steps:
             axis.setWidth(_AXIS_WIDTH + 10 * steps)

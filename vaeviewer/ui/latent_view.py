@@ -168,7 +168,10 @@ class LatentView(QWidget):
             self._points.show(posterior, view.points, snapshot.step if snapshot is not None else 0)
             self._points_item.invalidate()
             self._range.keep_pace()
-            self._lay_out_soon()
+            if posterior is None:
+                self._lay_out()  # no name outlasts its points
+            else:
+                self._lay_out_soon()
             if self._hover_at is not None:
                 self._hover_timer.start()  # another point may lie under the mouse now
         self._step_item.show_step(

@@ -152,6 +152,7 @@ class LossPanel(QWidget):
             plot.set_curves(
                 {term: self._term_curves(term) for term in shown},
                 log=readout.log,
+                whole=readout.axis == "steps",
                 x_ends=x_ends,
             )
         self._mark_best()

@@ -32,6 +32,7 @@ from vaeviewer.ui.decoded_image_view import DecodedImageView
 from vaeviewer.ui.dock_layout import DockLayout
 from vaeviewer.ui.first_size import first_size
 from vaeviewer.ui.focus_keys import FieldKeys, next_seen
+from vaeviewer.ui.health_notice import HealthNotice
 from vaeviewer.ui.latent_view import LatentView
 from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.manifold_panel import ManifoldPanel
@@ -112,6 +113,7 @@ class MainWindow(QMainWindow):
         self.recent_runs = RecentRuns(session, store, self)
         self.run_status = RunStatus(self, session, self.message)
         self._closing = Closing(self, session, self.message, self.run_status)
+        HealthNotice(session, self.message)
         self._connect()
 
         self._frame = QTimer(self)
@@ -226,6 +228,8 @@ class MainWindow(QMainWindow):
             self.message.take_back(FAILURE)  # it goes on, or anew
         active = state not in (State.LOADING, State.READY)
         self.form.set_run_active(active, "Fixed during a run: press Reset first.")
+        if session.snapshot is None:
+            self._forget_pictures()
         if state is not State.RUNNING:
             self._draw()
 
@@ -234,6 +238,7 @@ class MainWindow(QMainWindow):
         self.form.set_settings(opened.settings)
         self.controls.set_live_settings(opened.settings.train)
         self.elbo_terms.set_protocol_text(protocol_text(opened.settings))
+        self._forget_pictures()
         self.plane.set_dataset(dataset)
         self.view = replace(
             self.view, selected=None, hidden_classes=frozenset(), examples=self._choose_examples()
@@ -297,6 +302,12 @@ class MainWindow(QMainWindow):
             if panel is not None:
                 self._panels[panel]()
 
+    def _forget_pictures(self) -> None:
+        """What the decoder drew, or is about to, is of another run."""
+        self._decoder.forget()
+        self.manifold.show_images(None)
+        self.plane.set_underlay(None, (0.0, 0.0, 0.0, 0.0))
+
     def _draw(self) -> None:
         self.plane.update_frame(self.session.snapshot, self.view)
         for draw in self._panels.values():
@@ -353,7 +364,9 @@ class MainWindow(QMainWindow):
 
     def _show_status(self) -> None:
         progress = self.session.progress
-        if progress is not None:
+        if progress is None:
+            self.controls.set_progress(0.0, self.session.settings.train.epochs, None)
+        else:
             left = progress.seconds_left if self.session.state is State.RUNNING else None
             self.controls.set_progress(progress.epoch, progress.epochs, left)
         self.run_status.update()

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtGui import QAction, QActionGroup, QImage, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMenu
 
 from vaeviewer import __version__, log, paths
@@ -16,6 +16,7 @@ from vaeviewer.backend.data import CATALOG
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.session.messages import OPENING
 from vaeviewer.session.states import BUTTONS, Action, State
+from vaeviewer.ui.export import export_image
 from vaeviewer.ui.image_widget import to_qimage
 from vaeviewer.ui.main_window import MainWindow
 from vaeviewer.ui.recent_menu import RecentMenu
@@ -76,6 +77,7 @@ class Menus(QObject):
         session.problem.connect(self._show_data_in_use)
         session.data_declined.connect(self._show_data_in_use)
         window.run_status.elsewhere_wanted.connect(self._save_run_as)
+        window.decoded.save_wanted.connect(self._save_image)
         session.data_missing.connect(self._ask_for_data)
         self.show_state(session.state)
 
@@ -223,9 +225,11 @@ class Menus(QObject):
         if picture is None:
             self._window.show_problem("there is no manifold yet; open the Manifold panel first.")
             return
-        file, _ = QFileDialog.getSaveFileName(self._window, "Export manifold", "manifold.png", "PNG (*.png)")
-        if file and not to_qimage(picture).save(file):
-            self._window.show_problem(f"{file} could not be written; choose another place.")
+        window = self._window
+        export_image(to_qimage(picture), window, "Export manifold", "manifold.png", window.message)
+
+    def _save_image(self, image: QImage) -> None:
+        export_image(image, self._window, "Save image", "decoded.png", self._window.message)
 
     def _fit(self) -> None:
         """Show everything again in the curves, if they have the focus, else in the plane."""

@@ -201,14 +201,14 @@ class MessageBar(QFrame):
         if self._words.direction() != direction:
             self._words.setDirection(direction)
 
-    def _click(self, message: Message, action: Callable[[], None]) -> None:
+    def _click(self, message: Message, action: Callable[[], object]) -> None:
         if time.perf_counter() < self._deaf_until:
             return
         if len(self._queue) > 1:
             self._deaf_until = time.perf_counter() + DEAF_S
         self._answer(message, action)
 
-    def _answer(self, message: Message, action: Callable[[], None]) -> None:
+    def _answer(self, message: Message, action: Callable[[], object]) -> None:
         self.take_back(message.key)
         action()
 
@@ -218,7 +218,7 @@ class MessageBar(QFrame):
         else:
             self.work.put_away()
 
-    def _add_button(self, text: str, action: Callable[[], None], *, tip: str = "") -> None:
+    def _add_button(self, text: str, action: Callable[[], object], *, tip: str = "") -> None:
         button = QPushButton(text)
         button.setToolTip(tip)
         button.setAutoDefault(False)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MOST_WAITING = 20
 """Messages kept; what is beyond was said long ago, and the log has it."""
 
-Answer = tuple[str, Callable[[], None]]
+Answer = tuple[str, Callable[[], object]]
 """The text of a button and what it does."""
 
 

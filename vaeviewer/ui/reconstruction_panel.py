@@ -186,6 +186,7 @@ class _SelectedImage(QWidget):
         )
         self._posterior.setFont(tabular(self.font()))
         self._posterior.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._posterior.setWordWrap(True)  # between two numbers that are longer than usual
         self._decoded = ImageWidget()
         self._decoded.setToolTip(
             "The reconstruction: the decoder's mean image at the posterior mean, z = loc."
@@ -404,8 +405,12 @@ def posterior_text(loc: NDArray[np.float32], scale: NDArray[np.float32] | None) 
     """q(z|x) in words, a line per coordinate such as "z₁ = 0.46 ± 0.05"; of many, the first two."""
     lines = ["q(z|x)" if scale is not None else "z"]
     for i in range(min(len(loc), 2)):
-        spread = "" if scale is None else f" ± {number_text(float(scale[i]))}"
-        lines.append(f"z{'₁₂'[i]} = {number_text(float(loc[i]))}{spread}")
+        mean = number_text(float(loc[i])).replace(" ", "\u00a0")
+        spread = ""
+        if scale is not None:
+            deviation = number_text(float(scale[i])).replace(" ", "\u00a0")
+            spread = f" ±\u00a0{deviation}"
+        lines.append(f"z{'₁₂'[i]} = {mean}{spread}")
     if len(loc) > 2:
         lines.append(f"and {len(loc) - 2} more")
     return "\n".join(lines)

@@ -80,6 +80,8 @@ class RunStatus(QObject):
         session = self._session
         progress, running = session.progress, session.state is State.RUNNING
         if progress is None:
+            for name in ("step", "speed", "left", "saved"):
+                self._labels[name].clear()
             return
         step = session.snapshot.step if session.snapshot is not None and not running else progress.step
         self._labels["step"].setText(f"step {step:,}")

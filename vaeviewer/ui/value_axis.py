@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QRectF
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter
 
 from vaeviewer.ui.plotting import pg
 
@@ -15,24 +15,71 @@ _DrawSpecs = tuple[Any, Any, list[tuple[QRectF, Any, str]]]
 """Of pyqtgraph: the axis itself, its ticks, and its labels."""
 
 
+MOST_FIGURES = 7
+"""Figures of a number that is written out; a larger one is written as a multiple of a power of ten."""
+
+LONGEST_NUMBERS = ("−1,234,567", "−8.8 × 10³⁸")
+"""No :func:`number_label` of a float32 is wider than the wider of these."""
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_FARTHEST_DECADE = 300.0  # of a logarithmic axis; 10³⁰⁹ is no float
+
+
 def number_label(value: float, decimals: int) -> str:
-    """``value`` with a true minus sign and thousands separators: ``"−1,234.50"``; zero has no sign."""
+    """``value`` with a true minus sign and thousands separators: ``"−1,234.50"``; zero has no sign.
+
+    It has at most seven figures, for which decimals are left out, and from ten million on it is
+    ``"−8.1 × 10¹⁸"``: the terms of a run that explodes stay within their columns.
+    """
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else "∞" if value > 0 else "−∞"
+    figures = len(f"{abs(value):.0f}")  # before the point
+    if figures > MOST_FIGURES:
+        return _power_label(f"{value:.1e}")
+    return _plain_label(value, min(decimals, MOST_FIGURES - figures))
+
+
+def _plain_label(value: float, decimals: int) -> str:
     return f"{value:z,.{decimals}f}".replace("-", "−")
 
 
-def round_ticks(low: float, high: float, most: int) -> list[float]:
-    """At most about ``most`` multiples of 1, 2 or 5 times a power of ten within ``[low, high]``, at least one."""
+def _power_label(scientific: str) -> str:
+    """``"-8.1e+18"`` as it is written by hand."""
+    mantissa, exponent = scientific.split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", "−")
+
+
+def _tick_label(value: float, decimals: int) -> str:
+    """As :func:`number_label`, but with all decimals that tell a tick from its neighbours."""
+    if value == 0 or 10.0**-MOST_FIGURES <= abs(value) < 10.0**MOST_FIGURES:
+        return _plain_label(value, decimals)
+    mantissa, exponent = f"{value:.6e}".split("e")
+    return _power_label(f"{mantissa.rstrip('0').rstrip('.')}e{exponent}")  # ticks are round
+
+
+def round_ticks(low: float, high: float, most: int, least_step: float = 0.0) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten within ``[low, high]``, at least one.
+
+    As many as there can be up to ``most`` + 1, and three rather than a single one.
+
+    Args:
+        low: One end.
+        high: The other.
+        most: About how many there is room for.
+        least_step: They lie at least so far apart, such as 1 for what is counted.
+    """
     if not high > low:
         return [low]
-    rough = (high - low) / max(1, most)
-    power = 10.0 ** math.floor(math.log10(rough))
-    steps = [m * power for m in (10, 5, 2, 1, 0.5)]
-    coarsest = max(i for i, step in enumerate(steps) if step >= rough * (1 - 1e-9))
-    for step in steps[coarsest:]:
+    power = math.floor(math.log10(high - low)) + 1
+    found: list[float] = []
+    for step in (m * 10.0**e for e in range(power, power - 4, -1) for m in (5, 2, 1)):
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        if first <= last:
+        room = max(most + 1, 2 if len(found) > 1 else 3)
+        if found and (last - first >= room or step < least_step):
             break
-    return [round(i * step, 12) for i in range(first, last + 1)]
+        if first <= last:
+            found = [float(f"{i * step:.12g}") for i in range(first, last + 1)]
+    return found
 
 
 def decade_ticks(low: float, high: float, most: int) -> list[float]:
@@ -58,38 +105,70 @@ class ValueAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph ships no types
         super().__init__(orientation)
         self._pixels_per_tick = pixels_per_tick
         self._log = False
+        self._least_step = 0.0
         self.enableAutoSIPrefix(False)
 
     def set_log(self, log: bool) -> None:
         """Label positions as decimal logarithms, or as they are."""
         if log != self._log:
             self._log = log
-            self.picture = None
-            self.update()
+            self._tick_anew()
+
+    def set_whole(self, whole: bool) -> None:
+        """Put ticks at whole numbers only, or anywhere."""
+        step = 1.0 if whole else 0.0
+        if step != self._least_step:
+            self._least_step = step
+            self._tick_anew()
+
+    def _tick_anew(self) -> None:
+        self.picture = None
+        self.update()
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N803
         """One level of ticks; pyqtgraph's signature."""
         most = max(1, int(size / self._pixels_per_tick))
         if self._log:
-            ticks = decade_ticks(10.0**minVal, 10.0**maxVal, most)
-            return [(0.0, [math.log10(tick) for tick in ticks])]
-        ticks = round_ticks(minVal, maxVal, most)
+            low, high = (10.0 ** min(max(x, -_FARTHEST_DECADE), _FARTHEST_DECADE) for x in (minVal, maxVal))
+            return [(0.0, [math.log10(tick) for tick in decade_ticks(low, high, most)])]
+        ticks = round_ticks(minVal, maxVal, most, self._least_step)
         return [(ticks[1] - ticks[0] if len(ticks) > 1 else 1.0, ticks)]
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         """As many decimals as tell neighbours apart; pyqtgraph's signature."""
-        shown = [10.0**value for value in values] if self._log else list(values)
-        gaps = np.diff(shown)
-        gap = float(gaps.min()) if len(gaps) else 1.0
-        decimals = max(0, -math.floor(math.log10(gap) + 1e-9)) if gap > 0 else 0
-        return [number_label(value, decimals) for value in shown]
+        if not self._log:
+            gap = min(np.diff(values), default=1.0)
+            return [_tick_label(value, _decimals(gap)) for value in values]
+        shown = [10.0**value for value in values]
+        if len(shown) > 1 and shown[-1] < 8 * shown[0]:
+            gap = min(np.diff(shown))
+            return [_tick_label(value, _decimals(gap)) for value in shown]
+        return [_tick_label(value, _decimals(value)) for value in shown]
+
+    def labels_width(self, low: float, high: float, size: float) -> int:
+        """Pixels that the widest label takes with this range on an axis of ``size`` pixels."""
+        metrics = QFontMetricsF(self.style["tickFont"] or QFont())
+        ((spacing, ticks),) = self.tickValues(low, high, size)
+        texts = self.tickStrings(ticks, 1.0, spacing)
+        return math.ceil(max(map(metrics.horizontalAdvance, texts), default=0.0))
 
     def generateDrawSpecs(self, p: QPainter) -> _DrawSpecs | None:
-        """What is drawn, without labels that the edge of the plot would cut; pyqtgraph's signature."""
+        """What is drawn, without labels that would be cut or lie over another; pyqtgraph's signature."""
         specs: _DrawSpecs | None = super().generateDrawSpecs(p)
         if specs is None:
             return None
         line, ticks, texts = specs
         plot = self.getViewWidget()
         room = self.mapRectFromScene(plot.mapToScene(plot.viewport().rect()).boundingRect())
-        return line, ticks, [text for text in texts if room.contains(text[0])]
+        shown: list[tuple[QRectF, Any, str]] = []
+        for rect, flags, text in texts:
+            if self.orientation == "bottom":  # the last one, at the edge, may stand beside its tick
+                rect.translate(-min(max(0.0, rect.right() - room.right()), rect.width() / 2), 0.0)
+            if room.contains(rect) and not (shown and shown[-1][0].intersects(rect)):
+                shown.append((rect, flags, text))
+        return line, ticks, shown
+
+
+def _decimals(gap: float) -> int:
+    """Decimals that tell numbers apart which differ by ``gap``."""
+    return max(0, -math.floor(math.log10(gap) + 1e-9)) if gap > 0 else 0

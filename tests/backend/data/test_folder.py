@@ -164,6 +164,17 @@ def test_a_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert data.source.path == str(tmp_path / "digits")
 
 
+def test_a_folder_of_pictures_says_what_it_holds(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / f"{number}.PNG").write_bytes(b"picture")
+    (tmp_path / "more.jpg").write_bytes(b"picture")
+    (tmp_path / "readme.txt").write_bytes(b"words")
+    assert refusal(tmp_path) == (
+        f"{tmp_path} holds 20 PNG images, a format that is not opened; choose a folder with the files "
+        f"{', '.join(NAMES)} (or the same with .gz)."
+    )
+
+
 def test_the_checksum_sees_every_array(tmp_path: Path) -> None:
     seen = set()
     write_set(tmp_path)

@@ -135,7 +135,8 @@ def test_gzip_checksum_is_compared(tmp_path: Path) -> None:
 
 def test_other_kinds_of_file(tmp_path: Path) -> None:
     assert "is not an idx file" in refusal(tmp_path / "png", b"\x89PNG\r\n\x1a\n" + bytes(50))
-    assert "is not an idx file" in refusal(tmp_path / "nothing", b"")
+    for nothing in (b"", gzip.compress(b"")):
+        assert " is empty; fetch it again" in refusal(tmp_path / "nothing", nothing)
     floats = b"\0\0\x0d\x03" + encode(IMAGES)[4:]
     assert "is not an idx file of bytes" in refusal(tmp_path / "floats", floats)
     assert "holds labels where images belong" in refusal(tmp_path / "labels", encode(LABELS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -102,6 +103,33 @@ def test_the_newest_come_first_and_rubbish_is_left_out(tmp_path: Path, trainer: 
     assert not list_runs(tmp_path / "letter.txt")
     with pytest.raises(RunFolderError, match="not a run folder"):
         summary_of(tmp_path / "empty")
+
+
+def test_of_thousands_of_runs_the_newest_are_found(tmp_path: Path, trainer: Trainer) -> None:
+    restore.save(trainer, tmp_path / "model")
+    text = (tmp_path / "model" / "manifest.json").read_bytes()
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    for number in range(4500):
+        folder = (
+            tmp_path / f"{(number * 2731) % 4500:04d}"
+        )  # neither names nor the order of making say which is new
+        folder.mkdir()
+        manifest = folder / "manifest.json"
+        if number % 900 == 0:
+            when = (began + timedelta(days=number)).isoformat().encode()
+            manifest.write_bytes(re.sub(rb'"saved":\s*"[^"]*"', b'"saved": "' + when + b'"', text))
+        else:
+            manifest.write_bytes(b"{")
+        os.utime(manifest, (1e9 + number, 1e9 + number))
+    mark_in_training(tmp_path / f"{(3600 * 2731) % 4500:04d}", in_training=True)
+    interrupted = tmp_path / f"{(3600 * 2731) % 4500:04d}" / "manifest.json"
+    os.utime(interrupted, (1e9 + 4498.5, 1e9 + 4498.5))
+    os.utime(tmp_path / "model" / "manifest.json", (1e8, 1e8))
+    newest = tmp_path / f"{(2700 * 2731) % 4500:04d}"
+    os.utime(newest / "manifest.json", (1e9 + 5000, 1e9 + 5000))
+    found = list_runs(tmp_path, most=10)
+    assert [run.folder for run in found] == [interrupted.parent, newest]
+    assert found[0].interrupted
 
 
 def test_the_work_is_bounded(tmp_path: Path, trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,18 @@ def test_a_folder_that_cannot_be_locked_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="cannot be written"):
         RunLock(tmp_path).acquire()
     assert not in_use(tmp_path)
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_lock_that_is_a_link_is_refused(tmp_path: Path, link: Callable[[Path, Path], None]) -> None:
+    other = tmp_path / "other"
+    other.write_text("mine")
+    os.utime(other, (1, 1))
+    link(tmp_path / LOCK, other)
+    with pytest.raises(RunFolderError, match=r"\.lock is a link to another file; remove it"):
+        RunLock(tmp_path).acquire()
+    assert not in_use(tmp_path)
+    assert (other.read_text(), other.stat().st_mtime) == ("mine", 1)
 
 
 def test_asking_leaves_no_file(tmp_path: Path) -> None:

@@ -48,6 +48,26 @@ def test_nothing_is_written_through_links_and_pipes(tmp_path: Path) -> None:
     log.note(1, "saved")  # does not wait for a reader
 
 
+def test_nothing_is_written_into_a_file_with_another_name(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("mine\n")
+    os.utime(other, (1, 1))
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / LOG).hardlink_to(other)
+    log = RunLog(folder)
+    log.show_life()
+    assert other.stat().st_mtime == 1
+    log.note(1, "saved")
+    log.note(2, "saved")
+    assert (other.read_text(), other.stat().st_mtime) == ("mine\n", 1)
+    first, *lines = (folder / LOG).read_text().splitlines()
+    assert first == "mine", "what was noted before is kept"
+    assert [line.split(" ", 2)[2] for line in lines] == ["step 1: saved", "step 2: saved"]
+    log.show_life()
+    assert (folder / LOG).stat().st_mtime > 1
+
+
 def test_where_there_is_no_folder_nothing_happens(tmp_path: Path) -> None:
     log = RunLog(tmp_path / "gone")
     log.note(1, "saved")

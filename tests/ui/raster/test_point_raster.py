@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from vaeviewer.ui.raster.point_raster import PointRaster
-from vaeviewer.ui.raster.scene import WEIGHT_ONE, disc_opacity, disc_radius, disc_stencil
+from vaeviewer.ui.raster.scene import WEIGHT_ONE, disc_opacity, disc_radius, disc_stencil, round_radius
 
 COLORS = np.array([[200, 10, 10], [10, 200, 10], [10, 10, 200], [0, 0, 0]], np.uint8)
 COORDINATE = st.one_of(st.floats(-3, 3, width=32), st.sampled_from([np.nan, np.inf, -np.inf, 1e38]))
@@ -64,7 +64,7 @@ def test_exactly_the_visible_points_are_painted(cloud, hidden, ratio) -> None:
     image = render(points, labels, hidden, size, ratio)
     assert image.shape == (140, 50, 4)
     assert image.dtype == np.uint8
-    reach = len(disc_stencil(disc_radius(len(points)) * ratio)) // 2
+    reach = len(disc_stencil(round_radius(disc_radius(len(points)) * ratio))) // 2
     near = np.zeros((140, 50), bool)
     for point, label in zip(points, labels, strict=True):
         pixel = pixel_of(point, size)
@@ -158,7 +158,7 @@ def test_sums_and_maxima_are_those_of_the_disc() -> None:
     rng = np.random.default_rng(4)
     points = rng.uniform(-2, 2, (30, 2)).astype(np.float32)
     size, labels = (70, 90), np.zeros(30, np.int64)
-    stencil = disc_stencil(disc_radius(30))
+    stencil = disc_stencil(round_radius(disc_radius(30)))
     reach = len(stencil) // 2
     coverage = np.zeros((90 + 2 * reach, 70 + 2 * reach))
     for point in points:
@@ -193,3 +193,20 @@ def test_late_points_are_fainter_in_their_own_colour_and_below_all_others(classe
     np.testing.assert_allclose(faint_color, full_color, atol=4)
     np.testing.assert_allclose(parts(image[5, 20])[1], colors[1], atol=2)  # the one among forty late ones
     np.testing.assert_array_equal(raster.render(points, (-2, 2), (-2, 2), (40, 40)), plain)
+
+
+@pytest.mark.parametrize("count", [600, 9_000, 10_000, 50_000])
+@pytest.mark.parametrize("ratio", [1.0, 1.25, 1.5, 1.75, 2.0, 2.5])
+def test_points_are_round_at_every_scale_of_the_screen(count: int, ratio: float) -> None:
+    raster = PointRaster()
+    raster.set_classes(np.zeros(count, np.int64), COLORS)
+    positions = np.full((count, 2), np.nan, np.float32)
+    positions[0] = 0
+    image = raster.render(positions, (-2, 2), (-2, 2), (41, 41), ratio)
+    y, x = np.argwhere(image).T.astype(float) - 20
+    if len(x) < 16:
+        pytest.skip("too few pixels to be round or not")
+    assert len(x) == pytest.approx(np.pi * (disc_radius(count) * ratio + 0.2) ** 2, rel=0.25)
+    # A square's farthest pixel lies 1.4 times as far out as its sides do.
+    farthest, sides = np.hypot(x, y).max(), np.abs(x).max()
+    assert 0.99 < farthest / sides < 1.15

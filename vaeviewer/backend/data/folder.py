@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from vaeviewer.backend.data.base import DataSource, ImageDataset, checksum_of
 from vaeviewer.backend.data.idx import read_images, read_labels
 from vaeviewer.errors import DataError
+from vaeviewer.limits import MAX_LISTED_IMAGES
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,20 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+
+PICTURES = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".webp": "WebP",
+    ".npy": "NumPy",
+    ".npz": "NumPy",
+}
+"""Formats of images that a folder may hold in vain, by the ends of their names."""
 
 
 def load_folder(path: Path, key: str = "folder") -> ImageDataset:
@@ -120,7 +137,7 @@ def _find_folder(path: Path, key: str) -> Path:
     found += [place for place in (path, path / "raw") if _holds_any(place)]
     if not found:
         raise DataError(
-            f"{path} holds no data set; choose a folder with the files "
+            f"{path} holds {_what_is_there(path)}; choose a folder with the files "
             f"{', '.join(FILES)} (or the same with .gz)."
         )
     other = _known_by_name(found[0])
@@ -129,6 +146,20 @@ def _find_folder(path: Path, key: str) -> Path:
             f"{found[0]} holds {other.title}, not {KNOWN_SETS[key].title}; choose another folder."
         )
     return found[0]
+
+
+def _what_is_there(path: Path) -> str:
+    """What a folder without a data set holds instead, such as ``"20 PNG images, which cannot be opened yet"``."""
+    counts: Counter[str] = Counter()
+    with os.scandir(path) as entries:
+        for entry in islice(entries, MAX_LISTED_IMAGES):
+            counts[PICTURES.get(Path(entry.name).suffix.lower(), "")] += 1
+    del counts[""]
+    if not counts:
+        return "no data set"
+    kind, count = counts.most_common(1)[0]
+    more = "more than " if count == MAX_LISTED_IMAGES else ""
+    return f"{more}{count:,} {kind} {'image' if count == 1 else 'images'}, a format that is not opened"
 
 
 def _known_by_name(folder: Path) -> KnownSet | None:

@@ -99,6 +99,8 @@ def _read_open(
 ) -> NDArray[np.uint8]:
     """Read header and values from an open file that has ``size`` bytes on disk."""
     header = file.read(4 + 4 * dimensions)
+    if not header:
+        raise DataError(f"{path} is empty; fetch it again, or choose another folder.")
     if len(header) < 4 or header[:3] != b"\0\0\x08":
         raise DataError(f"{path} is not an idx file of bytes; choose files in MNIST's format.")
     if header[3] != dimensions:

@@ -24,6 +24,10 @@ _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """What file systems without such a call answer when asked to flush a folder."""
 
 
+class OtherNamesError(OSError):
+    """A file has another name, too, so that whoever writes to it changes a file that is not ours."""
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and its parents; one that exists is left as it is."""
     path.mkdir(parents=True, exist_ok=True)
@@ -150,10 +154,20 @@ def remove_unfinished() -> None:
             remove(temporary)
 
 
+def has_other_names(path: Path) -> bool:
+    """Whether a file is a link of either kind, so that writing to it would write to a file of another name, too."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISLNK(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink > 1)
+
+
 def append(path: Path, data: bytes) -> int:
     """Add to the end of a plain file, made where there is none; returns its length in bytes afterwards.
 
     Raises:
+        OtherNamesError: It has another name, too; nothing was written.
         OSError: It is no plain file, or cannot be written. A pipe cannot make this wait.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
@@ -161,8 +175,11 @@ def append(path: Path, data: bytes) -> int:
         flags |= getattr(os, name, 0)
     handle = os.open(path, flags, 0o666)
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError("it is not a plain file")
+        if status.st_nlink > 1:
+            raise OtherNamesError("it is a link to another file, too")
         os.write(handle, data)
         return os.fstat(handle).st_size
     finally:

@@ -43,6 +43,11 @@ class RunLock:
         if self.held and (self.folder / LOCK).exists():
             return
         self.release()
+        if atomic_files.has_other_names(self.folder / LOCK):
+            # Locking it would lock, and perhaps empty, a file that is not ours.
+            raise RunFolderError(
+                f"{self.folder / LOCK} is a link to another file; remove it, or choose another folder."
+            )
         try:
             self._lock.acquire(timeout=WAIT_S, poll_interval=WAIT_S / 10)
         except Timeout:
@@ -61,7 +66,7 @@ class RunLock:
 
 def in_use(folder: Path) -> bool:
     """Whether somebody holds the lock of a run folder, this process included. Writes nothing."""
-    if not (folder / LOCK).is_file():
+    if not (folder / LOCK).is_file() or atomic_files.has_other_names(folder / LOCK):
         return False
     lock = FileLock(folder / LOCK, thread_local=False)
     try:

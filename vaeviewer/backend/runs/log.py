@@ -29,14 +29,23 @@ class RunLog:
         """Add a line; ``text`` is cut to one line of at most 500 characters."""
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} step {step}: {' '.join(text.split())[:500]}\n"
         with suppress(OSError):
-            if atomic_files.append(self._path, line.encode()) > MAX_LOG_BYTES:
+            try:
+                size = atomic_files.append(self._path, line.encode())
+            except atomic_files.OtherNamesError:
+                self._make_own()
+                size = atomic_files.append(self._path, line.encode())
+            if size > MAX_LOG_BYTES:
                 self._forget_older_half()
 
     def show_life(self) -> None:
         """Set the file's time of change to now: the run is still being trained."""
         with suppress(OSError):
-            if not self._path.is_symlink():
+            if not atomic_files.has_other_names(self._path):
                 os.utime(self._path)
+
+    def _make_own(self) -> None:
+        """Put a copy in the place of a file that has another name, too, such as in a backup made of links."""
+        atomic_files.write_whole(self._path, atomic_files.read(self._path, 2 * MAX_LOG_BYTES))
 
     def _forget_older_half(self) -> None:
         data = atomic_files.read(self._path, 2 * MAX_LOG_BYTES)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,8 +52,11 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def save_run(run: Run) -> None:
     """Save a run into its folder, new or as an update. Keeps the newest whole checkpoint saved before; others go.
 
+    On a full disk others go first, and it is tried once more: where two checkpoints fit, but not three.
+
     Raises:
-        RunFolderError: It could not be saved; what the folder held is untouched.
+        RunFolderError: It could not be saved; the newest whole checkpoint saved before is still there, and unless the
+            disk was full all else that the folder held.
     """
     try:
         _save(run)
@@ -119,20 +122,62 @@ def _save(run: Run) -> None:
             ],
         }
     )
+    named = {files[kind].name: data for kind, data in contents.items()}
     try:
-        for kind, data in contents.items():
-            atomic_files.write_whole(folder / files[kind].name, data)
-        atomic_files.sync_folder(folder)  # before the manifest names them
-        atomic_files.write_whole(folder / MANIFEST, manifest)
-    except BaseException:
-        _withdraw(folder, manifest, [file.name for file in files.values()])
-        raise
+        _write(folder, named, manifest)
+    except OSError as error:
+        if error.errno not in _NO_ROOM or old is None or not _make_room(folder, old, previous):
+            raise
+        _write(folder, named, manifest)
     try:
         atomic_files.sync_folder(folder)
     except OSError:
         return  # the manifest before may come back after a power cut: the files it names stay
     if old:  # what no manifest ever named is not ours to judge
         _tidy(folder, there, {file.name for file in files.values()}.union(*(p.files.names for p in previous)))
+
+
+def _write(folder: Path, files: Mapping[str, bytes], manifest: bytes) -> None:
+    """Write new files and then the manifest that names them; where that fails, take them away again.
+
+    Raises:
+        OSError: A call failed.
+    """
+    try:
+        for name, data in files.items():
+            atomic_files.write_whole(folder / name, data)
+        atomic_files.sync_folder(folder)  # before the manifest names them
+        atomic_files.write_whole(folder / MANIFEST, manifest)
+    except BaseException:
+        _withdraw(folder, manifest, files)
+        raise
+
+
+def _make_room(folder: Path, old: Manifest, kept: tuple[CheckpointEntry, ...]) -> bool:
+    """Remove all checkpoints but one on a full disk; returns whether there is more room now.
+
+    Safe at every moment: the one that stays was read just now and is whole, and no other file goes before a manifest
+    that names it alone is on the disk.
+    """
+    if not kept:
+        return False
+    files = kept[0].files
+    try:
+        if read_manifest(folder) != old:
+            return False  # it was the manifest's own replacement that failed, after it took effect
+        for file in (files.weights, files.training, files.metrics):
+            as_declared(folder, file)
+        there = set(atomic_files.listing(folder))
+        if not any(_is_left_over(name, files.names) for name in there):
+            return False
+        if old.checkpoints != kept:
+            alone = old.model_copy(update={"format": FORMAT, "checkpoints": kept})
+            atomic_files.write_whole(folder / MANIFEST, manifest_bytes(alone.model_dump(mode="json")))
+            atomic_files.sync_folder(folder)
+    except (RunFolderError, OSError, MemoryError, ValueError):
+        return False
+    _tidy(folder, there, files.names)
+    return True
 
 
 def _remedy(error: OSError | MemoryError | ValueError) -> str:
@@ -226,9 +271,13 @@ def _withdraw(folder: Path, manifest: bytes, names: Iterable[str]) -> None:
             atomic_files.remove(folder / name)
 
 
-def _tidy(folder: Path, there: Iterable[str], named: set[str]) -> None:
+def _is_left_over(name: str, named: Collection[str]) -> bool:
+    return bool((_OURS.match(name) and name not in named) or _OUR_TEMPORARY.match(name))
+
+
+def _tidy(folder: Path, there: Iterable[str], named: Collection[str]) -> None:
     """Remove older checkpoints' files and what crashed saves left; what cannot go waits for the next save."""
     for name in there:
-        if (_OURS.match(name) and name not in named) or _OUR_TEMPORARY.match(name):
+        if _is_left_over(name, named):
             with suppress(OSError):
                 atomic_files.remove(folder / name)

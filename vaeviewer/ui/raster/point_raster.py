@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vaeviewer.ui.raster.compiled import CompiledPainter
 from vaeviewer.ui.raster.passes import NumpyPainter
-from vaeviewer.ui.raster.scene import Scene, color_table, disc_opacity, disc_radius
+from vaeviewer.ui.raster.scene import Scene, color_table, disc_opacity, disc_radius, round_radius
 
 
 class PointRaster:
@@ -80,7 +80,7 @@ class PointRaster:
         if len(positions) != len(self._labels):
             raise ValueError(f"{len(positions)} positions for {len(self._labels)} labels")
         width, height = size
-        radius = disc_radius(len(positions)) * pixel_ratio
+        radius = round_radius(disc_radius(len(positions)) * pixel_ratio)
         keys = self._keys if late is None else self._keys_with(late)
         if self._rows is not None:
             positions, keys = positions.take(self._rows, axis=0), keys[self._rows]

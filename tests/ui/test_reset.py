@@ -1,0 +1,60 @@
+"""After Reset nothing of the old run is on screen: neither while the new model is made, nor afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from helpers_images import grabbed
+from pytestqt.qtbot import QtBot
+
+from vaeviewer.backend.config import Settings
+from vaeviewer.session.states import Action, State
+from vaeviewer.ui.main_window import MainWindow
+
+MakeWindow = Callable[[Settings], MainWindow]
+NUMBERS = ("stepStatus", "speedStatus", "leftStatus", "savedStatus")
+
+
+def pictures(qtbot: QtBot, window: MainWindow) -> dict[str, np.ndarray]:
+    """What each panel looks like once all that is decoded beside the window has come."""
+    window.plane.setFocus()
+    window.set_view(underlay=True)
+    qtbot.waitUntil(lambda: window.manifold.picture() is not None and window.plane._underlay is not None)
+    qtbot.wait(700)  # names, range and curves keep their own time
+    panels = ("plane", "elbo_terms", "reconstructions", "decoded", "manifold")
+    return {name: grabbed(getattr(window, name)) for name in panels}
+
+
+def test_reset_leaves_nothing_of_the_old_run(qtbot: QtBot, make_window: MakeWindow, small: Settings) -> None:
+    window = make_window(small)
+    session, plane = window.session, window.plane
+    before = pictures(qtbot, window)
+    session.request(Action.TRAIN)
+    qtbot.waitUntil(lambda: session.state is State.FINISHED)
+    window.set_view(selected=5)
+    trained = pictures(qtbot, window)
+    assert all(
+        before[name].shape != trained[name].shape or (before[name] != trained[name]).any() for name in before
+    ), "each panel shows the run"
+
+    window._decoder.request("manifold", session.snapshot, np.zeros((100, 2), np.float32), "equal")
+    assert session.request(Action.RESET)
+    # At once, before the new model is there:
+    assert plane._points.positions is None
+    assert plane._marks_item._classes == ()
+    assert plane._marks_item._selected is None
+    assert plane._step_item.text == ""
+    assert plane._underlay is None
+    assert window.manifold.picture() is None
+    assert window.reconstructions._pairs._drawn == []
+    assert not window.decoded._image.has_image()
+    assert all(len(curves) == 0 for curves in window.elbo_terms._curves.values())
+    assert [window.statusBar().findChild(object, name).text() for name in NUMBERS] == [""] * 4
+    assert window.controls._epoch.text().strip() == "Epoch 0 / 2"
+
+    qtbot.waitUntil(lambda: session.state is State.READY and session.snapshot is not None)
+    assert window.view.selected is None
+    after = pictures(qtbot, window)
+    for name, picture in after.items():  # the same seed: the same model as at first
+        np.testing.assert_array_equal(picture, before[name], err_msg=name)
