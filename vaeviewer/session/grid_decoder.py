@@ -1,9 +1,11 @@
-"""Decodes large batches, the manifold and the underlay, away from the thread that draws."""
+"""Decodes away from the thread that draws: large batches, and whatever a Snapshot of the slower kind is asked."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,21 @@ CHUNK_ROWS = 64
 """Rows decoded at a time: a newer request or the end is noticed in between, and training gets the GIL."""
 
 
+Job = Callable[[Snapshot], Any]
+"""What to ask a Snapshot. It may run on another thread, so it touches nothing else."""
+
+Deliver = Callable[[Any], object]
+"""Takes the answer, on the thread that draws."""
+
+Ask = Callable[[str, Snapshot, Job, Deliver], None]
+"""As :meth:`GridDecoder.ask`."""
+
+
+def at_once(_kind: str, snapshot: Snapshot, job: Job, deliver: Deliver) -> None:
+    """An :data:`Ask` that asks here and now, whatever kind the Snapshot is of."""
+    deliver(job(snapshot))
+
+
 @dataclass(frozen=True, eq=False)
 class _Request:
     kind: str
@@ -23,6 +40,7 @@ class _Request:
     z: NDArray[np.floating]  # (n, 2)
     tag: object
     run: int
+    job: Job | None = None
 
 
 class GridDecoder(QObject):
@@ -54,6 +72,7 @@ class GridDecoder(QObject):
         self._gave_way: set[str] = set()  # kinds whose last computation was cut short
         self._run = 0  # counts the calls of forget()
         self._closed = False
+        self._one_core = False
         self._thread: threading.Thread | None = None
         # Slots of this object, queued: whatever is connected to the public signals runs on its thread, plain
         # functions included.
@@ -70,10 +89,29 @@ class GridDecoder(QObject):
                 must not change later.
             tag: Comes back with the images.
         """
+        self._queue(_Request(kind, snapshot, z, tag, self._run))
+
+    def ask(self, kind: str, snapshot: Snapshot, job: Job, deliver: Deliver) -> None:
+        """Ask a Snapshot something: now if it answers instantly, else on the decoder's thread, where the latest wins.
+
+        Args:
+            kind: What it is for; in place of what was asked for under the same ``kind``.
+            snapshot: The model.
+            job: Asks it.
+            deliver: Called with the answer on the thread this object lives on, unless a later one comes first.
+        """
+        if snapshot.instant:
+            with self._changed:
+                self._waiting.pop(kind, None)
+            deliver(job(snapshot))
+        else:
+            self._queue(_Request(kind, snapshot, np.empty((0, 2)), deliver, self._run, job))
+
+    def _queue(self, request: _Request) -> None:
         with self._changed:
             if self._closed:
                 return
-            self._waiting[kind] = _Request(kind, snapshot, z, tag, self._run)
+            self._waiting[request.kind] = request
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="grid-decoder", daemon=True)
                 self._thread.start()
@@ -113,7 +151,7 @@ class GridDecoder(QObject):
                 return False
             request = self._waiting.pop(next(iter(self._waiting)))
         try:
-            images = self._decode(request)
+            images = self._answer(request)
         except Exception as error:
             reason = str(error) or type(error).__name__
             message = f"The {request.kind} could not be decoded: {reason}"
@@ -126,6 +164,16 @@ class GridDecoder(QObject):
             if images is not None and not self._closed:
                 self._ready.emit(request, images)
         return True
+
+    def _answer(self, request: _Request) -> Any:
+        if not getattr(request.snapshot, "instant", True) and not self._one_core:
+            import torch
+
+            torch.set_num_threads(
+                1
+            )  # before this thread's first operation: all other cores belong to training
+            self._one_core = True
+        return self._decode(request) if request.job is None else request.job(request.snapshot)
 
     def _decode(self, request: _Request) -> NDArray[np.float32] | None:
         """The images, or ``None`` when they are no longer wanted."""
@@ -150,9 +198,14 @@ class GridDecoder(QObject):
         return True
 
     @Slot(object, object)
-    def _deliver(self, request: _Request, images: NDArray[np.float32]) -> None:
-        if not self._closed and request.run == self._run:
-            self.decoded.emit(request.kind, images, request.tag)
+    def _deliver(self, request: _Request, answer: Any) -> None:
+        if self._closed or request.run != self._run:
+            return
+        if request.job is None:
+            self.decoded.emit(request.kind, answer, request.tag)
+        else:
+            assert callable(request.tag), "who asked takes the answer"
+            request.tag(answer)
 
     @Slot(str)
     def _report(self, message: str) -> None:

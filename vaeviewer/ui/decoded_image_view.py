@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from vaeviewer.analysis.manifold import in_latent_space
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+from vaeviewer.session.grid_decoder import Ask, at_once
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.image_widget import ImageWidget
 from vaeviewer.ui.labels import LiveLabel
@@ -31,8 +32,9 @@ class DecodedImageView(QWidget):
 
     save_wanted = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, ask: Ask = at_once, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._ask = ask
         self.setObjectName("decodedImage")
         self.setAccessibleName("Decoded image")
         self.setToolTip(
@@ -115,7 +117,12 @@ class DecodedImageView(QWidget):
             self._image.set_image(None)
         else:
             z = in_latent_space(np.array([self._z], dtype=np.float32), self._snapshot.model.latent_dim)
-            self._image.set_image(as_grey_levels(self._snapshot.decode(z)[0]))
+            self._ask(
+                "handle",
+                self._snapshot,
+                lambda snapshot: as_grey_levels(snapshot.decode(z)[0]),
+                self._image.set_image,
+            )
         self._outdated = True
         if self._snapshot is None or last is None or last[0] is None:
             self._write()

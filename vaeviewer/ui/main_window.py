@@ -102,8 +102,8 @@ class MainWindow(QMainWindow):
         self._last_decode = 0.0
 
         self.plane = LatentView()
-        self.decoded = DecodedImageView()
-        self.reconstructions = ReconstructionPanel()
+        self.decoded = DecodedImageView(self._decoder.ask)
+        self.reconstructions = ReconstructionPanel(self._decoder.ask)
         self.manifold = ManifoldPanel()
         self.elbo_terms = LossPanel()
         self.controls = TrainingControls()

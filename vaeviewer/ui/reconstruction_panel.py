@@ -32,12 +32,15 @@ from PySide6.QtWidgets import (
 
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+from vaeviewer.session.grid_decoder import Ask, at_once
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.decoded_image_view import number_text, tabular
 from vaeviewer.ui.image_widget import ImageWidget, to_qimage
 from vaeviewer.ui.theme import theme_of
 
 Images = NDArray[np.uint8]
+Codes = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+"""As ``Snapshot.encode`` gives them."""
 
 
 class ReconstructionPanel(QWidget):
@@ -51,8 +54,9 @@ class ReconstructionPanel(QWidget):
 
     examples_requested = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, ask: Ask = at_once, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._ask = ask
         self.setObjectName("reconstructions")
         self.setAccessibleName("Reconstructions")
         self._snapshot: Snapshot | None = None
@@ -129,17 +133,15 @@ class ReconstructionPanel(QWidget):
 
     def _reconstruct(self) -> None:
         """Show the reconstructions of as many examples as fit."""
-        drawn = None
-        if self._snapshot is not None and self._examples is not None and self._pairs.fitting:
-            codes = self._snapshot.encode(self._examples[: self._pairs.fitting])
-            drawn = None if codes is None else as_grey_levels(self._snapshot.decode(codes[0]))
-        self._pairs.set_reconstructions(drawn)
+        if self._snapshot is None or self._examples is None or not self._pairs.fitting:
+            self._pairs.set_reconstructions(None)
+            return
+        images = self._examples[: self._pairs.fitting]
 
-    def _reconstruct_more(self) -> None:
-        """There is room for more: a panel on its way back on screen shows what it was last given, first."""
-        if self.isVisible():
-            self._draw()
-            self._reconstruct()
+        def show(found: tuple[Images, object] | None) -> None:
+            self._pairs.set_reconstructions(None if found is None else found[0])
+
+        self._ask("examples", self._snapshot, lambda snapshot: _reconstructed(snapshot, images), show)
 
     def _draw_selected(self) -> None:
         dataset, row = self._dataset, self._view.selected
@@ -148,14 +150,27 @@ class ReconstructionPanel(QWidget):
             return
         image = dataset.train_images[row]
         title = f"Class {dataset.class_names[dataset.train_labels[row]]}, training image {row:,}"
-        codes = None if self._snapshot is None else self._snapshot.encode(image[None])
-        if self._snapshot is None or codes is None:
+        if self._snapshot is None:
             self._selected.show_image(title, image, "", None)
             return
-        loc, scale = codes
-        drawn = as_grey_levels(self._snapshot.decode(loc))[0]
-        text = posterior_text(loc[0], None if scale is None else scale[0])
-        self._selected.show_image(title, image, text, drawn)
+
+        def show(found: tuple[Images, Codes] | None) -> None:
+            if self._view.selected != row:
+                return  # another one was selected meanwhile
+            if found is None:
+                self._selected.show_image(title, image, "", None)
+                return
+            drawn, (loc, scale) = found
+            text = posterior_text(loc[0], None if scale is None else scale[0])
+            self._selected.show_image(title, image, text, drawn[0])
+
+        self._ask("selected", self._snapshot, lambda snapshot: _reconstructed(snapshot, image[None]), show)
+
+
+def _reconstructed(snapshot: Snapshot, images: Images) -> tuple[Images, Codes] | None:
+    """The reconstructions of some images and their codes, or ``None`` where the model has no encoder."""
+    codes = snapshot.encode(images)
+    return None if codes is None else (as_grey_levels(snapshot.decode(codes[0])), codes)
 
 
 class _SelectedImage(QWidget):
