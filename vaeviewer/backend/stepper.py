@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vaeviewer.backend.affinity import one_thread_per_core
+from vaeviewer.backend.affinity import available_cores, no_thread_on_one_core, one_thread_per_core
 from vaeviewer.backend.captured import CapturedStep, warm_up
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.copies import Pairs, copied
@@ -18,6 +18,7 @@ from vaeviewer.backend.fused.step import FusedSteps, can_fuse, step_code
 from vaeviewer.backend.fused.step_writer import Training
 from vaeviewer.backend.models.gradient import ElboGradient, StepTerms
 from vaeviewer.backend.models.vae import VAE
+from vaeviewer.backend.openmp import PassiveWaiting
 from vaeviewer.backend.optimizers import build_optimizer
 from vaeviewer.backend.pixels import to_unit
 from vaeviewer.backend.training_rows import TrainingRows
@@ -69,14 +70,17 @@ class Stepper:
             self._code = step_code(dtype, settings.model.activation)
         self._fused: FusedSteps | None = None
         self._asked_at: int | None = None
+        self._is_fused = False  # the last step
         self._rounded_is_current = False
+        self._stays: bool | None = None  # on cores, and whether a window goes first there
+        self._waiting: PassiveWaiting | None = None
 
     @property
     def mode(self) -> str:
         """How steps are computed, in words."""
         if self._captures:
             return f"{self._products}, CUDA graph"
-        return f"{self._products}, fused" if self._fused is not None else self._products
+        return f"{self._products}, fused" if self._is_fused else self._products
 
     def step(self, levels: Tensor, noise: Tensor, beta: float, learning_rate: float) -> StepTerms:
         """Change the weights by one plain step of β·KL − reconstruction.
@@ -87,7 +91,7 @@ class Stepper:
             beta: Weight of the KL term.
             learning_rate: Of this step.
         """
-        self._rounded_is_current = False
+        self._is_fused = self._rounded_is_current = False
         x = to_unit(levels)
         if not isinstance(self._learning_rate, Tensor):
             self._learning_rate = learning_rate
@@ -111,17 +115,28 @@ class Stepper:
             return None
         if self._fused is None or self._fused.batch != batch:
             self._fused = FusedSteps(self._training, addresses, batch, self._threads, self._protocol)
+            self._place_threads()
+        self._is_fused = True
         if not self._rounded_is_current:
             self._gradient.round_weights()
             self._rounded_is_current = True
         return self._fused
 
-    def stay_on_cores(self) -> None:
-        """Keep the threads of training on a core each, where they use all and a window wants some time too."""
-        if self._fused is None:
-            one_thread_per_core(self._threads)
+    def stay_on_cores(self, *, give_way_to_window: bool) -> None:
+        """Keep the threads of training on a core each, where they use all."""
+        self._stays = give_way_to_window
+        self._place_threads()
+
+    def share_cores(self, share: bool) -> None:
+        """Leave to other busy programs what is theirs, or use all cores again; the numbers stay the same."""
+        if share == (self._waiting is not None):
+            return
+        if self._waiting is None:
+            self._waiting = PassiveWaiting(available_cores())
         else:
-            self._fused.stay_on_cores()
+            self._waiting.end()
+            self._waiting = None
+        self._place_threads()
 
     def prepare(self, *, wait: bool) -> None:
         """Have ready what makes steps fast, or wait until it is, so that none is slow for want of it."""
@@ -151,6 +166,18 @@ class Stepper:
         for key, value in self.state().items():
             value.copy_(state[key]) if state else value.zero_()
         self._rounded_is_current = False
+
+    def _place_threads(self) -> None:
+        if self._stays is None:
+            return
+        share = self._waiting is not None
+        if self._fused is not None:
+            self._fused.stay_on_cores(give_way_to_window=self._stays)
+            self._fused.share_cores(share)
+        elif share:
+            no_thread_on_one_core(self._threads)
+        else:
+            one_thread_per_core(self._threads)
 
     def _addresses(self, number: int) -> Mapping[str, int] | None:
         """The fused step's machine code if the next step is to be fused."""

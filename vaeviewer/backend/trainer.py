@@ -163,10 +163,19 @@ class Trainer:
         """
         self._stepper.prepare(wait=wait)
 
-    def stay_on_cores(self) -> None:
-        """Keep the threads of training on a core each, where they use all and a window wants some time too."""
+    def stay_on_cores(self, *, give_way_to_window: bool) -> None:
+        """Keep the threads of training on a core each, where they use all.
+
+        Args:
+            give_way_to_window: A window of this program is to go first there.
+        """
         if self.device.type == "cpu":
-            self._stepper.stay_on_cores()
+            self._stepper.stay_on_cores(give_way_to_window=give_way_to_window)
+
+    def share_cores(self, share: bool) -> None:
+        """Leave to other busy programs what is theirs, or use all cores again; the numbers stay the same."""
+        if self.device.type == "cpu":
+            self._stepper.share_cores(share)
 
     def step(self, most: int = 1) -> None:
         """Take a gradient step on the next batch; its terms wait in the block for :meth:`finish_block`.

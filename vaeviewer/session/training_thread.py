@@ -321,7 +321,7 @@ class TrainingThread:
         from vaeviewer.backend.loop import train
 
         trainer = self._current()
-        trainer.stay_on_cores()
+        trainer.stay_on_cores(give_way_to_window=True)
         if further and trainer.finished:
             trainer.train_further()
         self._publisher.begin(trainer)
