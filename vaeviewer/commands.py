@@ -115,6 +115,7 @@ def train(options: argparse.Namespace) -> int:
         )
     with _interrupt_flag() as interrupted:
         from vaeviewer.backend.runs.autosave import SAVE_SECONDS, Autosave
+        from vaeviewer.backend.training.affinity import any_core
 
         failures = _Failures()
         autosave = Autosave(
@@ -132,7 +133,10 @@ def train(options: argparse.Namespace) -> int:
 
                 trainer = Trainer(dataset, settings)
             before, start = trainer.step_count, time.perf_counter()
-            _train_on(trainer, autosave, interrupted, options.stop_after)
+            try:
+                _train_on(trainer, autosave, interrupted, options.stop_after)
+            finally:
+                any_core()
             seconds = time.perf_counter() - start
             if not trainer.held_out_is_current:
                 trainer.evaluate(record=False)
@@ -257,6 +261,7 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[int], stop
     last = math.inf if stop_after is None else trainer.epoch + stop_after
     smaller = smaller_batches(trainer.batch_size)
     autosave.begin(trainer)
+    trainer.stay_on_cores(give_way_to_window=False)
     with _progress_bar(trainer) as show_progress:
         told: set[Finding] = set()
 

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vaeviewer.backend.affinity import let_the_window_go_first
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.runs.autosave import SAVE_SECONDS
+from vaeviewer.backend.training.affinity import let_the_window_go_first
 from vaeviewer.backend.training.failure import Failure, Kind, describe_failure, smaller_batches
 from vaeviewer.errors import DataError, UserError
 from vaeviewer.session import failure_sentences, messages
@@ -323,7 +323,7 @@ class TrainingThread:
         from vaeviewer.backend.training.loop import train
 
         trainer = self._current()
-        trainer.stay_on_cores()
+        trainer.stay_on_cores(give_way_to_window=True)
         if further and trainer.finished:
             trainer.train_further()
         self._publisher.begin(trainer)

@@ -143,6 +143,12 @@ class ReconstructionPanel(QWidget):
 
         self._ask("examples", self._snapshot, lambda snapshot: _reconstructed(snapshot, images), show)
 
+    def _reconstruct_more(self) -> None:
+        """There is room for more: a panel on its way back on screen shows what it was last given, first."""
+        if self.isVisible():
+            self._draw()
+            self._reconstruct()
+
     def _draw_selected(self) -> None:
         dataset, row = self._dataset, self._view.selected
         if dataset is None or row is None or not 0 <= row < len(dataset.train_images):

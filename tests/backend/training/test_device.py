@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vaeviewer.backend.affinity import available_cores
 from vaeviewer.backend.training import device
+from vaeviewer.backend.training.affinity import available_cores
 from vaeviewer.errors import SettingsError
 
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vaeviewer.backend.affinity import any_core
 from vaeviewer.backend.runs import atomic_files
 from vaeviewer.backend.runs.copying import copy_of_run
 from vaeviewer.backend.runs.folder import Change, HeldOut, Run, read_manifest
 from vaeviewer.backend.runs.lock import RunLock
 from vaeviewer.backend.runs.log import RunLog
 from vaeviewer.backend.runs.saving import mark_in_training, save_run
+from vaeviewer.backend.training.affinity import any_core
 from vaeviewer.errors import RunFolderError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from vaeviewer.backend.affinity import available_cores
+from vaeviewer.backend.training.affinity import available_cores
 from vaeviewer.errors import SettingsError
 
 

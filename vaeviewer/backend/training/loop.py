@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from vaeviewer.backend.training.device import use_threads
+from vaeviewer.backend.training.neighbours import Neighbours
 from vaeviewer.backend.training.trainer import Trainer
 
 BLOCK_SECONDS = 0.06
@@ -35,12 +36,14 @@ def train(trainer: Trainer, *, go_on: Callable[[], int], after_block: Callable[[
     try:
         _train(trainer, go_on, after_block)
     finally:
+        trainer.share_cores(False)
         use_threads(trainer.threads)  # which steps that have threads of their own change
 
 
 def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[], None]) -> None:
     block_start = kept = time.perf_counter()
     step_seconds = 0.0
+    neighbours = Neighbours(trainer.threads)
     while not trainer.finished and (allowed := go_on()):
         begin, first = time.perf_counter(), trainer.step_count
         trainer.step(min(allowed, _fitting(BLOCK_SECONDS - (begin - block_start), step_seconds)))
@@ -51,6 +54,7 @@ def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[],
         time_is_up = now - block_start >= BLOCK_SECONDS - 0.5 * (now - begin)
         if epoch_done or trainer.block_full or time_is_up:
             trainer.finish_block()
+            trainer.share_cores(neighbours.busy())
             if epoch_done:
                 trainer.evaluate()
             if now - kept >= KEEP_SECONDS:

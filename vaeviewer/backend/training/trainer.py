@@ -23,6 +23,7 @@ from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, Tra
 from vaeviewer.backend.training import saved_state
 from vaeviewer.backend.training.batches import Batches
 from vaeviewer.backend.training.copies import Copies
+from vaeviewer.backend.training.cores import Cores
 from vaeviewer.backend.training.device import resolve_device, torch_threads, use_threads
 from vaeviewer.backend.training.engines.choice import choose_engine
 from vaeviewer.backend.training.engines.interface import Work
@@ -101,6 +102,7 @@ class Trainer:
             batches=self._batches,
             noise=self._noise,
             pixels=self._binarisation,
+            cores=Cores(self.threads),
             planned_epochs=settings.train.epochs,
         )
         self._engine, self.engine_reason = choose_engine(self._work)
@@ -190,10 +192,19 @@ class Trainer:
         """
         self._engine.prepare(wait=wait)
 
-    def stay_on_cores(self) -> None:
-        """Keep the threads of training on a core each, where they use all and a window wants some time too."""
+    def stay_on_cores(self, *, give_way_to_window: bool) -> None:
+        """Keep the threads of training on a core each, where they use all.
+
+        Args:
+            give_way_to_window: A window of this program is to go first there.
+        """
         if self.device.type == "cpu":
-            self._engine.stay_on_cores()
+            self._work.cores.stay(give_way_to_window=give_way_to_window)
+
+    def share_cores(self, share: bool) -> None:
+        """Leave to other busy programs what is theirs, or use all cores again; the numbers stay the same."""
+        if self.device.type == "cpu":
+            self._work.cores.share(share)
 
     def step(self, most: int = 1) -> None:
         """Take a gradient step on the next batch; its terms wait in the block for :meth:`finish_block`.

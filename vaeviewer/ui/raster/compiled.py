@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vaeviewer.backend.affinity import let_the_window_go_first
+from vaeviewer.backend.training.affinity import let_the_window_go_first
 from vaeviewer.native import WORDS
 from vaeviewer.native.object_code import MachineCode, machine_code
 from vaeviewer.ui.raster.scene import Scene, disc_stencil

@@ -17,6 +17,7 @@ from vaeviewer.backend.models.interface import Batch
 from vaeviewer.backend.models.latent_model import LatentModel
 from vaeviewer.backend.training.batches import Batches
 from vaeviewer.backend.training.copies import Pairs, copied
+from vaeviewer.backend.training.cores import Cores
 from vaeviewer.backend.training.rows import TrainingRows
 from vaeviewer.backend.training.schedule import scheduled
 
@@ -33,6 +34,7 @@ class Work:
         batches: Which images come next.
         noise: Generator of the models' noise.
         pixels: Generator of binarised pixels.
+        cores: Where threads run.
         planned_epochs: Where the run ends, and with it the schedule of the learning rate.
         positions: Step and epoch after each step whose metrics were not fetched yet.
     """
@@ -44,6 +46,7 @@ class Work:
     batches: Batches
     noise: torch.Generator
     pixels: torch.Generator
+    cores: Cores
     planned_epochs: int
     positions: list[tuple[int, float]] = field(default_factory=list)
 
@@ -116,6 +119,3 @@ class StepEngine(ABC):
 
     def prepare(self, *, wait: bool) -> None:  # noqa: B027  # most engines are ready at once
         """Begin to make ready what makes steps fast, unless that was done, and perhaps wait for it."""
-
-    def stay_on_cores(self) -> None:  # noqa: B027  # most engines leave that to the system
-        """Keep the threads of training on a core each, where they use all and a window wants some time too."""

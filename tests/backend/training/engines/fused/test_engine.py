@@ -70,7 +70,9 @@ def test_going_back_before_the_switch_takes_plain_steps_again(digits: ImageDatas
     trainer = advance(Trainer(digits, updated(small)), 3)
     trainer.keep_good_state()
     first = weights(advance(trainer, 6))
-    assert "fused" in trainer.mode
+    assert trainer.mode.endswith(", fused")
+    assert trainer.restore_good_state() == 3
+    assert "fused" not in advance(trainer, 1).mode
     assert trainer.restore_good_state() == 3
     assert "fused" not in trainer.mode
     np.testing.assert_array_equal(weights(advance(trainer, 6)), first)

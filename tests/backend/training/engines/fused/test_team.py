@@ -156,7 +156,7 @@ def test_threads_lend_each_other_their_cores_and_end_on_one_each() -> None:
         try:
             before = helpers()
             chain = Chain(team := team_of(len(everywhere)), len(everywhere))
-            team.stay_on_cores()
+            team.stay_on_cores(give_way_to_window=True)
             end = time.perf_counter() + 3.0
             while time.perf_counter() < end:
                 chain.check()
@@ -180,10 +180,46 @@ def test_threads_lend_each_other_their_cores_and_end_on_one_each() -> None:
     assert os.sched_getaffinity(0) == everywhere
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone lets threads be moved")
+def test_helpers_that_give_way_take_no_task_while_they_are_to_rest() -> None:
+    everywhere = os.sched_getaffinity(0)
+    if len(everywhere) < 2:
+        pytest.skip("one core leaves nobody to rest")
+    found: list[tuple[bool, set[int]]] = []
+
+    def work() -> None:
+        before = helpers()
+        chain = Chain(team := team_of(len(everywhere)), len(everywhere))
+        team.stay_on_cores(give_way_to_window=True)
+        clocks = [
+            time.pthread_getcpuclockid(helper.ident or 0) for helper in helpers() if helper not in before
+        ]
+        for rest in (True, False):
+            team.rest(rest)
+            chain.check()
+            time.sleep(0.1)  # until they sleep
+            times = [time.clock_gettime(clock) for clock in clocks]
+            for _ in range(300):
+                chain.check()
+            worked = any(
+                time.clock_gettime(clock) != before for clock, before in zip(clocks, times, strict=True)
+            )
+            found.append((worked, os.sched_getaffinity(0)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(60)
+    (resting, anywhere), (working, here) = found
+    assert not resting
+    assert anywhere == everywhere
+    assert working
+    assert len(here) == 1
+
+
 def test_with_cores_to_spare_threads_stay_free() -> None:
     everywhere = {thread.native_id: os.sched_getaffinity(thread.native_id or 0) for thread in helpers()}
     team = team_of((os.cpu_count() or 1) + 1)
-    team.stay_on_cores()
+    team.stay_on_cores(give_way_to_window=True)
     for thread in helpers():
         if thread.native_id not in everywhere:
             assert os.sched_getaffinity(thread.native_id or 0) == os.sched_getaffinity(0)

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vaeviewer.backend.affinity import one_thread_per_core
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.pixels import to_unit
 from vaeviewer.backend.models.families import vae
@@ -77,17 +76,19 @@ class FusedEngine(StepEngine):
         self._training = Training(self._gradient, self._optimizer, work.rows, len(config.hidden))
         self._code = step_code(dtype, config.activation)
         self._fused: FusedSteps | None = None
+        self._is_fused = False  # the last step
         self._rounded_is_current = False
 
     @property
     def mode(self) -> str:
         """How steps are computed, in words."""
-        return f"{self._products}, fused" if self._fused is not None else self._products
+        return f"{self._products}, fused" if self._is_fused else self._products
 
     def step(self, most: int) -> Tensor:
         """Take a plain step, or up to ``most`` fused ones."""
         batches = self._work.batches
         fused = self._fused_steps(batches.step, batches.size)
+        self._is_fused = fused is not None
         if fused is None:
             return self._plain_step()
         return self._step_fused(fused, min(most, fused.most, batches.left))
@@ -112,8 +113,6 @@ class FusedEngine(StepEngine):
         for name, value in self.optimizer_state().items():  # in place: programs refer to these very tensors
             value.copy_(state[name]) if state else value.zero_()
         self._rounded_is_current = False
-        if self._work.batches.step < FUSED_FROM:
-            self._fused = None  # back to a step that is plain
 
     def flat_state(self) -> tuple[Tensor, Callable[[NDArray[Any]], dict[str, NDArray[Any]]]]:
         """All weights in one tensor, and how to name the parts of a copy."""
@@ -134,13 +133,6 @@ class FusedEngine(StepEngine):
         self._code.prepare()
         if wait:
             self._code.wait(COMPILE_SECONDS)
-
-    def stay_on_cores(self) -> None:
-        """Keep the threads of training on a core each."""
-        if self._fused is None:
-            one_thread_per_core(self._threads)
-        else:
-            self._fused.stay_on_cores()
 
     def _plain_step(self) -> Tensor:
         work = self._work
@@ -190,6 +182,7 @@ class FusedEngine(StepEngine):
         if self._fused is None or self._fused.batch != batch:
             protocol = self._work.settings.train.protocol
             self._fused = FusedSteps(self._training, addresses, batch, self._threads, protocol)
+            self._work.cores.use(self._fused)
         if not self._rounded_is_current:
             self._gradient.round_weights()
             self._rounded_is_current = True

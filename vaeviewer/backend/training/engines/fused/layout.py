@@ -35,8 +35,9 @@ MOST_IN_STAGE = (1 << TAKEN_BITS) - 1
 DONE = 64
 """How many tasks of this run are done."""
 
-PROGRAM, MEMBER_COUNT, STOP = 128, 136, 144
-"""Where the program of this run lies, how many threads there are, and whether the helpers are to leave for good."""
+PROGRAM, MEMBER_COUNT, STOP, ACTIVE = 128, 136, 144, 152
+"""Where the program of this run lies, how many threads there are, whether the helpers are to leave for good, and how
+many threads are to take tasks."""
 
 RESCUE = 192
 """Whether a thread that was kept from running is being moved."""

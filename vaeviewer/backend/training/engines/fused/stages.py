@@ -23,6 +23,7 @@ from typing import Any
 from numba import types
 
 from vaeviewer.backend.training.engines.fused.layout import (
+    ACTIVE,
     ASLEEP,
     AT_WORK,
     BUSY,
@@ -162,11 +163,11 @@ def _at_next_stage(program: int, ticket: int) -> Any:
 
 @compiled
 def _work(team: int, number: int) -> None:
-    """Do tasks until all of this run are done."""
+    """Do tasks until all of this run are done, or this thread is to rest."""
     me, front = _member(team, number), number & 1 == 0
     looks, other = 0, 0
     late, taken = me, 0  # a thread at work, and how long it had run by the last look
-    while True:
+    while number < load(team + ACTIVE):
         ticket = load(team + TICKET)
         program = load(team + PROGRAM)
         done = load(team + DONE)
@@ -207,7 +208,7 @@ def _run(team: int, program: int, length: int) -> int:
     exchange(team + PROGRAM, program)
     exchange(team + DONE, 0)
     exchange(team + TICKET, first)
-    for number in range(1, load(team + MEMBER_COUNT)):
+    for number in range(1, load(team + ACTIVE)):
         _wake(_member(team, number))
     _work(team, 0)
     return 0
@@ -220,9 +221,11 @@ def _wake(helper: int) -> None:
 
 
 @compiled
-def _work_is_left(team: int) -> Any:
+def _is_wanted(team: int, number: int) -> Any:
     ticket, program = load(team + TICKET), load(team + PROGRAM)
-    return _first(_at_next_stage(program, ticket)) < load(program + TASK_COUNT)
+    return number < load(team + ACTIVE) and _first(_at_next_stage(program, ticket)) < load(
+        program + TASK_COUNT
+    )
 
 
 def _serve(team: int, number: int, _: int) -> int:
@@ -230,7 +233,7 @@ def _serve(team: int, number: int, _: int) -> int:
     me = _member(team, number)
     spins = 0
     while load(team + STOP) == 0:
-        if _work_is_left(team):
+        if _is_wanted(team, number):
             _work(team, number)
             spins = 0
         elif spins < SPINS:
@@ -238,7 +241,7 @@ def _serve(team: int, number: int, _: int) -> int:
             spins += 1
         else:
             exchange(me + ASLEEP, 1)
-            wanted = load(team + STOP) != 0 or _work_is_left(team)
+            wanted = load(team + STOP) != 0 or _is_wanted(team, number)
             # Who takes the note that this thread sleeps has woken it, or will.
             if not (wanted and exchange(me + ASLEEP, 0) != 0):
                 _sleep(me)

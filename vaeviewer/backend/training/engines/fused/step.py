@@ -80,9 +80,13 @@ class FusedSteps:
             writer.write(step, following)
             self._ends.append(self._program.length)
 
-    def stay_on_cores(self) -> None:
-        """Keep each thread on a core of its own, where there are as many."""
-        self._team.stay_on_cores()
+    def stay_on_cores(self, *, give_way_to_window: bool) -> None:
+        """Keep each thread on a core of its own, where there are as many: see :class:`Team`."""
+        self._team.stay_on_cores(give_way_to_window=give_way_to_window)
+
+    def share_cores(self, share: bool) -> None:
+        """Leave to busy programs what is theirs, or use all cores again."""
+        self._team.rest(share)
 
     @torch.no_grad()
     def __call__(self, number: int, order: Tensor, beta: float, learning_rates: Sequence[float]) -> Tensor:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import numpy as np
 
-from vaeviewer.backend.affinity import any_core, core_each, give_way, is_kept
+from vaeviewer.backend.training.affinity import any_core, core_each, give_way
 from vaeviewer.backend.training.engines.fused import layout
 
 HELPER = "training helper"
@@ -40,24 +42,27 @@ class Team:
         self._words, self._address = words, words.ctypes.data
         words[layout.PROGRAM // 8] = nothing.ctypes.data
         words[layout.MEMBER_COUNT // 8] = threads
-        self._has_cores = False
+        words[layout.ACTIVE // 8] = threads
+        self._cores: dict[int, int] = {}  # by the address of the set that holds it alone
+        self._gives_way = False
         _introduce(words, 0)
         serve, begun = _FUNCTION(kernels["serve"]), threading.Barrier(threads)
         for number in range(1, threads):
             arguments = (serve, words, number, begun, self._kept)
             threading.Thread(target=_help, args=arguments, name=f"{HELPER} {number}", daemon=True).start()
         begun.wait()
-        if is_kept():
-            self.stay_on_cores()
         # Not at the program's end: no thread may come back to Python then.
         weakref.finalize(self, _FUNCTION(kernels["dismiss"]), self._address, 0, 0).atexit = False
 
-    def stay_on_cores(self) -> None:
+    def stay_on_cores(self, *, give_way_to_window: bool) -> None:
         """Keep each thread on a core of its own, where there are as many; then they lend them to each other.
 
-        Helpers give way to whatever else wants their core, as they are not missed there.
+        Args:
+            give_way_to_window: Helpers run only where nobody else wants to, from now on and for good, as the system
+                takes that back for nobody. A window's short bursts then meet no resistance; beside a program that is
+                busy without end, let them :meth:`rest`.
         """
-        if self._has_cores:
+        if self._cores:
             return
         members = range(int(self._words[layout.MEMBER_COUNT // 8]))
         threads = [int(self._words[_place(number, layout.THREAD)]) for number in members]
@@ -66,9 +71,27 @@ class Team:
             cores[core // 8] = 1 << core % 8
             self._kept.append(cores)
             self._words[_place(number, layout.CORES)] = cores.ctypes.data
-            self._has_cores = True
-            if number:
+            self._cores[cores.ctypes.data] = core
+            if number and give_way_to_window:
                 give_way(threads[number])
+                self._gives_way = True
+
+    def rest(self, rest: bool) -> None:
+        """Have helpers that give way take no tasks, or take them again; between runs.
+
+        Beside busy programs the task of such a thread would never be done. Whoever does all of them may then do
+        so on any core.
+        """
+        if not self._gives_way:
+            return
+        count = int(self._words[layout.MEMBER_COUNT // 8])
+        self._words[layout.ACTIVE // 8] = 1 if rest else count
+        if rest:
+            any_core()
+        else:
+            core = self._cores[int(self._words[_place(0, layout.CORES)])]
+            with suppress(OSError):
+                os.sched_setaffinity(0, {core})
 
     def keep(self, tables: object) -> None:
         """Never let go what a program to be called consists of."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 import threading
 from contextlib import suppress
 
-from vaeviewer.backend.openmp import torch_runtime
+from vaeviewer.backend.training.openmp import call_on_each
 
 NICENESS = 10
 """Of threads that compute beside a window's 0, on Linux's scale from -20 to 19."""
-
-_CALLED_BY_EACH = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 def available_cores() -> int:
@@ -39,6 +36,13 @@ def one_thread_per_core(threads: int) -> bool:
             os.sched_setaffinity(thread, {core})
         return bool(ids)
     return False
+
+
+def no_thread_on_one_core(threads: int) -> None:
+    """Undo :func:`one_thread_per_core`."""
+    if is_kept():
+        for thread in _openmp_threads(threads):
+            any_core(thread)
 
 
 def core_each(threads: list[int]) -> list[int]:
@@ -88,23 +92,16 @@ def is_kept() -> bool:
     return sys.platform.startswith("linux") and len(os.sched_getaffinity(0)) == 1
 
 
-def any_core() -> None:
-    """Let this thread run on any core, though the one that started it may not."""
+def any_core(thread: int = 0) -> None:
+    """Let a thread, this one unless said otherwise, run on any core, though the one that started it may not."""
     if sys.platform.startswith("linux"):
         with suppress(OSError):
-            os.sched_setaffinity(0, _cores())
+            os.sched_setaffinity(thread, _cores())
 
 
 def _openmp_threads(threads: int) -> list[int]:
     ids: list[int] = []
-
-    def note(_: int | None) -> None:
-        ids.append(threading.get_native_id())
-
-    library = torch_runtime()
-    if library is not None:
-        # Each thread of the team calls note once.
-        ctypes.CDLL(library).GOMP_parallel(_CALLED_BY_EACH(note), None, threads, 0)
+    call_on_each(lambda: ids.append(threading.get_native_id()), threads)
     return ids
 
 

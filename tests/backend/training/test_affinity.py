@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from vaeviewer.backend.affinity import any_core, available_cores, core_each, is_kept, one_thread_per_core
+from vaeviewer.backend.training.affinity import (
+    any_core,
+    available_cores,
+    core_each,
+    is_kept,
+    one_thread_per_core,
+)
 from vaeviewer.backend.training.device import use_threads
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone has this")

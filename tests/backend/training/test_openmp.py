@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vaeviewer.backend.openmp import torch_runtime
+from vaeviewer.backend.training.openmp import torch_runtime
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="torch brings another runtime")
