@@ -20,6 +20,9 @@ HiddenWidth = Annotated[int, Field(ge=1, le=8192)]
 LIVE: JsonDict = {"live": True}
 """Marks a field that may change while training runs."""
 
+ADVANCED: JsonDict = {"advanced": True}
+"""Marks a field that few need: forms fold it away."""
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -57,6 +60,7 @@ class ModelConfig(_Settings):
         title="Gaussian variance",
         description="Whether the Gaussian likelihood keeps its variance or learns it, "
         "one value for all pixels.",
+        json_schema_extra=ADVANCED,
     )
     gaussian_scale: float = Field(
         0.25,
@@ -65,6 +69,7 @@ class ModelConfig(_Settings):
         title="Gaussian scale",
         description="Standard deviation of a pixel under the Gaussian likelihood: fixed, "
         "or where learning starts.",
+        json_schema_extra=ADVANCED,
     )
 
 
@@ -114,6 +119,7 @@ class TrainConfig(_Settings):
         le=100,
         title="Samples per image",
         description="L: how many z are drawn from q(z|x) per image and step.",
+        json_schema_extra=ADVANCED,
     )
     protocol: Literal["grey", "dynamic", "threshold"] = Field(
         "grey",
@@ -133,24 +139,28 @@ class TrainConfig(_Settings):
         title="Device",
         description="Where training computes; auto takes CUDA, then MPS, then the CPU, "
         "whichever really works.",
+        json_schema_extra=ADVANCED,
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         title="Precision",
         description="Of the large matrix products; auto takes bfloat16 where the hardware multiplies it natively. "
         "Weights, sums and the posterior are float32 always.",
+        json_schema_extra=ADVANCED,
     )
     cuda_graph: Literal["off", "on"] = Field(
         "off",
         title="CUDA graph",
         description="On CUDA with Adam: replay each step as one captured graph, which spares a small network the "
         "launching of its kernels.",
+        json_schema_extra=ADVANCED,
     )
     repeatable: Literal["off", "on"] = Field(
         "off",
         title="Repeatable",
-        description="Whether the same settings and seed give the same weights again, bit for bit: the fused step then "
+        description="Whether the same settings and seed give the same weights again, bit for bit: the fast mode then "
         "takes over at a fixed step, not as soon as it is compiled.",
+        json_schema_extra=ADVANCED,
     )
     threads: int = Field(
         0,
@@ -158,6 +168,7 @@ class TrainConfig(_Settings):
         le=1024,
         title="Threads",
         description="Processor threads for training; 0 takes one per core.",
+        json_schema_extra=ADVANCED,
     )
 
 
@@ -185,6 +196,23 @@ def field_label(name: str) -> str:
         if name in group.model_fields:
             return group.model_fields[name].title or name
     return name
+
+
+def value_problem(name: str, value: Any) -> str:
+    """Why ``value`` cannot be the setting ``name`` of either group, as a sentence; empty where it can.
+
+    Such as ``"Learning rate must be at most 10, but is 99."``.
+    """
+    group = ModelConfig if name in ModelConfig.model_fields else TrainConfig
+    try:
+        group.model_validate({name: value})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        label = field_label(name)
+        if len(first["loc"]) > 1 and isinstance(first["loc"][-1], int):
+            label = f"Value {first['loc'][-1] + 1} of {label.lower()}"
+        return f"{label} {problem(first)}."
+    return ""
 
 
 def protocol_text(settings: Settings) -> str:

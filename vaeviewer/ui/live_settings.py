@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSignalBlocker, QTimer, Signal
-from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QSpinBox, QWidget
+from PySide6.QtGui import QFont, QMoveEvent
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from vaeviewer.backend.config import TrainConfig
-from vaeviewer.ui.labels import tint
-from vaeviewer.ui.number_fields import ScientificSpinBox, number_field, number_value, set_number
+from vaeviewer.ui.field_note import FieldNote
+from vaeviewer.ui.labels import LiveLabel, tint
+from vaeviewer.ui.number_fields import NumberField, number_field, number_text, number_value, set_number
 from vaeviewer.ui.theme import theme_of
 
 LIVE_FIELDS = {"epochs": "epochsBox", "learning_rate": "learningRateBox", "beta": "betaBox"}
@@ -34,13 +36,21 @@ class LiveSettings(QWidget):
         self._debounce.setInterval(DEBOUNCE_MS)
         self._debounce.timeout.connect(self.flush)
         self._captions: list[QLabel] = []
-        self._boxes: dict[str, QSpinBox | QDoubleSpinBox] = {}
+        self._boxes: dict[str, NumberField] = {}
+        self._note = FieldNote(self)
+        self._rate_now = LiveLabel()
+        self._rate_now.setObjectName("rateNow")
+        self._rate_now.setToolTip("The learning rate of the next step, to which the schedule has scaled it")
+        font = QFont(self.font())
+        font.setPointSizeF(font.pointSizeF() * 0.9)
+        self._rate_now.setFont(font)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(8)
         grid.setVerticalSpacing(2)
         for column, name in enumerate(LIVE_FIELDS):
             self._add_field(grid, column, name)
+        grid.addWidget(self._rate_now, 2, list(LIVE_FIELDS).index("learning_rate"))
         self._apply_theme()
         self.show_settings(TrainConfig())
 
@@ -51,6 +61,10 @@ class LiveSettings(QWidget):
             if name not in self._pending and not _being_typed(box) and box.value() != value:
                 with QSignalBlocker(box):
                     set_number(box, value)
+
+    def show_learning_rate(self, rate: float) -> None:
+        """Say which learning rate is in force, where the schedule makes it another one than the field shows."""
+        self._rate_now.setText(rate_text(rate, self._boxes["learning_rate"].value()))
 
     def flush(self) -> None:
         """Send changed values now rather than in a moment."""
@@ -65,13 +79,19 @@ class LiveSettings(QWidget):
         if event.type() == QEvent.Type.PaletteChange:
             self._apply_theme()
 
+    def moveEvent(self, event: QMoveEvent) -> None:
+        """A note goes along with its field."""
+        super().moveEvent(event)
+        self._note.place()
+
     def _add_field(self, grid: QGridLayout, column: int, name: str) -> None:
         info = TrainConfig.model_fields[name]
-        box = number_field(info)
+        box = number_field(name, info)
         box.setObjectName(LIVE_FIELDS[name])
         box.setAccessibleName(info.title or name)
         box.setToolTip(info.description or "")
         box.valueChanged.connect(lambda: self._changed(name))
+        box.refused.connect(lambda sentence: self._note.say(box, sentence))
         caption = QLabel(info.title or name)
         caption.setBuddy(box)
         caption.setToolTip(info.description or "")
@@ -85,12 +105,15 @@ class LiveSettings(QWidget):
         self._debounce.start()
 
     def _apply_theme(self) -> None:
-        for caption in self._captions:
-            tint(caption, theme_of(self.palette()).muted)
+        for label in (*self._captions, self._rate_now):
+            tint(label, theme_of(self.palette()).muted)
 
 
-def _being_typed(box: QSpinBox | QDoubleSpinBox) -> bool:
+def rate_text(rate: float, chosen: float) -> str:
+    """``"now 0.00214"``; empty where the learning rate in force is the one chosen."""
+    return "" if abs(rate - chosen) <= 1e-3 * chosen else f"now {number_text(float(f'{rate:.3g}'))}"
+
+
+def _being_typed(box: NumberField) -> bool:
     """Whether the text of a field is not, or not yet, its value."""
-    if isinstance(box, QSpinBox | ScientificSpinBox) and box.hasFocus():
-        return box.cleanText() != box.textFromValue(box.value())  # type: ignore[arg-type]  # each its own type
-    return False
+    return box.hasFocus() and box.cleanText() != box.textFromValue(box.value())

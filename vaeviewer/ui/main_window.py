@@ -227,7 +227,7 @@ class MainWindow(QMainWindow):
         if state not in (State.FAILED, State.LOADING):
             self.message.take_back(FAILURE)  # it goes on, or anew
         active = state not in (State.LOADING, State.READY)
-        self.form.set_run_active(active, "Fixed during a run: press Reset first.")
+        self.form.set_run_active(active, "Greyed settings are fixed during a run: press Reset first.")
         if session.snapshot is None:
             self._forget_pictures()
         if state is not State.RUNNING:
@@ -322,7 +322,9 @@ class MainWindow(QMainWindow):
         self.reconstructions.update_frame(self.session.snapshot, self.session.dataset, self.view)
 
     def _draw_curves(self) -> None:
-        self.elbo_terms.update_frame(self.session.history)
+        progress = self.session.progress
+        timeline = progress.timeline if progress is not None else ()
+        self.elbo_terms.update_frame(self.session.history, timeline=timeline)
 
     def _move_handle(self) -> None:
         self.plane.update_frame(self.session.snapshot, self.view)
@@ -366,9 +368,13 @@ class MainWindow(QMainWindow):
         progress = self.session.progress
         if progress is None:
             self.controls.set_progress(0.0, self.session.settings.train.epochs, None)
+            self.controls.set_learning_rate(self.session.settings.train.learning_rate)
+            self.form.set_learning_rate(self.session.settings.train.learning_rate)
         else:
             left = progress.seconds_left if self.session.state is State.RUNNING else None
             self.controls.set_progress(progress.epoch, progress.epochs, left)
+            self.controls.set_learning_rate(progress.learning_rate)
+            self.form.set_learning_rate(progress.learning_rate)
         self.run_status.update()
 
     def _choose_examples(self) -> tuple[int, ...]:
@@ -428,6 +434,7 @@ class MainWindow(QMainWindow):
         self._frame.stop()
         self._drag.stop()
         self._layout.save(self._store)
+        self._store.setValue("window/advanced_settings", self.form.advanced_open)
         self._store.setValue("window/curves", json.dumps(self.elbo_terms.options()))
         self._store.sync()
         self._decoder.close(0.2)
@@ -448,6 +455,7 @@ class MainWindow(QMainWindow):
             self.elbo_terms.set_options(json.loads(str(self._store.value("window/curves", "{}"))))
         except Exception:  # a damaged note of choices: the curves are shown as at first
             log.warning("what the curves showed could not be restored")
+        self.form.set_advanced_open(self._store.value("window/advanced_settings") in (True, "true"))
 
 
 def _loaded_text(loaded: ImageDataset, present: ImageDataset | None) -> str:

@@ -84,7 +84,6 @@ class Menus(QObject):
     def show_state(self, state: State) -> None:
         """Enable what ``state`` allows."""
         buttons = BUTTONS[state]
-        self._train.setText(f"&{buttons.train_text}")
         self._train.setEnabled(buttons.train is not None)
         self._step.setEnabled(buttons.step is not None)
         self._stop.setEnabled(buttons.stop is not None)
@@ -163,7 +162,9 @@ class Menus(QObject):
         request = self._window.session.request
         menu = self._menu("&Training")
         # Space itself belongs to the window's shortcut, which leaves it to a field that has the focus.
-        self._train = self._add(menu, "&Train", self._window.controls.press_train)
+        controls = self._window.controls
+        self._train = self._add(menu, f"&{controls.train_text}", controls.press_train)
+        controls.train_text_changed.connect(lambda text: self._train.setText(f"&{text}"))
         self._step = self._add(menu, "One st&ep", lambda: request(Action.STEP), ".")
         self._stop = self._add(menu, "St&op", lambda: request(Action.STOP), "Ctrl+.")
         self._reset = self._add(menu, "Re&set", lambda: request(Action.RESET), "Ctrl+R")
