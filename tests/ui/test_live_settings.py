@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.datasets import load_dataset
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.elbo_plot import ElboPlot
 from vaeviewer.ui.field_note import FieldNote
@@ -148,6 +149,8 @@ def test_changes_are_marked_in_the_curves_also_of_a_run_opened_again(
 
     window = make_window(updated(small, epochs=1000))
     session = window.session
+    session.use_data(load_dataset(), keep_model=False)  # which are found again
+    qtbot.waitUntil(lambda: session.dataset is not None and len(session.dataset.train_images) == 9000)
     session.request(Action.STEP)
     qtbot.waitUntil(lambda: session.snapshot is not None and session.snapshot.step == 1, timeout=30_000)
     type_into(window, "betaBox", "4")
