@@ -39,8 +39,11 @@ def missing_for_window() -> str | None:
         return None if None in problems else problems[0]
     if os.environ.get("WAYLAND_DISPLAY"):
         problem = _wayland_problem()
-        # Qt falls back on X11.
-        return problem and (_x11_problem() if os.environ.get("DISPLAY") else problem)
+        if problem is None or not os.environ.get("DISPLAY"):
+            return problem
+        os.environ["QT_QPA_PLATFORM"] = (
+            "xcb"  # which Qt would fall back on, but not without printing something
+        )
     return _x11_problem()
 
 

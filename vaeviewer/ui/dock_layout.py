@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from PySide6.QtCore import QByteArray, QSettings, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from vaeviewer.ui.scrolled import Scrolled
+
 VERSION = 1
 """Of the arrangement; one that another version saved is not restored."""
 
@@ -118,7 +120,7 @@ class DockLayout:
     def _dock(self, title: str, panel: QWidget) -> QDockWidget:
         dock = QDockWidget(title, self._window)
         dock.setObjectName(title.lower().replace(" ", "-") + "-dock")
-        dock.setWidget(panel)
+        dock.setWidget(Scrolled(panel))
         panel.windowTitleChanged.connect(dock.setWindowTitle)  # of a panel that shows one thing or another
         return dock
 
