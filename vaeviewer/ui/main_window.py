@@ -38,6 +38,7 @@ from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.manifold_panel import ManifoldPanel
 from vaeviewer.ui.message_bar import MessageBar
 from vaeviewer.ui.messages import Kind
+from vaeviewer.ui.panel_help import PanelTitle
 from vaeviewer.ui.recent_runs import RecentRuns
 from vaeviewer.ui.reconstruction_panel import ReconstructionPanel
 from vaeviewer.ui.refresh import Schedule
@@ -175,6 +176,7 @@ class MainWindow(QMainWindow):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.message)
+        layout.addWidget(PanelTitle("Latent plane"))
         layout.addWidget(self.plane, 1)
         self.setCentralWidget(middle)
 

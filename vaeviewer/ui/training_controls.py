@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
-    QSlider,
     QTextEdit,
     QToolButton,
     QVBoxLayout,
@@ -30,6 +29,7 @@ from PySide6.QtWidgets import (
 from vaeviewer.backend.config import TrainConfig
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.button_icons import button_icon
+from vaeviewer.ui.groove_slider import GrooveSlider
 from vaeviewer.ui.labels import ElidedLabel, LiveLabel, tint
 from vaeviewer.ui.live_settings import LiveSettings
 from vaeviewer.ui.number_fields import ignore_wheel_unless_focused
@@ -274,7 +274,7 @@ class TrainingControls(QWidget):
         return button
 
     def _build_speed(self) -> QVBoxLayout:
-        self._speed = QSlider(Qt.Orientation.Horizontal)
+        self._speed = GrooveSlider(Qt.Orientation.Horizontal)
         self._speed.setObjectName("speedSlider")
         self._speed.setAccessibleName("Training speed")
         self._speed.setRange(0, len(SPEEDS) - 1)
