@@ -147,7 +147,7 @@ def _take_screenshot(app: QApplication, window: MainWindow, options: argparse.Na
     session.forget_run()
     session.settings = updated(session.settings, epochs=options.epochs or SCREENSHOT_EPOCHS)
     window.form.set_settings(session.settings)
-    window.controls.set_live_settings(session.settings.train)
+    window.controls.set_live_settings(session.settings)
     problems: list[str] = []
     done = QEventLoop()
 

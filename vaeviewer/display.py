@@ -6,6 +6,7 @@ import ctypes
 import ctypes.util
 import importlib.util
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -29,14 +30,54 @@ def missing_for_qt() -> str | None:
 
 def missing_for_window() -> str | None:
     """Why no window can be shown, in one sentence with the remedy, or ``None``."""
-    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
+    if not sys.platform.startswith("linux"):
         return None
+    chosen = os.environ.get("QT_QPA_PLATFORM", "")
+    if chosen:  # Qt tries these in turn
+        names = [name.partition(":")[0] for name in chosen.split(";")]
+        problems = [_problem_of_platform(name) for name in names]
+        return None if None in problems else problems[0]
     if os.environ.get("WAYLAND_DISPLAY"):
-        return None
+        problem = _wayland_problem()
+        if problem is None or not os.environ.get("DISPLAY"):
+            return problem
+        os.environ["QT_QPA_PLATFORM"] = (
+            "xcb"  # which Qt would fall back on, but not without printing something
+        )
+    return _x11_problem()
+
+
+def _problem_of_platform(name: str) -> str | None:
+    """Why a platform that ``QT_QPA_PLATFORM`` names cannot be used, or ``None``."""
+    if name == "xcb":
+        return _x11_problem()
+    if name.startswith("wayland"):
+        return _wayland_problem()
+    plugins = _platform_plugins()
+    if plugins is not None and not (plugins / f"libq{name}.so").exists():
+        return f"QT_QPA_PLATFORM asks for {name!r}, which Qt has not got here: unset it; {OFFSCREEN_WAYS}."
+    return None
+
+
+def _wayland_problem() -> str | None:
+    display = os.environ.get("WAYLAND_DISPLAY") or "wayland-0"
+    path = Path(os.environ.get("XDG_RUNTIME_DIR", ""), display)  # which an absolute path replaces
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.connect(str(path))
+    except (OSError, ValueError):
+        return (
+            f"The display {display} does not answer: check WAYLAND_DISPLAY, or set DISPLAY; {OFFSCREEN_WAYS}."
+        )
+    return None
+
+
+def _x11_problem() -> str | None:
     if not os.environ.get("DISPLAY"):
         return f"There is no display to open a window on: set DISPLAY; {OFFSCREEN_WAYS}."
-    plugin = _xcb_plugin()
-    if plugin is not None:
+    plugins = _platform_plugins()
+    plugin = plugins / "libqxcb.so" if plugins is not None else None
+    if plugin is not None and plugin.exists():
         try:
             ctypes.CDLL(str(plugin))
         except OSError as error:
@@ -47,12 +88,13 @@ def missing_for_window() -> str | None:
     return None
 
 
-def _xcb_plugin() -> Path | None:
+def _platform_plugins() -> Path | None:
+    """The folder of Qt's platform plugins, where it can be told."""
     spec = importlib.util.find_spec("PySide6")
     if spec is None or not spec.submodule_search_locations:
         return None
-    path = Path(spec.submodule_search_locations[0]) / "Qt" / "plugins" / "platforms" / "libqxcb.so"
-    return path if path.exists() else None
+    folder = Path(spec.submodule_search_locations[0]) / "Qt" / "plugins" / "platforms"
+    return folder if folder.is_dir() else None
 
 
 def _display_answers() -> bool:

@@ -87,6 +87,13 @@ def test_training(figures: dict[str, Any], row: str) -> None:
     assert values["batch_size"] == sizes[row]
 
 
+def test_training_beside_busy_programs(figures: dict[str, Any]) -> None:
+    busy = figures["busy"]
+    assert list(busy) == ["plain", "fused"]
+    assert all(list(row) == ["one", "three"] for row in busy.values())
+    assert all(0 < share < 5 for row in busy.values() for share in row.values())
+
+
 def test_the_window(figures: dict[str, Any]) -> None:
     window = figures["window"]
     without = window["images_per_s_without"]
@@ -155,6 +162,7 @@ def test_the_table_has_a_line_for_every_figure(figures: dict[str, Any]) -> None:
         "batch 128",
         "batch 512",
         "matrix products alone",
+        "fused steps beside three",
         "window open",
         "1,000 moves a second",
         "1,000,000 points",
@@ -168,7 +176,17 @@ def test_the_table_has_a_line_for_every_figure(figures: dict[str, Any]) -> None:
 
 
 def test_a_table_of_what_could_not_be_measured() -> None:
-    names = ("machine", "training", "window", "drag", "plane", "start", "time_to_digits_s", "time_to_digits")
+    names = (
+        "machine",
+        "training",
+        "busy",
+        "window",
+        "drag",
+        "plane",
+        "start",
+        "time_to_digits_s",
+        "time_to_digits",
+    )
     missing: dict[str, Any] = dict.fromkeys((*names, "memory_mb", "other_load_cores"))
     assert "Growth" in table({**missing, "growth": [], "quick": False})
 

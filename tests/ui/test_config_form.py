@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QSpinBox, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QSpinBox,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, TrainConfig, presets, updated
@@ -19,6 +28,10 @@ from vaeviewer.ui.theme import DARK, LIGHT, build_palette
 
 ALL_FIELDS = [*VaeConfig.model_fields, *TrainConfig.model_fields]
 LIVE_FIELDS = ["epochs", "learning_rate", "beta"]
+ADVANCED_FIELDS = [
+    *("gaussian_variance", "gaussian_scale", "samples"),
+    *("device", "precision", "cuda_graph", "repeatable", "threads"),
+]
 REASON = "Fixed during a run: Reset first."
 
 positive = st.floats(1e-12, 10.0)
@@ -69,7 +82,7 @@ def heard(form: ConfigForm) -> list[Settings]:
 
 def type_into(widget: QWidget, text: str) -> None:
     widget.setFocus()
-    assert isinstance(widget, QLineEdit | QSpinBox | ScientificSpinBox)
+    assert isinstance(widget, QLineEdit | QAbstractSpinBox)
     widget.selectAll()
     QTest.keyClicks(widget, text)
     QTest.keyClick(widget, Qt.Key.Key_Return)
@@ -131,18 +144,100 @@ def test_a_learning_rate_is_read_in_any_notation(form: ConfigForm, text: str) ->
     assert [s.train.learning_rate for s in said] == [2e-4]
 
 
-@pytest.mark.parametrize("text", ["0", "", "e", "1e", "99", "1e-999"])
-def test_a_number_that_cannot_be_used_goes_back(form: ConfigForm, text: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("learning_rate", "0", "Learning rate must be more than 0, but is 0"),
+        ("learning_rate", "", "Learning rate must be a number"),
+        ("learning_rate", "1e", "Learning rate must be a number, but is '1e'"),
+        ("learning_rate", "99", "Learning rate must be at most 10, but is 99"),
+        ("learning_rate", "-0,5", "Learning rate must be more than 0, but is -0.5"),
+        ("beta", "1e4", "β must be at most 1000, but is 10000.0"),
+        ("epochs", "0", "Epochs must be at least 1, but is 0"),
+        ("epochs", "-3", "Epochs must be at least 1, but is -3"),
+        ("epochs", "100001", "Epochs must be at most 100000, but is 100001"),
+        ("epochs", "99999999999", "Epochs must be at most 100000, but is 99999999999"),
+        ("batch_size", "", "Batch size must be a whole number"),
+        ("seed", "4294967296", "Seed must be at most 4294967295, but is 4294967296"),
+    ],
+)
+def test_a_number_that_cannot_be_used_stays_with_the_reason_until_it_is_left(
+    form: ConfigForm, name: str, text: str, sentence: str
+) -> None:
     said = heard(form)
-    editor = form.editor("learning_rate")
-    assert isinstance(editor, ScientificSpinBox)
+    editor = form.editor(name)
+    assert isinstance(editor, QAbstractSpinBox)
+    before = editor.text()
     editor.setFocus()
     editor.selectAll()
     QTest.keyClick(editor, Qt.Key.Key_Delete)
     QTest.keyClicks(editor, text)
     QTest.keyClick(editor, Qt.Key.Key_Return)
+    assert editor.text() == text
+    assert form.error_text(name) == f"{sentence}."
+    assert form._rows[name].error.isVisible()
+    form.editor("hidden").setFocus()
+    assert editor.text() == before
+    assert form.error_text(name) == f"{sentence}; it stays {before}."
     assert not said
-    assert editor.text() == str(Settings().train.learning_rate)
+    type_into(editor, "3")
+    assert form.error_text(name) == ""
+    assert len(said) == 1
+
+
+def test_too_large_a_number_is_refused_as_it_is_typed(form: ConfigForm) -> None:
+    editor = form.editor("epochs")
+    editor.setFocus()
+    for text, refused in (("100000", False), ("1", True), ("\b", False)):
+        QTest.keyClick(editor, Qt.Key.Key_Backspace) if text == "\b" else QTest.keyClicks(editor, text)
+        if text == "100000":
+            editor.selectAll()
+            QTest.keyClicks(editor, text)
+        assert bool(form.error_text("epochs")) == refused
+
+
+@pytest.mark.parametrize("name", ADVANCED_FIELDS)
+def test_advanced_settings_are_folded_until_the_group_is_opened(form: ConfigForm, name: str) -> None:
+    form.set_settings(updated(Settings(), likelihood="gaussian"))
+    fold = form.findChild(QToolButton, "advancedButton")
+    assert fold is not None
+    editor, label = form.editor(name), form._rows[name].label
+    assert not editor.isVisible()
+    assert not label.isVisible()
+    QTest.mouseClick(fold, Qt.MouseButton.LeftButton)
+    assert form.advanced_open
+    assert editor.isVisible()
+    assert label.isVisible()
+    fold.setFocus()
+    QTest.keyClick(fold, Qt.Key.Key_Space)
+    assert not editor.isVisible()
+
+
+def test_greyed_settings_say_why_where_they_stand(form: ConfigForm) -> None:
+    def shown() -> list[str]:
+        return [label.text() for label in form.findChildren(QLabel) if label.isVisible()]
+
+    assert shown().count("The window shows planes, so it stays 2.") == 1
+    form.set_advanced_open(True)
+    assert shown().count("Only the Gaussian likelihood has it.") == 2
+    form.set_run_active(True, REASON)
+    assert shown().count(REASON) == 3, "above each of the groups"
+    form.set_advanced_open(False)
+    assert shown().count(REASON) == 2
+    form.set_run_active(False, REASON)
+    assert REASON not in shown()
+
+
+def test_the_learning_rate_in_force_stands_under_its_field(form: ConfigForm) -> None:
+    label = form.findChild(QLabel, "rateNow")
+    assert label is not None
+    form.set_learning_rate(3e-3)
+    assert not label.isVisible()
+    form.set_learning_rate(0.00214159)
+    assert label.isVisible()
+    assert label.text() == "now 0.00214"
+    editor = form.editor("learning_rate")
+    assert label.mapTo(form, QPoint()).y() >= editor.mapTo(form, QPoint(0, editor.height())).y()
 
 
 @pytest.mark.parametrize("text", ["512, abc", "0", "9999", "", "1,1,1,1,1,1,1,1,1", "2.5", "-3"])
@@ -253,6 +348,8 @@ def turn_wheel(widget: QWidget) -> bool:
 
 @pytest.mark.parametrize("name", ALL_FIELDS)
 def test_a_narrow_dock_clips_nothing(form: ConfigForm, name: str) -> None:
+    form.set_advanced_open(True)
+    QTest.qWait(0)
     row = form._rows[name]
     assert form.horizontalScrollBar().maximum() == 0
     for widget in (row.label, row.editor.widget):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QColor, QFontMetricsF, QImage
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.ui.elbo_plot import ElboPlot, TermCurves
@@ -109,3 +109,32 @@ def test_no_value_and_one_far_off_are_no_trouble(plot: ElboPlot) -> None:
     y[10] = -3e38
     show(plot, raw=(none, none), smooth=(X, y), held_out=(none, none))
     assert strength(picture(plot), place(plot, 50, -107), LIGHT.elbo) > 0.4
+
+
+CHANGES = (
+    (10.0, "β 4"),
+    (50.0, "rate 0.001"),
+    (52.0, "β 2"),
+    (53.0, "β 3"),
+    (54.0, "batch 64"),
+    (100.0, "rate 1e-05"),
+)
+
+
+def test_changes_are_lines_with_labels_that_do_not_overlap(plot: ElboPlot) -> None:
+    show(plot)
+    plain = picture(plot)
+    plot.set_changes(CHANGES)
+    image = picture(plot)
+    for x, _ in CHANGES:
+        assert strength(image, place(plot, x, -190), LIGHT.muted) > 0.9
+        assert strength(plain, place(plot, x, -190), LIGHT.muted) < 0.4
+    labels = plot._item.change_labels(QFontMetricsF(plot.font()))
+    rooms = [room for _, room, _ in labels if room is not None]
+    assert [text for _, room, text in labels if room is None] == ["batch 64"], "there are three rows"
+    for i, room in enumerate(rooms):
+        assert room.left() >= 0
+        assert room.right() <= plot.getViewBox().width()
+        assert not any(room.intersects(other) for other in rooms[:i])
+    plot.set_changes(())
+    assert picture(plot) == plain

@@ -14,7 +14,8 @@ from vaeviewer.ui.first_size import first_size
         ((1920, 1040), (1280, 800)),
         ((1366, 728), (1280, 680)),
         ((1040, 2000), (1024, 800)),
-        ((640, 480), (1280, 800)),  # nothing could be seen at any size
+        ((960, 540), (957, 600)),
+        ((640, 480), (957, 600)),  # as small as it can be
     ],
 )
 def test_it_fits_where_it_can(available: tuple[int, int], expected: tuple[int, int]) -> None:

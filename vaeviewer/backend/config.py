@@ -9,12 +9,12 @@ import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, SerializeAsAny, ValidationError
+from pydantic import ConfigDict, Field, PlainValidator, SerializeAsAny, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from vaeviewer.backend.models import registry
-from vaeviewer.backend.models.fields import LIVE, FamilyConfig, Group
+from vaeviewer.backend.models.fields import ADVANCED, LIVE, FamilyConfig, Group
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.errors import SettingsError
 
@@ -75,12 +75,14 @@ class ComputeConfig(Group):
         title="Device",
         description="Where training computes; auto takes CUDA, then MPS, then the CPU, "
         "whichever really works.",
+        json_schema_extra=ADVANCED,
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         title="Precision",
         description="Of the large matrix products; auto takes bfloat16 where the hardware multiplies it natively. "
         "Weights, sums and the posterior are float32 always.",
+        json_schema_extra=ADVANCED,
     )
     engine: Literal["auto", "eager", "compiled", "fused"] = Field(
         "auto",
@@ -88,6 +90,7 @@ class ComputeConfig(Group):
         description="How a step is computed: eager is PyTorch as everyone writes it and serves every model; compiled "
         "is the same through torch.compile; fused is hand-made for the fully connected VAE on a processor. "
         "auto takes fused where it serves, else eager.",
+        json_schema_extra=ADVANCED,
     )
     threads: int = Field(
         0,
@@ -95,6 +98,7 @@ class ComputeConfig(Group):
         le=1024,
         title="Threads",
         description="Processor threads for training; 0 takes one per core.",
+        json_schema_extra=ADVANCED,
     )
 
 
@@ -174,6 +178,26 @@ def value_of(settings: Settings, name: str) -> Any:
 def live_fields(settings: Settings) -> frozenset[str]:
     """Names of the settings that may change while training runs."""
     return frozenset(name for _, name, info in fields(settings) if info.json_schema_extra == LIVE)
+
+
+def value_problem(field: FieldInfo, value: Any) -> str:
+    """Why ``value`` cannot be what a setting declares, as a sentence; empty where it can.
+
+    Such as ``"Learning rate must be at most 10, but is 99."``.
+    """
+    kind: TypeAdapter[Any] = TypeAdapter(
+        Annotated[field.annotation, field],  # type: ignore[arg-type]  # made at run time
+        config=ConfigDict(allow_inf_nan=False),
+    )
+    try:
+        kind.validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        label = field.title or "It"
+        if first["loc"] and isinstance(first["loc"][-1], int):
+            label = f"Value {first['loc'][-1] + 1} of {label.lower()}"
+        return f"{label} {problem(first)}."
+    return ""
 
 
 def protocol_text(settings: Settings) -> str:

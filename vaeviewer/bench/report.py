@@ -19,6 +19,7 @@ def table(figures: Figures) -> str:
     lines = [*_machine(figures["machine"])]
     parts = (
         ("Training, 60,000 images", _training),
+        ("Training beside busy programs, over its speed alone", _busy),
         ("The open window", _window),
         ("A drag while it trains", _drag),
         ("The latent plane, 900 × 900 pixels", _plane),
@@ -75,6 +76,15 @@ def _training(figures: Figures) -> Iterable[Row]:
             "the limit: the step's matrix products alone, float32, nothing between them",
         )
         yield _share(row["fraction_of_limit"]), "of the limit reached in float32"
+
+
+def _busy(figures: Figures) -> Iterable[Row]:
+    busy = figures["busy"]
+    if busy is None:
+        return
+    for way, row in busy.items():
+        for name, share in row.items():
+            yield _share(share), f"{way} steps beside {name}"
 
 
 def _window(figures: Figures) -> Iterable[Row]:

@@ -37,6 +37,7 @@ def run(*, quick: bool, as_json: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="vaeviewer-bench-", ignore_cleanup_errors=True) as home:
         parts = _Parts(_environment(home), quick)
         training = parts.measure("training", quick=quick)
+        busy = parts.measure("busy", quick=quick)
         window = parts.measure("window", quick=quick)
         plane = parts.measure("plane", quick=quick)
         start, gap_max_startup_ms = _starts(parts)
@@ -52,6 +53,7 @@ def run(*, quick: bool, as_json: bool) -> int:
         "other_load_cores": other_load.cores(),
         "machine": training.get("machine"),
         "training": training.get("training"),
+        "busy": busy.get("busy"),
         "window": window.get("window"),
         "drag": {**drag, "gap_max_startup_ms": gap_max_startup_ms} if drag else None,
         "plane": plane or None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.backend.training.history import History
+from vaeviewer.backend.training.records import Change
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Progress:
         images_per_s: Training speed over the last seconds, or ``None`` before it is known.
         seconds_left: Until the planned epochs are done, or ``None``.
         mode: How steps are computed now, in words.
+        learning_rate: Of the next step, as the schedule has it.
+        timeline: Changes of settings on the way, oldest first.
         history: The run's metrics; every step's are kept there.
     """
 
@@ -29,6 +32,8 @@ class Progress:
     images_per_s: float | None
     seconds_left: float | None
     mode: str
+    learning_rate: float
+    timeline: tuple[Change, ...]
     history: History
 
 

@@ -103,6 +103,8 @@ class Publisher:
                 images_per_s=rate * trainer.batch_size if rate else None,
                 seconds_left=max(0.0, left) / rate if rate else None,
                 mode=trainer.mode,
+                learning_rate=trainer.learning_rate(),
+                timeline=tuple(trainer.timeline),
                 history=trainer.history,
             ),
         )

@@ -251,6 +251,8 @@ class TrainingThread:
                     self._trainer.change(field, value)
                     self.run_keeper.note(self._trainer, f"{field} = {value}")
                     self._publisher.progress(self._trainer)
+                    if self._state is State.PAUSED and self._trainer.finished:
+                        self._rest(State.FINISHED)  # so few epochs were asked for that nothing is left to do
                 # Every command is answered: the window takes what was entered before it for outdated.
                 self._enter(self._state)
             case messages.Save(folder):

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from PySide6.QtCore import QByteArray, QSettings, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from vaeviewer.ui.panel_help import add_help
+from vaeviewer.ui.scrolled import Scrolled
+
 VERSION = 1
 """Of the arrangement; one that another version saved is not restored."""
 
@@ -118,7 +121,9 @@ class DockLayout:
     def _dock(self, title: str, panel: QWidget) -> QDockWidget:
         dock = QDockWidget(title, self._window)
         dock.setObjectName(title.lower().replace(" ", "-") + "-dock")
+        dock.setWidget(Scrolled(panel))
         dock.setWidget(panel)
+        add_help(dock)
         panel.windowTitleChanged.connect(dock.setWindowTitle)  # of a panel that shows one thing or another
         return dock
 

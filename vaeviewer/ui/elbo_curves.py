@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vaeviewer.backend.models.interface import Metrics
 from vaeviewer.backend.training.history import MetricsView
+from vaeviewer.backend.training.records import Change
 
 Column = NDArray[Any]
 """Numbers as the history holds them, int32 or float32: a long run has tens of thousands, and is drawn over and over."""
@@ -142,6 +143,28 @@ def nearest_row(x: Column, at: float) -> int | None:
     right = min(int(np.searchsorted(x, at)), len(x) - 1)
     left = max(0, right - 1)
     return left if at - x[left] < x[right] - at else right
+
+
+CHANGE_WORDS = {"beta": "β", "learning_rate": "rate", "batch_size": "batch"}
+"""The settings whose changes are marked in the curves, and what they are called there."""
+
+
+def change_marks(
+    timeline: Sequence[Change], until_step: int | None, place: Callable[[int], float]
+) -> tuple[tuple[float, str], ...]:
+    """Where the curves are marked, and with what: ``(x, "β 4")``, those of one step as one.
+
+    Args:
+        timeline: Changes, oldest first.
+        until_step: The last step shown; ``None`` shows all.
+        place: Where a step lies on the horizontal axis.
+    """
+    at_step: dict[int, list[str]] = {}
+    for change in timeline:
+        if change.field in CHANGE_WORDS and (until_step is None or change.step <= until_step):
+            value = f"{change.value:.4g}" if isinstance(change.value, float) else str(change.value)
+            at_step.setdefault(change.step, []).append(f"{CHANGE_WORDS[change.field]} {value}")
+    return tuple((place(step), ", ".join(texts)) for step, texts in sorted(at_step.items()))
 
 
 def best_row(held_out: Curves) -> int | None:

@@ -6,12 +6,13 @@ take several times as long for what they could do besides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from vaeviewer.ui.plotting import arrayToQPolygonF, pg
@@ -23,8 +24,12 @@ KINDS = ("raw", "smooth", "held_out")
 PIXELS_PER_MARK = 12
 """Held-out values that lie closer than this are drawn as a line alone."""
 
+MARK_ROWS = 3
+"""Labels of changes that would overlap go a row lower, and below the last row they are left out."""
+
 _MARK_SIZE = 5.0
 _BEST_RADIUS = 6.0
+_LABEL_GAP = 3.0
 _FAR = 1e6  # pixels away, beyond which it makes no difference
 
 Line = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -32,7 +37,7 @@ Line = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 class CurvesItem(QGraphicsItem):
-    """Curves by kind and term, and a ring around the best point."""
+    """Curves by kind and term, a ring around the best point, and lines where settings changed."""
 
     def __init__(self, view: pg.ViewBox) -> None:
         super().__init__(view)
@@ -41,6 +46,8 @@ class CurvesItem(QGraphicsItem):
         self._ink = QColor()
         self.lines: Mapping[tuple[str, str], Line] = {}
         self.best: tuple[float, float] | None = None
+        self._changes: tuple[tuple[float, str], ...] = ()
+        self._muted = QColor()
         self._polygons: dict[tuple[str, str], QPolygonF] | None = None  # of the lines in the present range
         self._rect = QRectF(view.rect())
         view.sigRangeChanged.connect(self._range_changed)
@@ -48,7 +55,7 @@ class CurvesItem(QGraphicsItem):
 
     def set_theme(self, theme: Theme, terms: tuple[str, ...]) -> None:
         """Take the colours of a scheme."""
-        self._ink = QColor(theme.ink)
+        self._ink, self._muted = QColor(theme.ink), QColor(theme.muted)
         for term in terms:
             color = QColor(getattr(theme, term))
             # Opaque, as its many strokes over each other would add up to the full colour.
@@ -69,6 +76,30 @@ class CurvesItem(QGraphicsItem):
             self.best = point
             self.update()
 
+    def show_changes(self, changes: tuple[tuple[float, str], ...]) -> None:
+        """Draw a vertical line with a label at each ``x`` where a setting changed; x in rising order."""
+        if changes != self._changes:
+            self._changes = changes
+            self.update()
+
+    def change_labels(self, metrics: QFontMetricsF) -> list[tuple[float, QRectF | None, str]]:
+        """Where the lines of the changes in view stand, in pixels, and the room of their labels, if there is any."""
+        placed: list[tuple[float, QRectF | None, str]] = []
+        row_ends = [-math.inf] * MARK_ROWS
+        xs = np.array([x for x, _ in self._changes])
+        for x, (_, text) in zip(self._pixels(xs, np.zeros(len(xs)))[0], self._changes, strict=True):
+            if not 0 <= x <= self._rect.width():
+                continue
+            width = metrics.horizontalAdvance(text)
+            left = x + _LABEL_GAP if x + _LABEL_GAP + width <= self._rect.width() else x - _LABEL_GAP - width
+            row = next((row for row, end in enumerate(row_ends) if end < left), None)
+            room = None
+            if row is not None and left >= 0:
+                room = QRectF(left, row * metrics.height(), width, metrics.height())
+                row_ends[row] = max(float(x), left + width) + _LABEL_GAP
+            placed.append((float(x), room, text))
+        return placed
+
     def boundingRect(self) -> QRectF:
         """The whole view, which nobody has to measure."""
         return self._rect
@@ -79,6 +110,7 @@ class CurvesItem(QGraphicsItem):
         """Everything, from back to front."""
         if self._rect.isEmpty():
             return
+        self._paint_changes(painter)
         if self._polygons is None:
             self._polygons = {
                 key: arrayToQPolygonF(*self._pixels(*line))
@@ -101,6 +133,19 @@ class CurvesItem(QGraphicsItem):
             painter.setPen(QPen(self._ink, 2.0))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawEllipse(QPointF(x, y), _BEST_RADIUS, _BEST_RADIUS)
+
+    def _paint_changes(self, painter: QPainter) -> None:
+        if not self._changes:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        font = QFont(painter.font())
+        font.setPointSizeF(font.pointSizeF() * 0.85)
+        painter.setFont(font)
+        painter.setPen(QPen(self._muted, 1.0))
+        for x, room, text in self.change_labels(QFontMetricsF(font)):
+            painter.drawLine(QPointF(round(x), 0), QPointF(round(x), self._rect.height()))
+            if room is not None:
+                painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _pixels(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Line:
         (left, right), (bottom, top) = self._view.viewRange()

@@ -130,6 +130,10 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         """Mark the best held-out value at ``(x, y)``, or nothing."""
         self._item.show_best(point)
 
+    def set_changes(self, changes: tuple[tuple[float, str], ...]) -> None:
+        """Mark where settings changed, each with a label; x in rising order."""
+        self._item.show_changes(changes)
+
     def set_cursor(self, x: float | None) -> None:
         """Show the cursor's line at ``x``, or hide it."""
         self._cursor.setVisible(x is not None)

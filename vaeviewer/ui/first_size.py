@@ -13,10 +13,7 @@ def first_size(wanted: QSize, least: QSize, available: QSize) -> QSize:
 
     Args:
         wanted: The size it likes.
-        least: The smallest size it can have; a screen with less room than that is not asked.
+        least: The smallest size it can have.
         available: The part of the screen that windows may take.
     """
-    room = available - FRAME
-    if room.width() < least.width() or room.height() < least.height():
-        return wanted
-    return wanted.boundedTo(room)
+    return wanted.boundedTo(available - FRAME).expandedTo(least)

@@ -18,6 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from vaeviewer.ui.number_fields import NumberField
+
 _LEAVE = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape)
 _ARROWS: dict[int, tuple[float, float]] = {
     Qt.Key.Key_Left: (-1.0, 0.0),
@@ -83,14 +85,21 @@ class FieldKeys(QObject):
             if leaves:
                 event.accept()
             return leaves
+        if (
+            leaves
+            and event.key() != Qt.Key.Key_Escape
+            and isinstance(watched, NumberField)
+            and watched.problem()
+        ):
+            return False  # the field says what is wrong, and keeps the text and the focus
         if leaves:
             self._leave(watched, keep=event.key() != Qt.Key.Key_Escape)
         return leaves
 
     def _leave(self, field: QWidget, *, keep: bool) -> None:
         if isinstance(field, QSpinBox | QDoubleSpinBox):
-            if not keep:
-                field.setValue(field.value())  # type: ignore[arg-type]  # each its own type; writes it anew
+            if isinstance(field, NumberField) and not keep:
+                field.take_back()
             field.interpretText()
         elif isinstance(field, QLineEdit) and not keep:
             while field.isUndoAvailable():

@@ -12,11 +12,13 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, 
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.training.history import History, MetricsTable, MetricsView
+from vaeviewer.backend.training.records import Change
 from vaeviewer.ui.elbo_curves import (
     TERMS,
     Column,
     Curves,
     best_row,
+    change_marks,
     collapsed,
     nearest_row,
     overfits,
@@ -42,7 +44,8 @@ class LossPanel(QWidget):
         self.setObjectName("elboTerms")
         self._history: History | None = None
         self._until_step: int | None = None
-        self._read: tuple[History | None, tuple[int, ...]] | None = None
+        self._timeline: tuple[Change, ...] = ()
+        self._read: tuple[History | None, tuple[int, ...], tuple[Change, ...]] | None = None
         self._curves = {kind: Curves.of(_NO_ROWS, smooth=False) for kind in KINDS}
         self._cursor: float | None = None
 
@@ -64,14 +67,17 @@ class LossPanel(QWidget):
         self._apply_theme()
         self._redraw()
 
-    def update_frame(self, history: History | None, until_step: int | None = None) -> None:
+    def update_frame(
+        self, history: History | None, until_step: int | None = None, timeline: tuple[Change, ...] = ()
+    ) -> None:
         """Show a history; cheap where nothing has changed, and nothing at all while the panel is hidden.
 
         Args:
             history: The metrics of the run, or ``None`` without one.
             until_step: The last step to show, as when looking at the past; ``None`` shows all.
+            timeline: Changes of settings on the way, which are marked.
         """
-        self._history, self._until_step = history, until_step
+        self._history, self._until_step, self._timeline = history, until_step, timeline
         if self.isVisible():
             self._refresh()
 
@@ -111,11 +117,12 @@ class LossPanel(QWidget):
         """Read the history if it has changed since it was last read."""
         views = self._views()
         extent = tuple(n for view in views for n in (len(view), int(view.step[-1]) if len(view) else -1))
-        if self._read is not None and self._read[0] is self._history and self._read[1] == extent:
+        read = (self._history, extent, self._timeline)
+        if self._read is not None and self._read[0] is self._history and self._read[1:] == read[1:]:
             return
         if self._read is None or self._read[0] is not self._history:
             self.reset_view()  # a zoom into another run would miss this one
-        self._read = (self._history, extent)
+        self._read = read
         training, held_out = views
         self._curves = {
             "training": Curves.of(training, smooth=True),
@@ -156,6 +163,16 @@ class LossPanel(QWidget):
                 x_ends=x_ends,
             )
         self._mark_best()
+        changes = change_marks(self._timeline, self._until_step, self._place)
+        for plot in self._plots:
+            plot.set_changes(changes)
+
+    def _place(self, step: int) -> float:
+        """Where a step lies on the horizontal axis."""
+        curves = self._curves["training"]
+        if self._readout.axis == "steps" or not len(curves):
+            return float(step)
+        return float(np.interp(step, curves.step, curves.epoch))
 
     def _x_ends(self) -> tuple[float, float]:
         """From where training began to the newest row."""

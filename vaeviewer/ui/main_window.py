@@ -15,7 +15,7 @@ from PySide6.QtGui import QCloseEvent, QMouseEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QToolBar, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.manifold import grid_points, mosaic
-from vaeviewer.backend.config import Settings, protocol_text
+from vaeviewer.backend.config import Settings, live_fields, protocol_text, value_of
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.errors import SettingsError
@@ -38,6 +38,7 @@ from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.manifold_panel import ManifoldPanel
 from vaeviewer.ui.message_bar import MessageBar
 from vaeviewer.ui.messages import Kind
+from vaeviewer.ui.panel_help import PanelTitle
 from vaeviewer.ui.recent_runs import RecentRuns
 from vaeviewer.ui.reconstruction_panel import ReconstructionPanel
 from vaeviewer.ui.refresh import Schedule
@@ -126,7 +127,7 @@ class MainWindow(QMainWindow):
         self._drag.timeout.connect(self._decode_handle)
         self._on_state(session.state)
         self.form.set_settings(session.settings)
-        self.controls.set_live_settings(session.settings.train)
+        self.controls.set_live_settings(session.settings)
         self._restore()  # last: it sends events that all of the window answers
 
     # What the user did
@@ -175,6 +176,7 @@ class MainWindow(QMainWindow):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.message)
+        layout.addWidget(PanelTitle("Latent plane"))
         layout.addWidget(self.plane, 1)
         self.setCentralWidget(middle)
 
@@ -227,7 +229,7 @@ class MainWindow(QMainWindow):
         if state not in (State.FAILED, State.LOADING):
             self.message.take_back(FAILURE)  # it goes on, or anew
         active = state not in (State.LOADING, State.READY)
-        self.form.set_run_active(active, "Fixed during a run: press Reset first.")
+        self.form.set_run_active(active, "Greyed settings are fixed during a run: press Reset first.")
         if session.snapshot is None:
             self._forget_pictures()
         if state is not State.RUNNING:
@@ -236,7 +238,7 @@ class MainWindow(QMainWindow):
     def _on_opened(self, opened: Opened) -> None:
         dataset = opened.dataset
         self.form.set_settings(opened.settings)
-        self.controls.set_live_settings(opened.settings.train)
+        self.controls.set_live_settings(opened.settings)
         self.elbo_terms.set_protocol_text(protocol_text(opened.settings))
         self._forget_pictures()
         self.plane.set_dataset(dataset)
@@ -277,11 +279,11 @@ class MainWindow(QMainWindow):
         self.form.set_settings(self.session.settings)
 
     def _take_settings(self, settings: Settings) -> None:
-        live = ("epochs", "learning_rate", "beta")
-        for field in live:
-            self.session.change(field, getattr(settings.train, field))
+        if settings.model.family == self.session.settings.model.family:
+            for field in live_fields(settings):
+                self.session.change(field, value_of(settings, field))
         self.session.use_settings(settings)
-        self.controls.set_live_settings(settings.train)
+        self.controls.set_live_settings(settings)
 
     # Drawing
 
@@ -322,7 +324,9 @@ class MainWindow(QMainWindow):
         self.reconstructions.update_frame(self.session.snapshot, self.session.dataset, self.view)
 
     def _draw_curves(self) -> None:
-        self.elbo_terms.update_frame(self.session.history)
+        progress = self.session.progress
+        timeline = progress.timeline if progress is not None else ()
+        self.elbo_terms.update_frame(self.session.history, timeline=timeline)
 
     def _move_handle(self) -> None:
         self.plane.update_frame(self.session.snapshot, self.view)
@@ -366,9 +370,13 @@ class MainWindow(QMainWindow):
         progress = self.session.progress
         if progress is None:
             self.controls.set_progress(0.0, self.session.settings.train.epochs, None)
+            self.controls.set_learning_rate(self.session.settings.train.learning_rate)
+            self.form.set_learning_rate(self.session.settings.train.learning_rate)
         else:
             left = progress.seconds_left if self.session.state is State.RUNNING else None
             self.controls.set_progress(progress.epoch, progress.epochs, left)
+            self.controls.set_learning_rate(progress.learning_rate)
+            self.form.set_learning_rate(progress.learning_rate)
         self.run_status.update()
 
     def _choose_examples(self) -> tuple[int, ...]:
@@ -428,6 +436,7 @@ class MainWindow(QMainWindow):
         self._frame.stop()
         self._drag.stop()
         self._layout.save(self._store)
+        self._store.setValue("window/advanced_settings", self.form.advanced_open)
         self._store.setValue("window/curves", json.dumps(self.elbo_terms.options()))
         self._store.sync()
         self._decoder.close(0.2)
@@ -448,6 +457,7 @@ class MainWindow(QMainWindow):
             self.elbo_terms.set_options(json.loads(str(self._store.value("window/curves", "{}"))))
         except Exception:  # a damaged note of choices: the curves are shown as at first
             log.warning("what the curves showed could not be restored")
+        self.form.set_advanced_open(self._store.value("window/advanced_settings") in (True, "true"))
 
 
 def _loaded_text(loaded: ImageDataset, present: ImageDataset | None) -> str:

@@ -19,6 +19,7 @@ from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.export import export_image
 from vaeviewer.ui.image_widget import to_qimage
 from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.panel_help import explain_focused
 from vaeviewer.ui.recent_menu import RecentMenu
 from vaeviewer.ui.text_dialog import TextDialog
 
@@ -36,6 +37,7 @@ SHORTCUTS = """<table cellpadding=3>
 <tr><td><b>F</b></td><td>Fit the plane to the points</td></tr>
 <tr><td><b>U</b></td><td>Fill the plane with decoded images</td></tr>
 <tr><td><b>Escape</b></td><td>Close the message; then select nothing</td></tr>
+<tr><td><b>Shift+F1</b></td><td>Explain the panel that has the focus</td></tr>
 <tr><td><b>Ctrl+N</b></td><td>New run with these settings</td></tr>
 <tr><td><b>Ctrl+O, Ctrl+S, Ctrl+Shift+S</b></td><td>Open a run, save the run, save it elsewhere</td></tr>
 <tr><td><b>Ctrl+E</b></td><td>Export the manifold</td></tr>
@@ -84,7 +86,6 @@ class Menus(QObject):
     def show_state(self, state: State) -> None:
         """Enable what ``state`` allows."""
         buttons = BUTTONS[state]
-        self._train.setText(f"&{buttons.train_text}")
         self._train.setEnabled(buttons.train is not None)
         self._step.setEnabled(buttons.step is not None)
         self._stop.setEnabled(buttons.stop is not None)
@@ -163,7 +164,9 @@ class Menus(QObject):
         request = self._window.session.request
         menu = self._menu("&Training")
         # Space itself belongs to the window's shortcut, which leaves it to a field that has the focus.
-        self._train = self._add(menu, "&Train", self._window.controls.press_train)
+        controls = self._window.controls
+        self._train = self._add(menu, f"&{controls.train_text}", controls.press_train)
+        controls.train_text_changed.connect(lambda text: self._train.setText(f"&{text}"))
         self._step = self._add(menu, "One st&ep", lambda: request(Action.STEP), ".")
         self._stop = self._add(menu, "St&op", lambda: request(Action.STOP), "Ctrl+.")
         self._reset = self._add(menu, "Re&set", lambda: request(Action.RESET), "Ctrl+R")
@@ -172,6 +175,7 @@ class Menus(QObject):
         message = self._window.message
         menu = self._menu("&Help")
         self._add(menu, "&Keyboard and mouse", self._show_keys, "F1")
+        self._add(menu, "E&xplain this panel", lambda: explain_focused(self._window), "Shift+F1")
         self._add(menu, "Show &log", self._show_log)
         self._add(
             menu,

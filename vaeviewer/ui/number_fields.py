@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic.fields import FieldInfo
-from PySide6.QtCore import QEvent, QObject, QSize, Qt
-from PySide6.QtGui import QValidator
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal, SignalInstance
+from PySide6.QtGui import QKeyEvent, QValidator
 from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QSpinBox, QWidget
 
-_UNFINISHED_NUMBER = re.compile(r"\d*[.,]?\d*(e[+-]?\d{0,3})?", re.IGNORECASE)
+from vaeviewer.backend.config import value_problem
+
+_UNFINISHED_NUMBER = re.compile(r"-?\d*[.,]?\d*(e[+-]?\d{0,3})?", re.IGNORECASE)
+_UNFINISHED_WHOLE = re.compile(r"-?\d{0,20}")
 _QT_INT_MAX = 2**31 - 1
 
 
@@ -31,11 +34,124 @@ def next_rung(value: float, up: bool) -> float:
     return max(rung for rung in rungs if rung < value * (1 - 1e-9))
 
 
-class ScientificSpinBox(QDoubleSpinBox):
+class _SaysWhy:
+    """What both kinds of number field do with a text that is no value: keep it and say what is wrong.
+
+    The text stays until it is corrected or the field is left, upon which the last value is back. Mixed into a
+    ``QSpinBox`` or ``QDoubleSpinBox`` with a signal ``refused``, which takes the sentence; an empty one is all right.
+    """
+
+    if TYPE_CHECKING:  # what both kinds of spin box have
+        refused: SignalInstance
+        lineEdit: Any  # noqa: N815
+        valueChanged: Any  # noqa: N815
+        hasAcceptableInput: Any  # noqa: N815
+        textFromValue: Any  # noqa: N815
+        text: Any
+        value: Any
+        setValue: Any  # noqa: N815
+        maximum: Any
+
+    setting: FieldInfo | None = None
+    _told = False
+
+    def explain(self, setting: FieldInfo) -> None:
+        """Say what is wrong in the words of the setting."""
+        self.setting = setting
+        self.lineEdit().textEdited.connect(self._edited)
+        self.valueChanged.connect(lambda _: self._tell(""))
+
+    def problem(self) -> str:
+        """What is wrong with the text on screen, as a sentence; empty where it is a value."""
+        if self.setting is None or self.hasAcceptableInput():
+            return ""
+        return value_problem(self.setting, _read(self.text())).replace(", but is ''", "")
+
+    def take_back(self) -> None:
+        """Show the last value again, as nobody wants the text that was typed."""
+        self.setValue(self.value())
+        self._tell("")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter on a text that is no value says why, and changes nothing."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.problem():
+            self._tell(self.problem())
+            return
+        super().keyPressEvent(event)  # type: ignore[misc]
+
+    def fixup(self, text: str, /) -> str:
+        """Called before a text that is no value gives way to the last value: say that, too."""
+        problem = self.problem()
+        if problem:
+            value = self.textFromValue(self.value())
+            self._tell(f"{problem.removesuffix('.')}; it stays {value}.")
+        return text
+
+    def _edited(self) -> None:
+        """Say at once what more digits would not mend; all else may yet become a value."""
+        value = _read(self.text())
+        too_large = isinstance(value, int | float) and value > self.maximum()
+        self._tell(self.problem() if too_large or self._told else "")
+
+    def _tell(self, sentence: str) -> None:
+        if sentence or self._told:
+            self._told = bool(sentence)
+            self.refused.emit(sentence)
+
+
+def _read(text: str) -> int | float | str:
+    """The number a text stands for, or the text."""
+    text = text.strip().replace(",", ".")
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+class WholeSpinBox(_SaysWhy, QSpinBox):
+    """A field of whole numbers in which also one out of bounds can be typed, to be told why not.
+
+    Signals:
+        refused: A sentence on why the text is no value, or an empty one.
+    """
+
+    refused = Signal(str)
+
+    def validate(self, text: str, pos: int) -> tuple[QValidator.State, str, int]:
+        """Acceptable is a whole number within the bounds; any other one may be typed."""
+        return _state_of_whole(self, text), text, pos
+
+
+class LargeWholeSpinBox(_SaysWhy, QDoubleSpinBox):
+    """As :class:`WholeSpinBox`, for numbers beyond its 2**31 - 1; a double holds those of 32 bits exactly."""
+
+    refused = Signal(str)
+
+    def validate(self, text: str, pos: int) -> tuple[QValidator.State, str, int]:
+        """Acceptable is a whole number within the bounds; any other one may be typed."""
+        return _state_of_whole(self, text), text, pos
+
+
+def _state_of_whole(box: QSpinBox | QDoubleSpinBox, text: str) -> QValidator.State:
+    stripped = text.strip()
+    if stripped == box.specialValueText() != "":
+        return QValidator.State.Acceptable
+    if not _UNFINISHED_WHOLE.fullmatch(stripped):
+        return QValidator.State.Invalid
+    try:
+        within = box.minimum() <= int(stripped) <= box.maximum()
+    except ValueError:
+        within = False
+    return QValidator.State.Acceptable if within else QValidator.State.Intermediate
+
+
+class ScientificSpinBox(_SaysWhy, QDoubleSpinBox):
     """A float field for settings that span decades: shows ``0.002`` or ``1e-5`` and steps by 1, 2, 5.
 
     It holds every float from 1e-300 on exactly. A value changes on Enter, on a step or when the focus
-    leaves, and a text that is no number within the bounds goes back to the last value then.
+    leaves; upon that a text that is no number within the bounds goes back to the last value.
 
     Args:
         minimum: Smallest value.
@@ -43,7 +159,12 @@ class ScientificSpinBox(QDoubleSpinBox):
         above_minimum: Whether ``minimum`` itself is excluded, as zero is for a learning rate.
         smallest_step: The lowest rung of the ladder; below it a step goes to ``minimum`` or nowhere.
         parent: The parent widget.
+
+    Signals:
+        refused: A sentence on why the text is no value, or an empty one.
     """
+
+    refused = Signal(str)
 
     def __init__(
         self,
@@ -122,26 +243,30 @@ def field_bounds(info: FieldInfo) -> tuple[float, float, bool]:
     return low, high, exclusive
 
 
-def number_field(info: FieldInfo) -> QSpinBox | QDoubleSpinBox:
+NumberField = WholeSpinBox | LargeWholeSpinBox | ScientificSpinBox
+
+
+def number_field(info: FieldInfo) -> NumberField:
     """An empty editor for an ``int`` or ``float`` setting, with the bounds of its field.
 
     Its value changes on Enter, on a step, or when the focus leaves, never while somebody types.
     """
     low, high, exclusive = field_bounds(info)
-    box: QSpinBox | QDoubleSpinBox
+    box: NumberField
     if info.annotation is float:
         # From zero upwards, 0.01 is a fair first step of a weight; a rate above zero may be far smaller.
         first = 1e-6 if exclusive else max(low, 0.01)
         box = ScientificSpinBox(low, high, above_minimum=exclusive, smallest_step=first)
     elif high > _QT_INT_MAX:
-        box = QDoubleSpinBox()  # QSpinBox ends at 2**31 - 1; a double holds a 32-bit seed exactly
+        box = LargeWholeSpinBox()
         box.setDecimals(0)
         box.setRange(low, high)
     else:
-        box = QSpinBox()
+        box = WholeSpinBox()
         box.setRange(int(low), int(high))
         box.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
     box.setKeyboardTracking(False)
+    box.explain(info)
     ignore_wheel_unless_focused(box)
     return box
 

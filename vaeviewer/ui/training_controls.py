@@ -20,16 +20,16 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
-    QSlider,
     QTextEdit,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from vaeviewer.backend.config import TrainConfig
+from vaeviewer.backend.config import Settings, TrainConfig
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.button_icons import button_icon
+from vaeviewer.ui.groove_slider import GrooveSlider
 from vaeviewer.ui.labels import ElidedLabel, LiveLabel, tint
 from vaeviewer.ui.live_settings import LiveSettings
 from vaeviewer.ui.number_fields import ignore_wheel_unless_focused
@@ -38,17 +38,15 @@ from vaeviewer.ui.theme import Theme, theme_of
 SPEEDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 0.0)
 """Steps per second at each position of the speed slider; 0 is full speed."""
 
+_LARGE = 1.4
+"""How much larger the train button's text is, where it is one line."""
+
 _FIGURE_SPACE = "\u2007"  # as wide as a digit, so that nothing moves when the epoch grows a digit
 
 _HELP = {
     "step": "Make one gradient step, then pause",
     "stop": "End the run here; its result stays and can be trained further",
     "reset": "Start again from new weights, which the seed decides; the run so far stays on disk",
-}
-
-_TRAIN_HELP = {
-    Action.TRAIN: "Train until the last epoch (Space)",
-    Action.PAUSE: "Pause after this step (Space)",
 }
 
 _WHY_DISABLED = {
@@ -79,11 +77,13 @@ class TrainingControls(QWidget):
         steps_per_second_changed: The chosen speed, gradient steps per second; 0.0 is full speed.
         live_setting_changed: Name and value of a setting of :class:`TrainConfig` the user changed,
             a moment after the last of a series of steps.
+        train_text_changed: What the train button does now, in a few words.
     """
 
     action_requested = Signal(object)
     steps_per_second_changed = Signal(float)
     live_setting_changed = Signal(str, object)
+    train_text_changed = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,6 +91,9 @@ class TrainingControls(QWidget):
         self.setAccessibleName("Training")
         self._state = State.LOADING
         self._waiting_for = ""
+        self._config = TrainConfig()
+        self._progress = (0.0, self._config.epochs)
+        self._train_text = ""
 
         self._train = self._build_train_button()
         self._tools = {name: self._build_tool_button(name) for name in ("step", "stop", "reset")}
@@ -106,7 +109,7 @@ class TrainingControls(QWidget):
         row.addLayout(self._build_progress(), stretch=1)
         row.addWidget(_separator())
         self._live = LiveSettings()
-        self._live.setting_changed.connect(self.live_setting_changed)
+        self._live.setting_changed.connect(self._live_changed)
         row.addWidget(self._live)
 
         self.set_progress(0.0, TrainConfig().epochs, None)
@@ -123,10 +126,9 @@ class TrainingControls(QWidget):
         self._state = state
         self._waiting_for = waiting_for
         buttons = BUTTONS[state]
-        self._train.setText(buttons.train_text)
         self._train.setEnabled(buttons.train is not None)
         waiting = f"Waiting for {waiting_for or 'the program to load'}"
-        self._train.setToolTip(_TRAIN_HELP[buttons.train] if buttons.train else waiting)
+        self._name_train()
         for name, button in self._tools.items():
             enabled = self._action(name) is not None
             button.setEnabled(enabled)
@@ -157,11 +159,24 @@ class TrainingControls(QWidget):
         padding = _FIGURE_SPACE * (digits - len(str(current)))
         self._epoch.setText(f"Epoch {current} / {epochs}{padding}")
         self._bar.setValue(round(1000 * min(1.0, max(0.0, epoch / epochs))))
+        self._progress = (epoch, epochs)
+        self._name_train()
         self._left.setText("" if seconds_left is None else f"{duration_text(seconds_left)} left")
 
-    def set_live_settings(self, config: TrainConfig) -> None:
-        """Show the live settings of ``config`` without a signal; what the user is editing stays."""
-        self._live.show_settings(config)
+    def set_live_settings(self, settings: Settings) -> None:
+        """Show the live settings without a signal; what the user is editing stays."""
+        self._live.show_settings(settings)
+        self._config = settings.train
+        self._name_train()
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Show the learning rate in force."""
+        self._live.show_learning_rate(rate)
+
+    @property
+    def train_text(self) -> str:
+        """What the train button does now, such as ``"Train 20 more epochs"``."""
+        return self._train_text
 
     def steps_per_second(self) -> float:
         """The chosen speed, gradient steps per second; 0.0 is full speed."""
@@ -184,6 +199,32 @@ class TrainingControls(QWidget):
         if event.type() == QEvent.Type.PaletteChange:
             self._apply_theme()
 
+    def _name_train(self) -> None:
+        """Say on the train button, in its tooltip and to whoever listens what it does."""
+        buttons = BUTTONS[self._state]
+        epoch, epochs = self._progress
+        left = math.ceil(epochs - epoch - 1e-5)
+        text, tip = buttons.train_text, f"Waiting for {self._waiting_for or 'the program to load'}"
+        if self._state is State.FINISHED:
+            more = left if left > 0 else self._config.epochs
+            text = f"Train {more:,} more epoch{'s' if more > 1 else ''}"
+        if buttons.train is Action.PAUSE:
+            tip = "Pause after this step (Space)"
+        elif buttons.train is not None:
+            until = epochs if left > 0 else math.ceil(epoch) + self._config.epochs
+            tip = f"Train until the end of epoch {until:,} (Space)"
+        if tip != self._train.toolTip():
+            self._train.setToolTip(tip)
+        if text != self._train_text:
+            self._train_text = text
+            self._train.setText(text.replace(" more", "\nmore"))
+            self._train.setAccessibleName(text)
+            font = QFont(self.font())
+            font.setBold(True)
+            font.setPointSizeF(font.pointSizeF() * (1.0 if "\n" in self._train.text() else _LARGE))
+            self._train.setFont(font)
+            self.train_text_changed.emit(text)
+
     def _action(self, name: str) -> Action | None:
         action: Action | None = getattr(BUTTONS[self._state], name)
         return action
@@ -193,6 +234,11 @@ class TrainingControls(QWidget):
         if action is not None:
             self._live.flush()  # an action must find the settings that are on screen
             self.action_requested.emit(action)
+
+    def _live_changed(self, name: str, value: object) -> None:
+        self._config = self._config.model_copy(update={name: value})
+        self._name_train()
+        self.live_setting_changed.emit(name, value)
 
     def _speed_moved(self) -> None:
         speed = self.steps_per_second()
@@ -205,7 +251,7 @@ class TrainingControls(QWidget):
         button.setObjectName("trainButton")
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         font = QFont(self.font())
-        font.setPointSizeF(font.pointSizeF() * 1.4)
+        font.setPointSizeF(font.pointSizeF() * _LARGE)
         font.setBold(True)
         button.setFont(font)
         button.ensurePolished()
@@ -228,7 +274,7 @@ class TrainingControls(QWidget):
         return button
 
     def _build_speed(self) -> QVBoxLayout:
-        self._speed = QSlider(Qt.Orientation.Horizontal)
+        self._speed = GrooveSlider(Qt.Orientation.Horizontal)
         self._speed.setObjectName("speedSlider")
         self._speed.setAccessibleName("Training speed")
         self._speed.setRange(0, len(SPEEDS) - 1)

@@ -20,7 +20,7 @@ from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.training import loop
 from vaeviewer.backend.training.affinity import any_core, available_cores, is_kept
-from vaeviewer.backend.training.engines.fused import engine as stepper
+from vaeviewer.backend.training.engines.fused import engine
 from vaeviewer.backend.training.neighbours import Neighbours
 from vaeviewer.backend.training.openmp import torch_runtime
 from vaeviewer.backend.training.trainer import Trainer
@@ -136,11 +136,10 @@ def test_waiting_asleep_takes_no_processor_time() -> None:
 def test_sharing_the_cores_changes_no_number(
     precision: str, digits: ImageDataset, small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stepper, "COMPILE_FROM", 2)
-    monkeypatch.setattr(stepper, "FUSED_FROM", 20)
+    monkeypatch.setattr(engine, "COMPILE_FROM", 2)
+    monkeypatch.setattr(engine, "FUSED_FROM", 20)
     settings = updated(
         small,
-        repeatable="on",
         precision=precision,
         threads=available_cores(),
         hidden=(96, 64),
@@ -163,7 +162,7 @@ def test_sharing_the_cores_changes_no_number(
             trainer.share_cores(False)
         assert trainer.mode.endswith("fused") is available()
         rows = trainer.history.training.view()
-        found.append((trainer.snapshot().weights, rows.reconstruction.copy(), rows.kl.copy()))
+        found.append((trainer.snapshot().weights, rows["reconstruction"].copy(), rows["kl"].copy()))
 
     for share_at, window in ((set[int](), False), ({5, 17, 33, 50}, False), ({5, 17, 33, 50}, True)):
         run(partial(train, share_at, window))
@@ -185,16 +184,15 @@ def test_training_keeps_a_share_beside_busy_programs(
     if fused and not available():
         pytest.skip("no compiler is installed")
     settings = updated(small, hidden=(512, 256), batch_size=128, epochs=100_000)
+    settings = updated(settings, engine="fused" if fused else "eager")
     speeds: list[float] = []
     load, others = OtherLoad(), list[float]()
 
     def train() -> None:
         trainer = Trainer(digits, settings)
         trainer.prepare(wait=True)
-        if not fused:
-            trainer._stepper._code = None
         trainer.stay_on_cores(give_way_to_window=window)
-        while trainer.step_count <= stepper.COMPILE_FROM:
+        while trainer.step_count <= engine.FUSED_FROM:
             trainer.step()
             trainer.finish_block()
         speeds.append(speed(trainer, 1.0))
@@ -245,7 +243,7 @@ def test_afterwards_threads_run_anywhere_and_spin(digits: ImageDataset, small: S
         trainer.share_cores(True)
         kept.append(is_kept())
         loop.train(trainer, go_on=lambda: 0, after_block=lambda: None)
-        waiting.append(trainer._stepper._waiting is not None)
+        waiting.append(trainer._work.cores._waiting is not None)
         kept.append(is_kept())
         any_core()
 

@@ -85,3 +85,13 @@ def test_a_step_that_becomes_slow_holds_a_block_up_once(
 
     train(trainer, go_on=go_on, after_block=after_block)
     assert sum(seconds > BLOCK_SECONDS + 0.01 + 1e-9 for seconds in found) <= 1
+
+
+def test_fewer_epochs_asked_for_between_two_of_them_end_it_there(trainer: Trainer) -> None:
+    def go_on() -> int:
+        if trainer.epoch == 3:
+            trainer.change("epochs", 2)
+        return 1
+
+    train(trainer, go_on=go_on, after_block=lambda: None)
+    assert trainer.epoch == 3

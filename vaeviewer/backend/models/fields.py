@@ -16,6 +16,10 @@ LIVE: JsonDict = {"live": True}
 """Marks a field that may change while training runs."""
 
 
+ADVANCED: JsonDict = {"advanced": True}
+"""Marks a field that few need: forms fold it away."""
+
+
 class Group(BaseModel):
     """A group of settings."""
 
@@ -73,6 +77,7 @@ class PixelLikelihood(FamilyConfig):
         title="Gaussian variance",
         description="Whether the Gaussian likelihood keeps its variance or learns it, "
         "one value for all pixels.",
+        json_schema_extra=ADVANCED,
     )
     gaussian_scale: float = Field(
         0.25,
@@ -81,4 +86,5 @@ class PixelLikelihood(FamilyConfig):
         title="Gaussian scale",
         description="Standard deviation of a pixel under the Gaussian likelihood: fixed, "
         "or where learning starts.",
+        json_schema_extra=ADVANCED,
     )

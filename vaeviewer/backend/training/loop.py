@@ -44,7 +44,8 @@ def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[],
     block_start = kept = time.perf_counter()
     step_seconds = 0.0
     neighbours = Neighbours(trainer.threads)
-    while not trainer.finished and (allowed := go_on()):
+    # Twice, as being asked may bring fewer epochs.
+    while not trainer.finished and (allowed := go_on()) and not trainer.finished:
         begin, first = time.perf_counter(), trainer.step_count
         trainer.step(min(allowed, _fitting(BLOCK_SECONDS - (begin - block_start), step_seconds)))
         now = time.perf_counter()

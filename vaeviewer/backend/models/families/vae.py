@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from vaeviewer.backend.models.fields import LIVE, FullyConnected, PixelLikelihood
+from vaeviewer.backend.models.fields import ADVANCED, LIVE, FullyConnected, PixelLikelihood
 from vaeviewer.backend.models.interface import (
     Batch,
     Capabilities,
@@ -84,6 +84,7 @@ class VaeConfig(PixelLikelihood, FullyConnected):
         le=100,
         title="Samples per image",
         description="L: how many z are drawn from q(z|x) per image and step.",
+        json_schema_extra=ADVANCED,
     )
 
 

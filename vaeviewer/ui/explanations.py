@@ -1,0 +1,100 @@
+"""What the "?" of each panel says: three plain sentences, and one for each term that is a link in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_TERM = '<a href="{key}">{text}</a>'
+
+TERMS = {
+    "x": "x is an image: a grey level between 0 and 1 for each pixel.",
+    "xhat": "x̂ is the reconstruction of x: the decoder's mean image at the mean of q(z|x).",
+    "z": "z is a code: the two numbers that say where an image lies in the plane.",
+    "posterior": "q(z|x), the approximate posterior, says which codes z could have led to the image x: "
+    "a Gaussian, whose mean and width the encoder computes from x.",
+    "prior": "p(z), the prior, says which codes there are before any image is seen: a standard Gaussian, "
+    "with mean 0 and standard deviation 1 along each axis.",
+    "likelihood": "p(x|z), the likelihood, says which images the decoder expects at the code z: "
+    "a probability for each pixel, and its mean is the image you see.",
+    "kl": "KL(q ‖ p), the Kullback–Leibler divergence, says how far the distribution q is from p: "
+    "0 where they are equal, and never less.",
+    "elbo": "The ELBO, the evidence lower bound, is never more than log p(x), how probable the model finds an image: "
+    "training makes it as large as it can.",
+    "nats": "A nat measures information as a bit does, with e in place of 2: 1 nat is about 1.44 bits.",
+    "beta": "β weighs the KL in what training maximises: above 1 the codes keep closer to the prior and say less "
+    "of their image, below 1 they say more.",
+}
+"""A sentence for each term, by the key that its link has."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a panel shows, as rich text: a sentence each."""
+
+    see: str
+    attempt: str
+    formula: str
+
+
+def _link(key: str, text: str) -> str:
+    return _TERM.format(key=key, text=text)
+
+
+_X, _XHAT, _Z = _link("x", "x"), _link("xhat", "x̂"), _link("z", "z")
+_POSTERIOR, _PRIOR = _link("posterior", "q(z|x)"), _link("prior", "p(z)")
+_LIKELIHOOD, _KL, _ELBO = _link("likelihood", "p(x|z)"), _link("kl", "KL"), _link("elbo", "ELBO")
+_NATS, _BETA = _link("nats", "nats"), _link("beta", "β")
+
+_TERMS_OF_THE_BOUND = Explanation(
+    see=f"Two terms that pull against each other, in {_NATS} per image: how well images are reconstructed, and how "
+    f"far the codes are from the {_link('prior', 'prior')}.",
+    attempt=f"Set {_BETA} to 10 while it trains: the {_KL} falls, and the reconstructions pay for it.",
+    formula=f"{_ELBO} = E<sub>{_POSTERIOR}</sub>[log {_LIKELIHOOD}] − {_KL}({_POSTERIOR}&nbsp;‖&nbsp;{_PRIOR}) "
+    "&nbsp;≤&nbsp; log p(x); the loss is −ELBO.",
+)
+
+EXPLANATIONS = {
+    "Latent plane": Explanation(
+        see=f"Each point is a training image, at the mean of its {_POSTERIOR} and in the colour of its class; the "
+        f"circles are 1, 2 and 3 standard deviations of {_PRIOR}.",
+        attempt="Press Train and watch the classes part; then drag from one cloud into another, and see one digit "
+        "become the other.",
+        formula=f"{_POSTERIOR} = N(μ(x), σ²(x)): the encoder computes the mean μ and the width σ from {_X}.",
+    ),
+    "Decoded image": Explanation(
+        see=f"The image that the decoder draws at the handle: no image of the data, but what the model expects "
+        f"at this {_Z}.",
+        attempt="Drag the handle to where no points are: what is drawn there was never seen, and is often between "
+        "two digits.",
+        formula=f"The image is the mean of {_LIKELIHOOD} at the handle: E[x|z].",
+    ),
+    "Reconstructions": Explanation(
+        see=f"Images {_X} that training never sees, and below each its reconstruction {_XHAT}: what is left of it "
+        "after two numbers had to say everything.",
+        attempt="Look for images whose reconstruction is another digit, and click points in the plane to see theirs.",
+        formula=f"{_X} → {_Z} = mean of {_POSTERIOR} → {_XHAT} = mean of {_LIKELIHOOD}.",
+    ),
+    "Manifold": Explanation(
+        see="All the plane at once: the decoder's image at each point of a grid, lying as in the plane.",
+        attempt="Choose “Evenly in probability”: each image then stands for the same share of the "
+        f"{_link('prior', 'prior')}, as in the paper.",
+        formula=f"The images are means of {_LIKELIHOOD} at {_Z} = (Φ⁻¹(u₁), Φ⁻¹(u₂)) for evenly spaced u, or at "
+        "evenly spaced z; Φ is the standard Gaussian's distribution function.",
+    ),
+    "ELBO terms": _TERMS_OF_THE_BOUND,
+    "Settings": Explanation(
+        see="How the two networks are built and how they are trained; what needs new weights is grey "
+        "while a run lasts.",
+        attempt=f"Choose the preset “Paper” and compare its {_ELBO}, or change {_BETA} while it trains.",
+        formula=f"Each step moves the weights up the gradient of E<sub>{_POSTERIOR}</sub>[log {_LIKELIHOOD}] − "
+        f"{_BETA} · {_KL}({_POSTERIOR}&nbsp;‖&nbsp;{_PRIOR}), by about the learning rate.",
+    ),
+}
+"""By the title of the panel."""
+
+
+def rich_text(title: str) -> str:
+    """The three sentences of a panel, each with what it is about."""
+    found = EXPLANATIONS[title]
+    parts = (("What you see", found.see), ("What to try", found.attempt), ("The formula", found.formula))
+    return "".join(f"<p><b>{heading}.</b> {sentence}</p>" for heading, sentence in parts)
