@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDockWidget, QLabel, QPushButton
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 from small_images import write_idx_folder
 
@@ -21,8 +21,7 @@ MakeWindow = Callable[[Settings], MainWindow]
 def test_the_loss_view_speaks_of_the_loss(qtbot: QtBot, make_window: MakeWindow, small: Settings) -> None:
     window = make_window(small)
     panel = window.elbo_terms
-    dock = panel.parentWidget()
-    assert isinstance(dock, QDockWidget)
+    dock = next(dock for dock in window.docks if dock.isAncestorOf(panel))
     kind, reconstruction = (
         panel.findChild(QComboBox, "yAxis"),
         panel.findChild(QCheckBox, "reconstruction"),

@@ -122,7 +122,6 @@ class DockLayout:
         dock = QDockWidget(title, self._window)
         dock.setObjectName(title.lower().replace(" ", "-") + "-dock")
         dock.setWidget(Scrolled(panel))
-        dock.setWidget(panel)
         add_help(dock)
         panel.windowTitleChanged.connect(dock.setWindowTitle)  # of a panel that shows one thing or another
         return dock

@@ -47,7 +47,7 @@ class CurvesItem(QGraphicsItem):
         self.lines: Mapping[tuple[str, str], Line] = {}
         self.best: tuple[float, float] | None = None
         self._changes: tuple[tuple[float, str], ...] = ()
-        self._muted = QColor()
+        self._muted, self._ground = QColor(), QColor()
         self._polygons: dict[tuple[str, str], QPolygonF] | None = None  # of the lines in the present range
         self._rect = QRectF(view.rect())
         view.sigRangeChanged.connect(self._range_changed)
@@ -56,6 +56,8 @@ class CurvesItem(QGraphicsItem):
     def set_theme(self, theme: Theme, terms: tuple[str, ...]) -> None:
         """Take the colours of a scheme."""
         self._ink, self._muted = QColor(theme.ink), QColor(theme.muted)
+        self._ground = QColor(theme.canvas)
+        self._ground.setAlphaF(0.85)
         for term in terms:
             color = QColor(getattr(theme, term))
             # Opaque, as its many strokes over each other would add up to the full colour.
@@ -110,7 +112,7 @@ class CurvesItem(QGraphicsItem):
         """Everything, from back to front."""
         if self._rect.isEmpty():
             return
-        self._paint_changes(painter)
+        labels = self._paint_changes(painter)
         if self._polygons is None:
             self._polygons = {
                 key: arrayToQPolygonF(*self._pixels(*line))
@@ -133,19 +135,27 @@ class CurvesItem(QGraphicsItem):
             painter.setPen(QPen(self._ink, 2.0))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawEllipse(QPointF(x, y), _BEST_RADIUS, _BEST_RADIUS)
+        painter.setFont(self._small(painter))
+        painter.setPen(self._muted)
+        for room, text in labels:  # before the curves, on ground of their own
+            painter.fillRect(room, self._ground)
+            painter.drawText(room, Qt.AlignmentFlag.AlignCenter, text)
 
-    def _paint_changes(self, painter: QPainter) -> None:
+    def _paint_changes(self, painter: QPainter) -> list[tuple[QRectF, str]]:
+        """Draw the lines where settings changed; returns the labels, which go on top."""
         if not self._changes:
-            return
+            return []
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.setPen(QPen(self._muted, 1.0))
+        placed = self.change_labels(QFontMetricsF(self._small(painter)))
+        for x, _, _ in placed:
+            painter.drawLine(QPointF(round(x), 0), QPointF(round(x), self._rect.height()))
+        return [(room, text) for _, room, text in placed if room is not None]
+
+    def _small(self, painter: QPainter) -> QFont:
         font = QFont(painter.font())
         font.setPointSizeF(font.pointSizeF() * 0.85)
-        painter.setFont(font)
-        painter.setPen(QPen(self._muted, 1.0))
-        for x, room, text in self.change_labels(QFontMetricsF(font)):
-            painter.drawLine(QPointF(round(x), 0), QPointF(round(x), self._rect.height()))
-            if room is not None:
-                painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)
+        return font
 
     def _pixels(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Line:
         (left, right), (bottom, top) = self._view.viewRange()
