@@ -64,7 +64,7 @@ class DenoisingConfig(FullyConnected):
         "Gaussian noise is added to all.",
     )
     noise_level: float = Field(
-        0.25,
+        0.5,
         ge=0.0,
         le=1.0,
         title="Noise level",
