@@ -25,6 +25,9 @@ STEPS = 16
 TIMES_WORSE = 10.0
 """… so many times worse than the untrained network's. Single steps of healthy runs may be, too."""
 
+GLANCE = 8
+"""Steps between two judgements, whatever came in one call: that depends on how fast steps are."""
+
 FEW = 4
 """A state is not sound where one of so many steps before it is as bad."""
 
@@ -104,25 +107,11 @@ class Health:
         settings: Settings,
     ) -> None:
         """Take note of some more steps, taken with ``settings``; each array of shape ``(n,)``, nats per image."""
-        if not len(steps):
-            return
-        last = int(steps[-1])
-        self._reconstruction.extend(reconstruction[-STEPS:].tolist())
-        self._kl.extend(kl[-COLLAPSE_STEPS:].tolist())
-        self._betas.append((last, settings.train.beta))
-        while self._betas[0][0] <= last - GRACE_STEPS:
-            self._betas.popleft()
-        if self._finding is None:
-            if self._exploding(STEPS):
-                self._finding = Trouble.EXPLODING, last, settings
-            elif self._collapsed(COLLAPSE_STEPS):
-                self._finding = Trouble.COLLAPSED, last, settings
-        elif (
-            _rates(settings) != _rates(self._finding[2])
-            and not self._exploding(FEW)
-            and not self._collapsed(FEW)
-        ):
-            self._finding = None  # the user has changed what it was about, and that helped
+        for start in range(0, len(steps), GLANCE):
+            part = slice(start, start + GLANCE)
+            self._reconstruction.extend(reconstruction[part].tolist())
+            self._kl.extend(kl[part].tolist())
+            self._judge(int(steps[part][-1]), settings)
 
     def broke(self, step: int, settings: Settings) -> None:
         """A number became infinite or NaN at ``step``, which says all."""
@@ -145,6 +134,22 @@ class Health:
             return Finding(trouble, "beta", beta, _usual("beta"), step, good_step)
         lower = min(_one_digit(rate / 10), _usual("learning_rate"))
         return Finding(trouble, "learning_rate", rate, lower, step, good_step)
+
+    def _judge(self, step: int, settings: Settings) -> None:
+        self._betas.append((step, settings.train.beta))
+        while self._betas[0][0] <= step - GRACE_STEPS:
+            self._betas.popleft()
+        if self._finding is None:
+            if self._exploding(STEPS):
+                self._finding = Trouble.EXPLODING, step, settings
+            elif self._collapsed(COLLAPSE_STEPS):
+                self._finding = Trouble.COLLAPSED, step, settings
+        elif (
+            _rates(settings) != _rates(self._finding[2])
+            and not self._exploding(FEW)
+            and not self._collapsed(FEW)
+        ):
+            self._finding = None  # the user has changed what it was about, and that helped
 
     def _objective(self) -> list[float]:
         """What the newest steps wanted to raise, with the smallest β of late."""

@@ -82,6 +82,12 @@ class Stepper:
             return f"{self._products}, CUDA graph"
         return f"{self._products}, fused" if self._is_fused else self._products
 
+    @property
+    def mode_note(self) -> str:
+        """What else there is to say about that, or empty."""
+        why = self._code.not_kept if self._code is not None else ""
+        return f"Compiled anew at each start, as {why}." if why else ""
+
     def step(self, levels: Tensor, noise: Tensor, beta: float, learning_rate: float) -> StepTerms:
         """Change the weights by one plain step of β·KL − reconstruction.
 

@@ -116,6 +116,11 @@ class Trainer:
         return self._stepper.mode
 
     @property
+    def mode_note(self) -> str:
+        """What else there is to say about that, or empty."""
+        return self._stepper.mode_note
+
+    @property
     def batch_size(self) -> int:
         """Images per step: the setting, or all images where there are fewer."""
         return self._batches.size
