@@ -308,10 +308,14 @@ def evaluate(options: argparse.Namespace) -> int:
         _note(note)
     from vaeviewer.analysis.neighbours import knn_accuracy
     from vaeviewer.backend import restore
+    from vaeviewer.backend.trainer import NonFiniteError
 
     dataset = restore.find_data(run, options.data)
     trainer = restore.trainer_of(run, dataset, device="auto")
-    held_out = trainer.evaluate()
+    try:
+        held_out = trainer.evaluate()
+    except NonFiniteError:
+        raise RunFolderError(f"{run.folder} holds weights too large to compute with.") from None
     snapshot = trainer.snapshot()
     assert snapshot.posterior is not None, "a trainer's snapshots have one"
     queries, _ = snapshot.encode(dataset.held_out_images)
