@@ -16,6 +16,7 @@ from vaeviewer.limits import MAX_COUNT_ARGUMENT
 
 USER_ERROR = 2
 INTERRUPTED = 130
+NO_MEMORY = "there is not enough memory; close other programs, or choose fewer --hidden units or less data."
 MOST_DIGITS = 10
 """Of a whole number on the command line: Python refuses thousands."""
 MOST_LETTERS = 500
@@ -44,6 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as error:
+        from vaeviewer.backend.training.failure import Kind, describe_failure
+
+        if describe_failure(error).kind is not Kind.MEMORY:
+            raise
+    # The exception is gone, and with it the memory that its frames held.
+    print(f"vaeviewer: {NO_MEMORY}", file=sys.stderr)
+    return USER_ERROR
 
 
 def _window(words: list[str]) -> int:

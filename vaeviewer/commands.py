@@ -336,10 +336,14 @@ def evaluate(options: argparse.Namespace) -> int:
         _note(note)
     from vaeviewer.analysis.neighbours import knn_accuracy
     from vaeviewer.backend.runs import restore
+    from vaeviewer.backend.training.trainer import NonFiniteError
 
     dataset = restore.find_data(run, options.data)
     trainer = restore.trainer_of(run, dataset, {"device": "auto"})
-    held_out = trainer.evaluate()
+    try:
+        held_out = trainer.evaluate()
+    except NonFiniteError:
+        raise RunFolderError(f"{run.folder} holds weights too large to compute with.") from None
     snapshot = trainer.snapshot()
     codes, accuracy = snapshot.encode(dataset.held_out_images), None
     if codes is not None and snapshot.posterior is not None:

@@ -183,3 +183,27 @@ def test_without_a_compiler_there_is_none(monkeypatch: pytest.MonkeyPatch) -> No
     code.poll()
     code.wait(1)
     assert code.failed
+
+
+@needs_compiler
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core")
+@pytest.mark.usefixtures("empty_cache")
+def test_the_compiler_may_use_every_core_though_the_thread_that_asks_stays_on_one() -> None:
+    everywhere = os.sched_getaffinity(0)
+    code = kernels("float32", "relu")
+
+    def ask() -> None:
+        os.sched_setaffinity(0, {min(everywhere)})
+        code.prepare()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    compiler = code._compiler
+    assert compiler is not None
+    deadline = time.monotonic() + 20
+    while os.sched_getaffinity(compiler.pid) != everywhere:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    compiler.kill()
+    code.wait(10)

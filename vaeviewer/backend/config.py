@@ -97,7 +97,8 @@ class ComputeConfig(Group):
         ge=0,
         le=1024,
         title="Threads",
-        description="Processor threads for training; 0 takes one per core.",
+        description="Processor threads for training; 0 takes one per core, or as many as a "
+        "container may use.",
         json_schema_extra=ADVANCED,
     )
 

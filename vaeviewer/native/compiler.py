@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -53,7 +54,15 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
+def _use_every_core() -> None:
+    """Run where the parent's main thread may: the one that asked may be kept on one core."""
+    if hasattr(os, "sched_setaffinity"):
+        with suppress(OSError):
+            os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))
+
+
 if __name__ == "__main__":
+    _use_every_core()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from vaeviewer.native.object_code import store
 

@@ -7,15 +7,16 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import logging
-import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from vaeviewer import paths
+from vaeviewer.native.private_files import PrivateFiles
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +49,17 @@ class MachineCode:
     Attributes:
         addresses: Of the kernels by name, or ``None`` before they are loaded.
         failed: Whether they never will be.
+        not_kept: Why they are compiled anew at each start, or empty.
     """
 
     def __init__(self, module: str, names: tuple[str, ...], *arguments: str) -> None:
         self.addresses: Mapping[str, int] | None = None
         self.failed = False
+        self.not_kept = ""
         self._module, self._names, self._arguments = module, names, arguments
         self._path: Path | None = None
         self._compiler: subprocess.Popen[bytes] | None = None
+        self._unnamed: IO[bytes] | None = None  # where code goes that is not kept
 
     def prepare(self) -> None:
         """Load the kernels, or start to compile them if that was never done with these versions on this processor."""
@@ -73,7 +77,7 @@ class MachineCode:
     @property
     def kept(self) -> bool:
         """Whether they were compiled before, so that :meth:`prepare` need only load them."""
-        return available() and self._file().exists()
+        return available() and stored(self._file()) is not None
 
     def poll(self) -> None:
         """Load the kernels if a compilation under way is done by now."""
@@ -90,13 +94,17 @@ class MachineCode:
             self._finish(self._compiler)
 
     def _begin(self) -> None:
-        self._path = self._file()
-        if self._load(self._path):
+        self._path = path = self._file()
+        if self._load(stored(path)):
             return
+        self.not_kept = PrivateFiles(path.parent).problem()
+        if self.not_kept:
+            log.warning("compiled steps are not kept: %s", self.not_kept)
+            self._unnamed = tempfile.TemporaryFile()  # noqa: SIM115 (read when the compiler is done)
         self._compiler = subprocess.Popen(
-            [sys.executable, "-m", _COMPILER, str(self._path), self._module, *self._arguments],
+            [sys.executable, "-m", _COMPILER, str(path), self._module, *self._arguments],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=self._unnamed or subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
 
@@ -106,11 +114,10 @@ class MachineCode:
 
     def _finish(self, compiler: subprocess.Popen[bytes]) -> None:
         self._compiler = None
-        assert self._path is not None, "prepared"
         assert compiler.stdin is not None, "it is a pipe"
         compiler.stdin.close()
         try:
-            self.failed = not self._load(self._path)
+            self.failed = not self._load(self._made())
         except Exception:
             log.warning("%s could not be loaded", self._module, exc_info=True)
             self.failed = True
@@ -119,30 +126,45 @@ class MachineCode:
                 code = compiler.returncode
                 log.warning("%s could not be compiled (exit code %s)", self._module, code)
 
-    def _load(self, path: Path) -> bool:
-        code = stored(path)
+    def _made(self) -> bytes | None:
+        """What the compiler has left."""
+        assert self._path is not None, "prepared"
+        if self._unnamed is None:
+            return stored(self._path)
+        with self._unnamed as file:
+            file.seek(0)
+            return _whole(file.read())
+
+    def _load(self, code: bytes | None) -> bool:
         if code is not None:
             self.addresses = _linked(code, self._names)
         return code is not None
 
 
 def store(path: Path, code: bytes) -> None:
-    """Keep object code in a file of its own, all of it or none; of too many files the oldest go."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.write_bytes(hashlib.sha256(code).digest() + code)
-    part.replace(path)
+    """Keep object code in a file of its own, all of it or none; of too many files the oldest go.
+
+    Where nobody may be sure of the folder it goes to standard output instead.
+    """
+    folder = PrivateFiles(path.parent)
+    data = hashlib.sha256(code).digest() + code
+    if folder.problem():
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    folder.write(path, data)
     files = sorted(path.parent.glob("*.o"), key=lambda file: file.stat().st_mtime, reverse=True)
     for old in files[FILES_KEPT:]:
         old.unlink(missing_ok=True)
 
 
 def stored(path: Path) -> bytes | None:
-    """The object code in a file that :func:`store` wrote, or ``None`` where there is none or it is damaged."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return None
+    """The object code in a file that :func:`store` wrote; ``None`` where there is none, or none to be sure of."""
+    data = PrivateFiles(path.parent).read(path)
+    return None if data is None else _whole(data)
+
+
+def _whole(data: bytes) -> bytes | None:
     digest, code = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
     return code if hashlib.sha256(code).digest() == digest else None
 

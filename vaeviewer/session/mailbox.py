@@ -23,6 +23,7 @@ class Progress:
         mode: How steps are computed now, in words.
         learning_rate: Of the next step, as the schedule has it.
         timeline: Changes of settings on the way, oldest first.
+        mode_note: What else there is to say about that, or empty.
         history: The run's metrics; every step's are kept there.
     """
 
@@ -35,6 +36,7 @@ class Progress:
     learning_rate: float
     timeline: tuple[Change, ...]
     history: History
+    mode_note: str = ""
 
 
 class Mailbox:

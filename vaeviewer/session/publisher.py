@@ -105,6 +105,7 @@ class Publisher:
                 mode=trainer.mode,
                 learning_rate=trainer.learning_rate(),
                 timeline=tuple(trainer.timeline),
+                mode_note=trainer.mode_note,
                 history=trainer.history,
             ),
         )

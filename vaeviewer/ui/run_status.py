@@ -62,7 +62,7 @@ class RunStatus(QObject):
         self._window = window
         self._session = session
         self._message = message
-        self._device, self._threads, self._mode = "", 1, ""
+        self._device, self._threads, self._mode, self._mode_note = "", 1, "", ""
         self._saved_at: float | None = None
         self._read_only = False
         self._said = False
@@ -86,8 +86,8 @@ class RunStatus(QObject):
         step = session.snapshot.step if session.snapshot is not None and not running else progress.step
         self._labels["step"].setText(f"step {step:,}")
         rate = progress.images_per_s
-        if progress.mode != self._mode:
-            self._mode = progress.mode
+        if (progress.mode, progress.mode_note) != (self._mode, self._mode_note):
+            self._mode, self._mode_note = progress.mode, progress.mode_note
             self._show_device()
         self._labels["speed"].setText(f"{rate:,.0f} images/s" if rate and running else "")
         done = min(1.0, progress.epoch / progress.epochs)
@@ -110,7 +110,8 @@ class RunStatus(QObject):
 
     def _on_opened(self, opened: Opened) -> None:
         dataset = opened.dataset
-        self._device, self._threads, self._mode = opened.device, opened.threads, ""
+        self._device, self._threads = opened.device, opened.threads
+        self._mode = self._mode_note = ""
         self._saved_at = None
         self._show_device()
         count = f"{len(dataset.train_images):,} train, {len(dataset.held_out_images):,} held out"
@@ -160,8 +161,13 @@ class RunStatus(QObject):
         self._labels["device"].setText(
             ", ".join([f"{self._device.upper()}{threads}", *(MODE_WORDS.get(way, way) for way in ways)])
         )
-        tips = [TIPS["device"], self._mode, *(MODE_TIPS[way] for way in ways if way in MODE_TIPS)]
-        self._labels["device"].setToolTip("\n".join(filter(None, tips)))
+        tips = [
+            TIPS["device"],
+            self._mode,
+            *(MODE_TIPS[way] for way in ways if way in MODE_TIPS),
+            self._mode_note,
+        ]
+        self._labels["device"].setToolTip(plain_tip("\n".join(filter(None, tips))))
 
     def _saved_text(self, step: int) -> str:
         session = self._session

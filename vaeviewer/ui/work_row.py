@@ -47,7 +47,8 @@ class WorkRow(QWidget):
         self._label.setWordWrap(True)
         self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._bar = QProgressBar()
-        self._bar.setFixedWidth(160)
+        self._bar.setMinimumWidth(60)  # the words need the room more
+        self._bar.setMaximumWidth(160)
         self._bar.setAccessibleName("How much is done")
         self._cancel = QPushButton("&Cancel")
         self._cancel.setToolTip("Give this up")
@@ -58,8 +59,8 @@ class WorkRow(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(10)
-        layout.addWidget(self._label, 1)
-        layout.addWidget(self._bar)
+        layout.addWidget(self._label, 4)
+        layout.addWidget(self._bar, 1)
         for button in (self._cancel, self._hide):
             button.setAutoDefault(False)
             layout.addWidget(button)

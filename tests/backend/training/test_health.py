@@ -123,6 +123,18 @@ def test_what_goes_wrong_later_leads_back_to_the_state_before(
     assert after.values["kl"] > 0.05
 
 
+@pytest.mark.parametrize(("hidden", "rate"), [([64], 5.0), ([500], 0.1), ([256, 128], 0.1)])
+def test_what_is_over_within_a_block_is_found_too(
+    digits: ImageDataset, hidden: list[int], rate: float
+) -> None:
+    trainer = Trainer(digits, updated(BASE, learning_rate=rate, hidden=hidden))
+    for _ in range(200):
+        trainer.step()
+    trainer.finish_block()
+    assert trainer.finding is not None
+    assert trainer.finding.step <= 24
+
+
 def test_a_state_that_explodes_is_never_kept_as_good(digits: ImageDataset) -> None:
     trainer = Trainer(digits, updated(BASE, learning_rate=5.0))
     for _ in range(30):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from vaeviewer.backend.training.affinity import available_cores
+from vaeviewer.backend.training.cpu_quota import cpu_quota
 from vaeviewer.errors import SettingsError
 
 
@@ -55,12 +56,18 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
+def default_threads() -> int:
+    """One thread for each core that this process may run on, but no more than a quota of its time gives work to."""
+    quota = cpu_quota()
+    return available_cores() if quota is None else max(1, min(available_cores(), int(quota)))
+
+
 def use_threads(count: int) -> int:
-    """Let this thread's torch operations use ``count`` processor threads (0: one per core); returns the number.
+    """Let this thread's torch operations use ``count`` processor threads (0: :func:`default_threads`); the number.
 
     Call it on the training thread: the count belongs to the calling thread.
     """
-    count = count or available_cores()
+    count = count or default_threads()
     torch.set_num_threads(count)
     return count
 

@@ -57,6 +57,7 @@ def smaller_batches(size: int) -> Iterator[int]:
 
 # Device libraries raise RuntimeError for everything; only the words tell what it was.
 _MEMORY_WORDS = re.compile(r"out of memory|can't allocate memory|not enough memory|_ALLOC_FAILED")
+_NO_ROOM_TO_LOAD = re.compile(r"annot allocate memory|failed to map segment")
 _DEVICE_WORDS = re.compile(
     r"(CUDA|HIP|cuDNN|XPU) error|CUBLAS_STATUS_|CUDNN_STATUS_|MPS backend|"
     r"device-side assert|unspecified launch failure|CUDA driver"
@@ -69,6 +70,8 @@ def _kind(error: Exception) -> Kind:
     if "NonFiniteError" in names:
         return Kind.NON_FINITE
     if isinstance(error, MemoryError) or "OutOfMemoryError" in names:
+        return Kind.MEMORY
+    if isinstance(error, ImportError | OSError) and _NO_ROOM_TO_LOAD.search(str(error)):
         return Kind.MEMORY
     if isinstance(error, RuntimeError):
         if _MEMORY_WORDS.search(str(error)):

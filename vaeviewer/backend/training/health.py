@@ -24,6 +24,9 @@ STEPS = 16
 TIMES_WORSE = 10.0
 """… so many times worse than the untrained network's. Single steps of healthy runs may be, too."""
 
+GLANCE = 8
+"""Steps between two judgements, whatever came in one call: that depends on how fast steps are."""
+
 FEW = 4
 """A state is not sound where one of so many steps before it is as bad."""
 
@@ -91,23 +94,11 @@ class Health:
         self, steps: NDArray[np.int32], stored: Mapping[str, NDArray[np.float32]], settings: Settings
     ) -> None:
         """Take note of some more steps, taken with ``settings``; the stored metrics by key, each ``(n,)``."""
-        if not len(steps):
-            return
-        last = int(steps[-1])
-        for i in range(max(0, len(steps) - COLLAPSE_STEPS), len(steps)):
-            self._rows.append({key: float(column[i]) for key, column in stored.items()})
-        if self._settings and self._settings[-1][1] == settings:
-            self._settings.pop()
-        self._settings.append((last, settings))
-        while self._settings[0][0] <= last - GRACE_STEPS:
-            self._settings.popleft()
-        if self._finding is None:
-            if self._exploding(STEPS):
-                self._finding = Trouble.EXPLODING, last, settings
-            elif self._collapsed(COLLAPSE_STEPS):
-                self._finding = Trouble.COLLAPSED, last, settings
-        elif settings != self._finding[2] and not self._exploding(FEW) and not self._collapsed(FEW):
-            self._finding = None  # the user has changed what it was about, and that helped
+        for start in range(0, len(steps), GLANCE):
+            part = slice(start, start + GLANCE)
+            for row in zip(*(column[part].tolist() for column in stored.values()), strict=True):
+                self._rows.append(dict(zip(stored, row, strict=True)))
+            self._judge(int(steps[part][-1]), settings)
 
     def broke(self, step: int, settings: Settings) -> None:
         """A number became infinite or NaN at ``step``, which says all."""
@@ -131,6 +122,20 @@ class Health:
         usual = TrainConfig.model_fields["learning_rate"].default
         lower = min(float(f"{rate / 10:.0e}"), usual)
         return Finding(trouble, "learning_rate", rate, lower, step, good_step)
+
+    def _judge(self, step: int, settings: Settings) -> None:
+        if self._settings and self._settings[-1][1] == settings:
+            self._settings.pop()
+        self._settings.append((step, settings))
+        while self._settings[0][0] <= step - GRACE_STEPS:
+            self._settings.popleft()
+        if self._finding is None:
+            if self._exploding(STEPS):
+                self._finding = Trouble.EXPLODING, step, settings
+            elif self._collapsed(COLLAPSE_STEPS):
+                self._finding = Trouble.COLLAPSED, step, settings
+        elif settings != self._finding[2] and not self._exploding(FEW) and not self._collapsed(FEW):
+            self._finding = None  # the user has changed what it was about, and that helped
 
     def _terms(self, steps: int) -> dict[str, NDArray[np.float64]]:
         rows = list(self._rows)[-steps:]

@@ -110,7 +110,7 @@ class Trainer:
         self._copies = Copies(self._engine.copy)
 
         self._block = torch.zeros(BLOCK_STEPS, len(self.family.metrics.stored), device=self.device)
-        self._health = Health(self._first_look(), dataset.image.values)
+        self._health = Health(self._look(), dataset.image.values)
         self.refresh_posterior()
         self.keep_good_state()
 
@@ -143,6 +143,11 @@ class Trainer:
     def mode(self) -> str:
         """How steps are computed, in words."""
         return self._engine.mode
+
+    @property
+    def mode_note(self) -> str:
+        """What else there is to say about that, or empty."""
+        return " ".join(filter(None, (f"{self.engine_reason.capitalize()}.", self._engine.mode_note)))
 
     @property
     def batch_size(self) -> int:
@@ -368,7 +373,8 @@ class Trainer:
             NonFiniteError: A weight or the optimizer is infinite or NaN, as the metrics would say a step later.
         """
         state = Checkpoint(self._snapshot(), self._training_state())
-        if self._health.sound:
+        # The terms so far are of the weights before the last step, which may have thrown them far away.
+        if self._health.sound and self._health.bears(self._look()):
             self._good, self._good_held_out = state, (self.held_out, self._held_out_step)
 
     @property
@@ -417,8 +423,8 @@ class Trainer:
             self.timeline.append(change)
 
     @torch.no_grad()
-    def _first_look(self) -> float:
-        """The objective of the weights as they begin, averaged over a few images."""
+    def _look(self) -> float:
+        """The objective of the weights now, averaged over a few images."""
         rows, settings = self._rows, self.settings
         few = torch.arange(min(FIRST_LOOK_ROWS, len(rows)), device=self.device)
         x = rows.shaped(pixels(rows.images[: len(few)], settings.train.protocol))

@@ -44,7 +44,7 @@ class EagerEngine(StepEngine):
     @property
     def mode(self) -> str:
         """How steps are computed, in words."""
-        return f"{self.key}, {'bfloat16 products' if self._dtype == torch.bfloat16 else 'float32'}"
+        return f"{'bfloat16 products' if self._dtype == torch.bfloat16 else 'float32'}, {self.key}"
 
     def step(self, most: int) -> Tensor:
         """Take one gradient step per player on the next batch."""

@@ -84,7 +84,12 @@ class StepEngine(ABC):
     @property
     @abstractmethod
     def mode(self) -> str:
-        """How steps are computed, in words, such as ``"eager, bfloat16 products"``."""
+        """How steps are computed, in words, such as ``"bfloat16 products, eager"``."""
+
+    @property
+    def mode_note(self) -> str:
+        """What else there is to say about that, a sentence, or empty."""
+        return ""
 
     @abstractmethod
     def step(self, most: int) -> Tensor:

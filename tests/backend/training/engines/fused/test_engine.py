@@ -157,7 +157,7 @@ def test_fused_and_eager_steps_lead_to_about_the_same(digits: ImageDataset, smal
     fused, eager = Trainer(digits, settings), Trainer(digits, updated(settings, engine="eager"))
     advance(fused, 30)
     advance(eager, 30)
-    assert (fused.mode, eager.mode) == ("float32, fused", "eager, float32")
+    assert (fused.mode, eager.mode) == ("float32, fused", "float32, eager")
     np.testing.assert_allclose(weights(fused), weights(eager), atol=2e-3)
     first, second = fused.evaluate(), eager.evaluate()
     assert first is not None
@@ -174,7 +174,7 @@ def test_a_run_goes_on_with_another_engine(digits: ImageDataset, small: Settings
     run_folders.save(trainer, tmp_path / "run")
     run = load_run(tmp_path / "run")
     eager = restore.trainer_of(replace(run, settings=updated(run.settings, engine="eager")), digits)
-    assert eager.mode == "eager, float32"
+    assert eager.mode == "float32, eager"
     advance(trainer, 4)
     advance(eager, 4)
     np.testing.assert_allclose(weights(eager), weights(trainer), atol=1e-4)
@@ -209,7 +209,7 @@ def test_other_kinds_of_steps_are_eager_and_say_why(
     monkeypatch.setattr(engine, "step_code", lambda *_: pytest.fail("was asked for"))
     settings = updated(small, **changes)
     trainer = advance(Trainer(digits, settings), 6)
-    assert trainer.mode.startswith("eager")
+    assert trainer.mode.endswith("eager")
     assert reason in trainer.engine_reason
     with pytest.raises(SettingsError, match=reason):
         Trainer(digits, updated(settings, engine="fused"))

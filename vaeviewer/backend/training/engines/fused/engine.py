@@ -84,6 +84,11 @@ class FusedEngine(StepEngine):
         """How steps are computed, in words."""
         return f"{self._products}, fused" if self._is_fused else self._products
 
+    @property
+    def mode_note(self) -> str:
+        """Whether the code of its kernels could not be kept."""
+        return f"Compiled anew at each start, as {self._code.not_kept}." if self._code.not_kept else ""
+
     def step(self, most: int) -> Tensor:
         """Take a plain step, or up to ``most`` fused ones."""
         batches = self._work.batches

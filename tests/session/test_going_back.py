@@ -1,0 +1,122 @@
+"""Training that explodes is told once, and one command leads back to a healthy run, from every state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.runs.folder import load_run
+from vaeviewer.backend.training.health import Finding, Trouble
+from vaeviewer.session.failure_sentences import senseless, way_back
+from vaeviewer.session.session import Session
+from vaeviewer.session.states import Action, State
+
+SETTINGS = updated(Settings(), epochs=10_000, threads=1)
+
+
+class Told:
+    """A session, and what it told of its health."""
+
+    def __init__(self, qtbot: QtBot, session: Session) -> None:
+        self.session, self.findings, self.changed = session, list[Finding | None](), list[str]()
+        self.problems: list[str] = []
+        self._qtbot = qtbot
+        session.exploding.connect(self.findings.append)
+        session.changed.connect(self.changed.append)
+        session.problem.connect(lambda sentence, *_: self.problems.append(sentence))
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        def drained() -> bool:
+            self.session.drain()
+            return condition()
+
+        self._qtbot.waitUntil(drained, timeout=60_000)
+
+    def train_until_told(self) -> Finding:
+        self.wait(lambda: self.session.state is State.READY)
+        assert self.session.request(Action.TRAIN)
+        self.wait(lambda: bool(self.findings))
+        (finding,) = self.findings
+        assert finding is not None
+        return finding
+
+    def wait_for_a_healthy_run(self, elbo: float = -240.0) -> None:
+        """It trains, and its ELBO is one of a network that learns."""
+
+        def healthy() -> bool:
+            history = self.session.history
+            if history is None or self.session.state is not State.RUNNING:
+                return False
+            rows = history.training.view()
+            return len(rows) > 200 and float(rows.elbo[-20:].mean()) > elbo
+
+        self.wait(healthy)
+        assert self.findings[-1] is None
+        assert len(self.findings) == 2
+
+
+@pytest.fixture
+def start(qtbot: QtBot, digits: ImageDataset) -> Iterator[Callable[[Settings], Told]]:
+    made: list[Session] = []
+
+    def build(settings: Settings) -> Told:
+        session = Session(settings)
+        made.append(session)
+        told = Told(qtbot, session)
+        session._thread.start()
+        session.use_data(digits, keep_model=False)
+        return told
+
+    yield build
+    for session in made:
+        assert session.close()
+
+
+Start = Callable[[Settings], Told]
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.PAUSED, State.FINISHED])
+def test_one_command_leads_back_to_a_healthy_run(start: Start, state: State) -> None:
+    told = start(updated(SETTINGS, learning_rate=1.0))
+    finding = told.train_until_told()
+    assert senseless(finding) == "The ELBO is exploding: a learning rate of 1 is probably too high."
+    assert way_back(finding) == "Start again with learning rate 0.003"
+    if state is not State.RUNNING:
+        told.session.request(Action.PAUSE if state is State.PAUSED else Action.STOP)
+        thread = told.session._thread
+        told.wait(lambda: thread._state is state and told.session.state is state)
+    folder = told.session.folder
+    told.session.go_back(finding)
+    told.wait_for_a_healthy_run()
+    assert told.session.settings.train.learning_rate == finding.suggested
+    assert told.changed == ["learning_rate"]
+    assert not told.problems
+
+    told.session.request(Action.PAUSE)
+    told.wait(lambda: told.session.saved_step == told.session.snapshot.step)  # type: ignore[union-attr]
+    assert told.session.folder == folder
+    assert folder is not None
+    run = load_run(folder)
+    assert [(c.step, c.field, c.value) for c in run.timeline] == [(0, "learning_rate", finding.suggested)]
+    assert run.checkpoint.snapshot.step == told.session.saved_step
+    lines = Path(folder, "log.txt").read_text(encoding="utf-8")
+    assert lines.count("The ELBO is exploding") == 1
+    assert "went back to step 0" in lines
+
+
+def test_a_large_beta_is_told_and_undone(start: Start) -> None:
+    told = start(updated(SETTINGS, beta=1000.0))
+    told.session.forget_run()
+    finding = told.train_until_told()
+    assert finding.trouble is Trouble.COLLAPSED
+    assert senseless(finding) == (
+        "β = 1000 weighs the KL so much that q(z|x) no longer depends on the image (posterior collapse)."
+    )
+    told.session.go_back(finding)
+    told.wait_for_a_healthy_run()
+    assert told.session.settings.train.beta == 1.0
