@@ -90,6 +90,10 @@ class Health:
             return self._finding is None
         return bool(self._objective(FEW).min(initial=0.0) >= self._bound) and not self._collapsed(FEW)
 
+    def bears(self, objective: float) -> bool:
+        """Whether a network with this objective is not beyond use; with NaN it is."""
+        return objective >= self._bound
+
     def look(
         self, steps: NDArray[np.int32], stored: Mapping[str, NDArray[np.float32]], settings: Settings
     ) -> None:
