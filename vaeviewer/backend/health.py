@@ -99,6 +99,10 @@ class Health:
             self._finding is None and min(objective, default=0.0) >= self._bound and not self._collapsed(FEW)
         )
 
+    def bears(self, reconstruction: float) -> bool:
+        """Whether a network with this reconstruction term, nats per image, is not beyond use; NaN is."""
+        return reconstruction >= self._bound
+
     def look(
         self,
         steps: NDArray[np.int32],

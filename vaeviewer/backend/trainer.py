@@ -37,8 +37,8 @@ from vaeviewer.backend.training_rows import TrainingRows
 BLOCK_STEPS = 256
 """Most steps whose metrics wait on the device before they are fetched and checked."""
 
-FIRST_LOOK_ROWS = 32
-"""Images that tell how good the untrained network is."""
+LOOK_ROWS = 32
+"""Images that tell how good the untrained network is, and whether a state is worth keeping."""
 
 MIN_LEARNING_RATE_SHAPE = 0.01
 """Where the cosine schedule ends, as a fraction of the learning rate."""
@@ -99,7 +99,7 @@ class Trainer:
 
         self._block = torch.zeros(BLOCK_STEPS, 2, device=self.device)
         self._block_positions: list[tuple[int, float]] = []
-        self._health = Health(self._first_look(), height * width)
+        self._health = Health(self._look(), height * width)
         self.refresh_posterior()
         self.keep_good_state()
 
@@ -348,7 +348,8 @@ class Trainer:
             NonFiniteError: A weight or the optimizer is infinite or NaN, as the metrics would say a step later.
         """
         state = Checkpoint(self._snapshot(), self._training_state())
-        if self._health.sound:
+        # The terms so far are of the weights before the last step, which may have thrown them far away.
+        if self._health.sound and self._health.bears(self._look()):
             self._good, self._good_held_out = state, (self.held_out, self._held_out_step)
 
     @property
@@ -425,9 +426,9 @@ class Trainer:
         self._block_positions.append((self._batches.step, self._batches.epoch))
 
     @torch.no_grad()
-    def _first_look(self) -> float:
-        """The reconstruction term of the weights as they begin, nats per image."""
-        x = pixels(self._rows.images[:FIRST_LOOK_ROWS], self.settings.train.protocol)
+    def _look(self) -> float:
+        """The reconstruction term of the present weights, nats per image, of a few images; draws no random numbers."""
+        x = pixels(self._rows.images[:LOOK_ROWS], self.settings.train.protocol)
         noise = torch.zeros(1, len(x), self.settings.model.latent_dim, device=self.device)
         return float(self._model.terms(x, noise).reconstruction.mean())
 

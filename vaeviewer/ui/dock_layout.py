@@ -74,7 +74,9 @@ class DockLayout:
         """Give each dock its share of the window, unless somebody arranges them."""
         if self.by_hand or any(dock.isFloating() for dock in self.docks):
             return
-        window = self._window
+        window, nowhere = self._window, Qt.DockWidgetArea.NoDockWidgetArea
+        if any(window.dockWidgetArea(dock) == nowhere for dock in self.docks):
+            return  # the window is resized in the middle of another arrangement
         side = max(250, min(460, round(window.width() * 0.22)))
         window.resizeDocks([self._left[0], self._right[0]], [side, side], Qt.Orientation.Horizontal)
         height = max(175, round(window.height() * 0.22))
