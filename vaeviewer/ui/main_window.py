@@ -248,6 +248,7 @@ class MainWindow(QMainWindow):
 
     def _on_changed(self, _field: str) -> None:
         self.form.set_settings(self.session.settings)
+        self.controls.set_live_settings(self.session.settings.train)
 
     def _offer_to_keep_model(self, dataset: ImageDataset) -> None:
         use = self.session.use_data
