@@ -198,7 +198,9 @@ class TrainingThread:
             failure = self._retry_with_smaller_batches(command, failure)
         if failure is None:
             return
-        log.error("%s failed\n%s", type(command).__name__, failure.details)
+        # What users bring about, and are told of, is no error of the program's.
+        level = logging.ERROR if failure.kind is Kind.OTHER else logging.WARNING
+        log.log(level, "%s failed\n%s", type(command).__name__, failure.details)
         if (
             isinstance(command, ASIDE)
             and failure.spares_weights
