@@ -58,6 +58,12 @@ class LiveLabel(QLabel):
             self.updateGeometry()
         self.update()
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the room that another font needs."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._room = self._text_width()
+
     def clear(self) -> None:
         """Show nothing."""
         self.setText("")

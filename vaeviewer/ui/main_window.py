@@ -34,6 +34,7 @@ from vaeviewer.ui.first_size import first_size
 from vaeviewer.ui.focus_keys import FieldKeys, next_seen
 from vaeviewer.ui.health_notice import HealthNotice
 from vaeviewer.ui.latent_view import LatentView
+from vaeviewer.ui.lecture_hall import LectureHall
 from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.manifold_panel import ManifoldPanel
 from vaeviewer.ui.message_bar import MessageBar
@@ -43,6 +44,7 @@ from vaeviewer.ui.recent_runs import RecentRuns
 from vaeviewer.ui.reconstruction_panel import ReconstructionPanel
 from vaeviewer.ui.refresh import Schedule
 from vaeviewer.ui.run_status import RunStatus
+from vaeviewer.ui.text_size import TextSize
 from vaeviewer.ui.training_controls import TrainingControls, install_space_shortcut
 from vaeviewer.ui.work_row import fetching_text
 
@@ -115,6 +117,8 @@ class MainWindow(QMainWindow):
         self.run_status = RunStatus(self, session, self.message)
         self._closing = Closing(self, session, self.message, self.run_status)
         HealthNotice(session, self.message)
+        self.text_size = TextSize(self, store)
+        self.lecture_hall = LectureHall(self, self._layout, self.text_size, self.plane, self.message)
         self._connect()
 
         self._frame = QTimer(self)

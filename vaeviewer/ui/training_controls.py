@@ -33,6 +33,7 @@ from vaeviewer.ui.groove_slider import GrooveSlider
 from vaeviewer.ui.labels import ElidedLabel, LiveLabel, tint
 from vaeviewer.ui.live_settings import LiveSettings
 from vaeviewer.ui.number_fields import ignore_wheel_unless_focused
+from vaeviewer.ui.text_size import text_scale
 from vaeviewer.ui.theme import Theme, theme_of
 
 SPEEDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 0.0)
@@ -112,6 +113,7 @@ class TrainingControls(QWidget):
         self._live.setting_changed.connect(self._live_changed)
         row.addWidget(self._live)
 
+        self._apply_fonts()
         self.set_progress(0.0, TrainConfig().epochs, None)
         self._apply_theme()
         self.set_state(State.LOADING)
@@ -194,10 +196,12 @@ class TrainingControls(QWidget):
         self._train.click()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Take over the colours of a new scheme."""
+        """Take over the colours of a new scheme, and another size of text."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self._apply_theme()
+        elif event.type() == QEvent.Type.FontChange:
+            self._apply_fonts()
 
     def _name_train(self) -> None:
         """Say on the train button, in its tooltip and to whoever listens what it does."""
@@ -250,14 +254,7 @@ class TrainingControls(QWidget):
         button = QPushButton()
         button.setObjectName("trainButton")
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        font = QFont(self.font())
-        font.setPointSizeF(font.pointSizeF() * _LARGE)
-        font.setBold(True)
-        button.setFont(font)
-        button.ensurePolished()
-        widest = max(button.fontMetrics().horizontalAdvance(b.train_text) for b in BUTTONS.values())
         button.setIconSize(QSize(20, 20))
-        button.setFixedWidth(widest + 48)  # icon and margins; the same in every state, so that nothing jumps
         button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         button.clicked.connect(lambda: self._request("train"))
         return button
@@ -300,11 +297,6 @@ class TrainingControls(QWidget):
     def _build_progress(self) -> QVBoxLayout:
         self._epoch = LiveLabel()
         self._epoch.setObjectName("epochLabel")
-        font = QFont(self.font())
-        font.setPointSizeF(20.0)
-        font.setBold(True)
-        font.setFeature(QFont.Tag("tnum"), 1)
-        self._epoch.setFont(font)
         self._bar = QProgressBar()
         self._bar.setAccessibleName("Progress")
         self._bar.setToolTip("How much of the planned epochs is trained")
@@ -327,6 +319,20 @@ class TrainingControls(QWidget):
         column.addWidget(self._epoch)
         column.addLayout(below)
         return column
+
+    def _apply_fonts(self) -> None:
+        """Two texts are larger than the others."""
+        font = QFont(self.font())
+        font.setPointSizeF(font.pointSizeF() * 1.4)
+        font.setBold(True)
+        self._train.setFont(font)
+        self._train.ensurePolished()
+        metrics = self._train.fontMetrics()
+        widest = max(metrics.horizontalAdvance(b.train_text) for b in BUTTONS.values())
+        self._train.setFixedWidth(widest + 48)  # icon and margins; the same in every state: nothing jumps
+        font.setPointSizeF(20.0 * text_scale())
+        font.setFeature(QFont.Tag("tnum"), 1)
+        self._epoch.setFont(font)
 
     def _apply_theme(self) -> None:
         theme = theme_of(self.palette())
@@ -378,6 +384,7 @@ class _SpaceShortcut(QShortcut):
     def __init__(self, window: QWidget) -> None:
         super().__init__(QKeySequence(Qt.Key.Key_Space), window)
         self.setAutoRepeat(False)
+        self.setWhatsThis("Train, Pause, Resume")
         app = QApplication.instance()
         if isinstance(app, QApplication):
             app.focusChanged.connect(self._focus_changed)
