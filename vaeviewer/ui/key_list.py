@@ -93,7 +93,8 @@ def _named_shortcuts(window: QMainWindow) -> list[QShortcut]:
 
 
 def _keys(sequences: list[QKeySequence]) -> str:
-    return " or ".join(s.toString(QKeySequence.SequenceFormat.NativeText) for s in sequences)
+    texts = (s.toString(QKeySequence.SequenceFormat.NativeText) for s in sequences)
+    return " or ".join(f"{text[:-1]}−" if text.endswith("-") else text for text in texts)
 
 
 def _plain(action: QAction) -> str:
@@ -104,8 +105,8 @@ def _html(sections: dict[str, Rows]) -> str:
     parts = []
     for title, rows in sections.items():
         lines = "".join(
-            f"<tr><td style='padding-right: 18px'><b>{escape(keys)}</b></td><td>{escape(what)}</td></tr>"
+            f"<tr><td width='36%'><b>{escape(keys)}</b></td><td>{escape(what)}</td></tr>"
             for keys, what in rows
         )
-        parts.append(f"<h3>{escape(title)}</h3><table cellpadding='2'>{lines}</table>")
+        parts.append(f"<h3>{escape(title)}</h3><table cellpadding='2' width='100%'>{lines}</table>")
     return "".join(parts)

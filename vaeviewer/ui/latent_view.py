@@ -466,6 +466,7 @@ class LatentView(QWidget):
         elif event.type() == QEvent.Type.FontChange:
             self._canvas.apply_fonts()
             self._marks_item.apply_fonts()
+            self._step_item.apply_fonts()
 
     def set_mark_scale(self, scale: float) -> None:
         """Draw the points and the handle so many times as large as usual."""

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QMainWindow, QToolBar, QWidget
 from vaeviewer.ui.dock_layout import DockLayout
 from vaeviewer.ui.latent_view import LatentView
 from vaeviewer.ui.message_bar import MessageBar
-from vaeviewer.ui.text_size import TextSize
+from vaeviewer.ui.text_size import TextSize, lay_out
 
 FACTOR = 1.6
 """How many times larger text, points and the handle are."""
@@ -101,12 +101,13 @@ class LectureHall(QObject):
         if before is None:
             return
         self._see_to_escape()
-        self._text.set_factor(1.0)
-        self._plane.set_mark_scale(1.0)
         for bar in before.bars:
             bar.show()
-        self._window.setWindowState(before.state)
+        self._text.set_factor(1.0)
+        self._plane.set_mark_scale(1.0)
         self._docks.leave_hall()
+        lay_out(self._window)  # else it would be held to be as large as the hall's panels
+        self._window.setWindowState(before.state)
         if self._window.size() != before.size:  # the window manager takes its time
             self._returning = before.size
             self._window.installEventFilter(self)
@@ -125,9 +126,14 @@ class LectureHall(QObject):
         self._escape.setEnabled(self.active and self._message.isHidden())
 
     def _arrange_if_back(self) -> None:
-        if self._returning is not None and self._window.size() == self._returning:
+        window, size = self._window, self._returning
+        if size is None:
+            return
+        if window.size() == size:
             self._is_back()
             self._docks.leave_hall()
+        elif window.windowState() == Qt.WindowState.WindowNoState:
+            window.resize(size)
 
     def _is_back(self) -> None:
         self._returning = None

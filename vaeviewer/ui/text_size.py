@@ -87,16 +87,21 @@ class TextSize(QObject):
             else:
                 font.setPixelSize(round(system.pixelSize() * scale))
             app.setFont(font)
+            app.setFont(font, "QDockWidgetTitle")  # type: ignore[arg-type]  # it takes no bytes
         return self._fits()
 
     def _fits(self) -> bool:
-        # Layouts learn of new sizes by events, level by level.
-        QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
-        layout = self._window.layout()
-        assert layout is not None, "a main window has one from the first"
-        layout.activate()
+        lay_out(self._window)
         least, room = self._window.minimumSizeHint(), self._window.screen().availableSize() - FRAME
         return least.width() <= room.width() and least.height() <= room.height()
+
+
+def lay_out(window: QMainWindow) -> None:
+    """Let a window know at once how much room its panels need now: they tell by events, level by level."""
+    QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
+    layout = window.layout()
+    assert layout is not None, "a main window has one from the first"
+    layout.activate()
 
 
 def _remembered(store: QSettings) -> int:
