@@ -111,6 +111,7 @@ class TrainingControls(QWidget):
             buttons.addWidget(button)
         buttons.addWidget(_separator())
         buttons.addLayout(self._build_speed())
+        buttons.addStretch(1)
         rest.addWidget(self._between)
         rest.addLayout(self._build_progress(), stretch=1)
         rest.addWidget(_separator())
