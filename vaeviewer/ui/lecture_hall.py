@@ -117,7 +117,7 @@ class LectureHall(QObject):
         """Leave Escape to a message, and arrange the docks again once the window is as large as before."""
         kind = event.type()
         if watched is self._message and kind in (QEvent.Type.Show, QEvent.Type.Hide):
-            QTimer.singleShot(0, self, self._see_to_escape)
+            self._see_to_escape()
         elif watched is self._window and kind == QEvent.Type.Resize and self._returning is not None:
             QTimer.singleShot(0, self, self._arrange_if_back)
         return False
