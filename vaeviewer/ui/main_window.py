@@ -219,6 +219,7 @@ class MainWindow(QMainWindow):
         self._decoder.failed.connect(lambda text: self.show_problem(f"Decoding failed: {text}"))
         install_space_shortcut(self, self.controls.press_train)
         FieldKeys(self, self.plane)
+        self.plane.setFocus()  # its keys work from the start
 
     # What the session says
 

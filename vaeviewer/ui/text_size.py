@@ -43,6 +43,8 @@ def set_text_scale(scale: float) -> None:
     else:
         font.setPixelSize(round(system.pixelSize() * scale))
     app.setFont(font)
+    # Qt tells widgets in a moment; whether they have room must be known now.
+    QApplication.sendPostedEvents(None, QEvent.Type.ApplicationFontChange.value)
 
 
 def lay_out(window: QMainWindow) -> None:
