@@ -17,6 +17,10 @@ from vaeviewer.ui import latent_view
 from vaeviewer.ui.key_list import KeyList
 from vaeviewer.ui.main_window import MainWindow
 
+pytestmark = pytest.mark.qt_log_ignore(
+    "This plugin does not support", extend=True
+)  # raise(), without a screen
+
 
 @pytest.fixture
 def window(qtbot: QtBot, make_window: Callable[[Settings], MainWindow], small: Settings) -> MainWindow:

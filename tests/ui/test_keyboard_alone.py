@@ -50,7 +50,7 @@ def test_start_train_change_beta_pause_select_drag_export_quit(
 ) -> None:
     window = make_window(updated(small, epochs=5000))
     session = window.session
-    QApplication.setActiveWindow(window)
+    window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
     assert QApplication.focusWidget() is window.plane  # keys work from the start
 
@@ -82,7 +82,7 @@ def test_start_train_change_beta_pause_select_drag_export_quit(
         press(Key.Key_Right)
     press(Key.Key_Up, Held.ShiftModifier)
     assert window.view.z == pytest.approx((z[0] + 0.4, z[1] + 0.5), abs=1e-6)
-    assert window.decoded.grab().toImage() != before
+    qtbot.waitUntil(lambda: window.decoded.grab().toImage() != before)
 
     # Export: the dialog is Qt's own, as the system's takes its keys from nobody else.
     monkeypatch.setattr(QFileDialog, "getSaveFileName", qt_dialog(QFileDialog.getSaveFileName))
@@ -94,6 +94,8 @@ def test_start_train_change_beta_pause_select_drag_export_quit(
     assert QImage(str(target)).width() == 20 * 28
 
     QTest.qWait(50)
+    if QApplication.activeWindow() is None:
+        window.activateWindow()  # as a window manager does after a dialog; without a screen there is none
     press(Key.Key_Q, Held.ControlModifier)
     assert not window.isVisible()
 

@@ -103,6 +103,8 @@ class DockLayout:
         self._before_hall = self._present()
         self._hall = right, bottom = self._right[0], self._bottom[0]
         self._remove()
+        # From side to side: large numbers and curves beside each other need it on a small screen.
+        self._window.setCorner(Qt.Corner.BottomRightCorner, _Area.BottomDockWidgetArea)
         for dock, area in ((right, _Area.RightDockWidgetArea), (bottom, _Area.BottomDockWidgetArea)):
             self._window.addDockWidget(area, dock)
             dock.setFloating(False)
@@ -116,6 +118,7 @@ class DockLayout:
         for dock in self._hall or ():
             dock.setFeatures(_FEATURES)
         self._hall = None
+        self._window.setCorner(Qt.Corner.BottomRightCorner, _Area.RightDockWidgetArea)
         self._remove()
         self._window.restoreState(state, VERSION)
         self.fit()

@@ -133,6 +133,7 @@ class MainWindow(QMainWindow):
         self.form.set_settings(session.settings)
         self.controls.set_live_settings(session.settings.train)
         self._restore()  # last: it sends events that all of the window answers
+        self.text_size.fit()
 
     # What the user did
 

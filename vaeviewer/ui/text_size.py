@@ -72,6 +72,9 @@ class TextSize(QObject):
         self._factor = 1.0
         self.percent = _remembered(store)
         self._apply()
+
+    def fit(self) -> None:
+        """Go down to what fits, if a larger size was remembered: the screen may be another one now."""
         while self.percent > 100 and not self._fits():
             self.percent = SIZES[SIZES.index(self.percent) - 1]
             self._apply()
