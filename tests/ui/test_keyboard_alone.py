@@ -68,10 +68,12 @@ def test_start_train_change_beta_pause_select_drag_export_quit(
     assert session.state is State.PAUSED
     qtbot.waitUntil(lambda: session.snapshot is not None and session.snapshot.step == session.progress.step)
 
+    shown = window.plane._points.posterior
+    assert shown is not None
+    loc = shown.loc
     press(Key.Key_Return)
     row = window.view.selected
     assert row is not None
-    loc = session.snapshot.posterior.loc
     assert row == int(np.square(loc).sum(axis=1).argmin())  # the nearest to where the handle was
     press(Key.Key_N)
     assert window.view.selected not in (None, row)
