@@ -73,7 +73,8 @@ def arranged(window: MainWindow) -> None:
     window.resizeDocks([dock(window, "elbo-terms")], [240], Qt.Orientation.Vertical)
     dock(window, "manifold").close()
     dock(window, "settings").raise_()
-    dock(window, "decoded-image").setFloating(True)
+    if QGuiApplication.platformName() != "offscreen":  # where a floating panel takes the window's place
+        dock(window, "decoded-image").setFloating(True)
 
 
 def without_what_it_shows(window: MainWindow) -> None:
