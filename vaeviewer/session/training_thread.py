@@ -315,6 +315,13 @@ class TrainingThread:
         from vaeviewer.backend.restore import moved_to
 
         trainer = self._current()
+        if trainer.dataset.same_images(dataset):  # the run goes on as it was, with its curves
+            if trainer.dataset.source != dataset.source:
+                trainer.dataset = dataset
+                self._announce(trainer)
+                self._publisher.progress(trainer)
+            self._enter(self._state)
+            return
         moved = moved_to(trainer, dataset)
         self.run_keeper.leave(trainer)
         self._trainer = moved
