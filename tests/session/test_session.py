@@ -293,7 +293,7 @@ def test_the_same_images_kept_leave_the_run_and_its_curves_as_they_were(
         assert session.history.training.view().step.tolist() == steps
         assert same_arrays(weights, session.snapshot.weights)
     session.request(Action.STEP)
-    qtbot.waitUntil(lambda: session.drain() and session.snapshot.step == steps[-1] + 1)
+    qtbot.waitUntil(lambda: (session.drain(), session.snapshot.step == steps[-1] + 1)[1])
 
 
 def test_a_saved_run_opens_again(qtbot: QtBot, make: MakeSession, small: Settings, tmp_path: Path) -> None:
