@@ -96,8 +96,8 @@ def test_start_train_change_beta_pause_select_drag_export_quit(
     assert QImage(str(target)).width() == 20 * 28
 
     QTest.qWait(50)
-    if QApplication.activeWindow() is None:
-        window.activateWindow()  # as a window manager does after a dialog; without a screen there is none
+    window.activateWindow()  # as a window manager does after a dialog; without a screen there is none
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is not None)
     press(Key.Key_Q, Held.ControlModifier)
     assert not window.isVisible()
 
