@@ -202,7 +202,9 @@ class Monkey(QObject):
         ]
         top = self._window if self._random.random() < 0.8 or not tops else self._random.choice(tops)
         at = self._inside(top)
-        child = top.childAt(at) or top
+        child = top.childAt(at)
+        if child is None or not _alive(child):
+            child = top
         return child, child.mapFrom(top, at)
 
     def _inside(self, widget: QWidget) -> QPoint:
