@@ -88,8 +88,9 @@ def run(options: argparse.Namespace) -> int:
     window.first_shown.connect(lambda: QTimer.singleShot(STARTED_MS, starting.remove))
     window.closed.connect(_application().quit)  # whatever else is still open
     window.show()
-    # Closed by the event loop, which may not have begun when the signal comes.
-    _answer_signals(lambda _number: QTimer.singleShot(0, window.close))
+    # Closed by the event loop, which may not have begun when the signal comes; asked twice, whatever is lost.
+    ways = iter((window.close,))
+    _answer_signals(lambda _number: QTimer.singleShot(0, next(ways, window.close_anyway)))
     code = _application().exec()
     starting.remove()
     _leave(code)

@@ -273,6 +273,31 @@ def test_other_data_keep_or_renew_the_model(
     assert session.snapshot.step == 0
 
 
+def test_the_same_images_kept_leave_the_run_and_its_curves_as_they_were(
+    qtbot: QtBot, make: MakeSession, small: Settings, digits: ImageDataset
+) -> None:
+    session = make(updated(small, epochs=50))
+    session.request(Action.TRAIN)
+    qtbot.waitUntil(lambda: session.drain() and session.progress.step > 20, timeout=20_000)
+    session.request(Action.PAUSE)
+    settle(qtbot, session, State.PAUSED)
+    weights, steps = session.snapshot.weights, session.history.training.view().step.tolist()
+    assert len(steps) > 20
+    elsewhere = replace(
+        digits, source=digits.source.model_copy(update={"key": "folder", "path": "/elsewhere"})
+    )
+    for chosen in (digits, elsewhere):
+        session.use_data(chosen, keep_model=True)
+        number = session._sent
+        qtbot.waitUntil(lambda n=number: session._thread._handled >= n and session._thread._commands.empty())
+        qtbot.waitUntil(lambda source=chosen.source: session.dataset.source == source)
+        settle(qtbot, session, State.PAUSED)
+        assert session.history.training.view().step.tolist() == steps
+        assert same_arrays(weights, session.snapshot.weights)
+    session.request(Action.STEP)
+    qtbot.waitUntil(lambda: (session.drain(), session.snapshot.step == steps[-1] + 1)[1])
+
+
 def test_a_saved_run_opens_again(qtbot: QtBot, make: MakeSession, small: Settings, tmp_path: Path) -> None:
     session = Session(updated(small, epochs=1))
     session.start()

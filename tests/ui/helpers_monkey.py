@@ -11,7 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, QPoint, QPointF, Qt, QTimer
+from PySide6.QtCore import (
+    QCoreApplication,
+    QEvent,
+    QMessageLogContext,
+    QObject,
+    QPoint,
+    QPointF,
+    Qt,
+    QTimer,
+    QtMsgType,
+    qInstallMessageHandler,
+)
 from PySide6.QtGui import QAction, QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -32,11 +43,11 @@ from vaeviewer.session.states import Action
 from vaeviewer.ui.elbo_plot import ElboPlot
 from vaeviewer.ui.main_window import MainWindow
 
-LONG_FRAME_S = 0.3
-"""No action and no turn of the event loop after it should hold up the window for longer."""
-
 _LEFT_OUT = ("quit", "mnist", "fashion", "open a window")
 """Menu entries that end the program, or go to the network."""
+
+_WITHOUT_A_SCREEN = ("propagateSizeHints", "This plugin does not support")
+"""What Qt warns of because there is no screen."""
 
 _BUTTONS = (Qt.MouseButton.LeftButton,) * 4 + (Qt.MouseButton.MiddleButton, Qt.MouseButton.RightButton)
 _PLAIN, _SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
@@ -93,8 +104,9 @@ class Monkey(QObject):
         place: Where it may write.
 
     Attributes:
-        errors: What was logged as an error or caught by nobody.
-        longest: The longest time the window was held up, s, and the action it was at.
+        errors: What was logged as an error, warned of by Qt, or caught by nobody.
+        longest: The longest that the window was busy at a stretch, s of its thread's own time, and the action it was
+            at. What it waits for a processor is training's.
     """
 
     def __init__(self, window: MainWindow, seed: int, folders: list[Path], place: Path) -> None:
@@ -108,6 +120,7 @@ class Monkey(QObject):
         self._last: deque[str] = deque(maxlen=12)
         self.longest = (0.0, "")
         self._acting = False
+        self._qt_before: Callable[..., object] | None = None
         self._actions: list[tuple[int, Callable[[], str]]] = [
             (16, self._drag),
             (8, self._click),
@@ -138,27 +151,23 @@ class Monkey(QObject):
         weights, doings = zip(*self._actions, strict=True)
         logging.getLogger().addHandler(self._handler)
         before, sys.excepthook = sys.excepthook, self._caught
+        self._qt_before = qInstallMessageHandler(self._on_qt_message)
         self._acting = True
         self._answer_dialog()
         try:
             for number in range(times):
                 (doing,) = self._random.choices(doings, weights)
                 self._last.append(f"{number}: {doing.__name__.strip('_')}")
-                began = time.perf_counter()
-                waited = doing()
+                began = time.thread_time()
+                words = doing()
                 self._turn()
-                held = (
-                    time.perf_counter()
-                    - began
-                    - float(waited.partition(" s waited")[0] if "waited" in waited else 0)
-                )
-                self._last[-1] += f" {waited}"
-                if held > self.longest[0]:
-                    self.longest = held, self._last[-1]
+                self._last[-1] += f" {words}"
+                self._note(time.thread_time() - began)
                 assert not self.errors, self.story()
         finally:
             self._acting = False
             sys.excepthook = before
+            qInstallMessageHandler(self._qt_before)
             logging.getLogger().removeHandler(self._handler)
 
     def story(self) -> str:
@@ -170,6 +179,12 @@ class Monkey(QObject):
         import traceback
 
         self._handler.texts.append("".join(traceback.format_exception(kind, error, trace)))
+
+    def _on_qt_message(self, kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+        if kind != QtMsgType.QtDebugMsg and not any(words in text for words in _WITHOUT_A_SCREEN):
+            self._handler.texts.append(text)
+        if self._qt_before is not None:
+            self._qt_before(kind, context, text)
 
     def _turn(self) -> None:
         QCoreApplication.processEvents()
@@ -187,7 +202,9 @@ class Monkey(QObject):
         ]
         top = self._window if self._random.random() < 0.8 or not tops else self._random.choice(tops)
         at = self._inside(top)
-        child = top.childAt(at) or top
+        child = top.childAt(at)
+        if child is None or not _alive(child):
+            child = top
         return child, child.mapFrom(top, at)
 
     def _inside(self, widget: QWidget) -> QPoint:
@@ -385,15 +402,17 @@ class Monkey(QObject):
 
     def _wait(self) -> str:
         seconds = self._random.choice([0.0, 0.01, 0.03, 0.1, 0.3])
-        began = time.perf_counter()
-        while time.perf_counter() < began + seconds:
-            turn = time.perf_counter()
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            began = time.thread_time()
             self._turn()
-            held = time.perf_counter() - turn
-            if held > self.longest[0]:
-                self.longest = held, f"{self._last[-1]} after {self._last[-2] if len(self._last) > 1 else ''}"
+            self._note(time.thread_time() - began)
             time.sleep(0.001)
-        return f"{time.perf_counter() - began:.3f} s waited"
+        return f"{seconds} s"
+
+    def _note(self, busy: float) -> None:
+        if busy > self.longest[0]:
+            self.longest = busy, " after ".join(list(self._last)[:-3:-1])
 
     def _answer_dialog(self) -> None:
         """Answer what waits for an answer, also within the answer to another, and close what has popped up."""

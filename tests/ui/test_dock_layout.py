@@ -31,6 +31,16 @@ def test_the_layout_is_remembered(qtbot: QtBot, make: MakeWindow, small: Setting
     assert second.docks[0].isVisible() or second.docks[1].isVisible()
 
 
+def test_a_resize_in_the_middle_of_another_arrangement_is_no_trouble(
+    make: MakeWindow, small: Settings
+) -> None:
+    window = make(small)
+    window._layout._remove()
+    window._layout.fit()  # as a resize does; Qt warns of docks that are nowhere, which fails a test
+    window.reset_layout()
+    assert not any(dock.isHidden() for dock in window.docks)
+
+
 @pytest.mark.qt_log_ignore("does not support raise", extend=True)
 def test_no_tabs_of_a_layout_before_are_left_behind(make: MakeWindow, small: Settings) -> None:
     def tab_bars(window: MainWindow) -> int:

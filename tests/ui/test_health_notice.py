@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractSpinBox, QPushButton
+from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
@@ -60,6 +60,9 @@ def test_a_value_beyond_use_is_told_and_taken_back_by_one_press(
     qtbot.mouseClick(answer(window), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: getattr(session.settings.train, field) < value and window.message.key != KEY)
     assert session.state is State.RUNNING
+    box = window.findChild(QDoubleSpinBox, BOXES[field])
+    assert box is not None
+    assert box.value() == getattr(session.settings.train, field)  # what is typed is what is used
     again = session.progress.step if session.progress is not None else 0
     qtbot.waitUntil(
         lambda: session.progress is not None and session.progress.step > again + 150, timeout=30_000

@@ -247,7 +247,7 @@ def reachable(window: MainWindow, focus: QWidget) -> Counter[str]:
             for key in shortcut.keys():  # noqa: SIM118
                 count(key, shortcut.parent(), shortcut.context())
     for title in window.menuBar().actions():
-        count(QKeySequence.mnemonic(title.text()), window, here.WindowShortcut)
+        count(QKeySequence.mnemonic(title.text()), window.menuBar(), here.WindowShortcut)
     for widget in (*window.findChildren(QAbstractButton), *window.findChildren(QLabel)):
         if widget.isEnabled() and (isinstance(widget, QAbstractButton) or widget.buddy() is not None):
             count(QKeySequence.mnemonic(widget.text()), widget, here.WindowShortcut)
@@ -255,9 +255,12 @@ def reachable(window: MainWindow, focus: QWidget) -> Counter[str]:
 
 
 @pytest.mark.parametrize("message", [False, True])
+@pytest.mark.parametrize("hall", [False, True])
 def test_no_key_has_two_meanings_wherever_the_focus_is(
-    qtbot: QtBot, window: MainWindow, message: bool
+    qtbot: QtBot, window: MainWindow, message: bool, hall: bool
 ) -> None:
+    if hall:
+        window.lecture_hall.enter()
     if message:
         window.message.show_message("A question.", [("&Keep", lambda: None)], details="details")
     seen: set[str] = set()
@@ -266,5 +269,7 @@ def test_no_key_has_two_meanings_wherever_the_focus_is(
         twice = [key for key, count in pressed.items() if count > 1]
         assert not twice, focus.objectName()
         seen.update(pressed)
-    assert {"F", ".", "Ctrl+Q", "Space", "Alt+F"} <= seen
-    assert ("Esc" in seen) is message
+    assert {"F", ".", "Ctrl+Q", "Space", "F11"} <= seen
+    assert ("Alt+F" in seen) is not hall
+    assert ("Esc" in seen) is (message or hall)
+    window.lecture_hall.leave()

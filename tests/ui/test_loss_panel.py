@@ -606,3 +606,4 @@ def test_nearest_rows() -> None:
     x = np.array([1.0, 2.0, 4.0])
     assert [nearest_row(x, at) for at in (-9.0, 1.4, 1.6, 3.1, 99.0)] == [0, 0, 1, 2, 2]
     assert nearest_row(np.empty(0), 1.0) is None
+    assert nearest_row(x.astype(np.float32), 1e300) == 2

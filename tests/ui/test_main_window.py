@@ -122,9 +122,10 @@ def test_space_trains_unless_a_field_has_the_focus(qtbot: QtBot, make: MakeWindo
     window = make(updated(small, epochs=1000))
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
-    box = window.findChild(QWidget, "epochsBox")
-    assert box is not None
-    box.setFocus()
+    window.docks[1].raise_()
+    layers = window.form.editor("hidden")
+    layers.setFocus()
+    qtbot.waitUntil(layers.hasFocus)
     qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Space)
     assert window.session.state is State.READY
     window.plane.setFocus()

@@ -72,6 +72,6 @@ def test_any_order_of_anything_is_safe(
         other.close()
     seconds, when = monkey.longest
     figures.append(
-        f"monkey, seed {seed}: held up for {1000 * seconds:.0f} ms at most ({when}); "
+        f"monkey, seed {seed}: busy for {1000 * seconds:.0f} ms at most ({when}); "
         f"{resident_mb():.0f} MB at its end"
     )

@@ -200,7 +200,9 @@ class TrainingThread:
             failure = self._retry_with_smaller_batches(command, failure)
         if failure is None:
             return
-        log.error("%s failed\n%s", type(command).__name__, failure.details)
+        # What users bring about, and are told of, is no error of the program's.
+        level = logging.ERROR if failure.kind is Kind.OTHER else logging.WARNING
+        log.log(level, "%s failed\n%s", type(command).__name__, failure.details)
         if (
             isinstance(command, ASIDE)
             and failure.spares_weights
@@ -315,6 +317,13 @@ class TrainingThread:
         from vaeviewer.backend.runs.restore import moved_to
 
         trainer = self._current()
+        if trainer.dataset.same_images(dataset):  # the run goes on as it was, with its curves
+            if trainer.dataset.source != dataset.source:
+                trainer.dataset = dataset
+                self._announce(trainer)
+                self._publisher.progress(trainer)
+            self._enter(self._state)
+            return
         moved = moved_to(trainer, dataset)
         self.run_keeper.leave(trainer)
         self._trainer = moved

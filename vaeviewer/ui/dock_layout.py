@@ -24,6 +24,11 @@ TITLE_HEIGHT = 24
 log = logging.getLogger(__name__)
 
 _Area = Qt.DockWidgetArea
+_FEATURES = (
+    QDockWidget.DockWidgetFeature.DockWidgetClosable
+    | QDockWidget.DockWidgetFeature.DockWidgetMovable
+    | QDockWidget.DockWidgetFeature.DockWidgetFloatable
+)
 
 
 class DockLayout:
@@ -50,6 +55,8 @@ class DockLayout:
     ) -> None:
         self._window = window
         self.by_hand = False
+        self._hall: tuple[QDockWidget, QDockWidget] | None = None
+        self._before_hall = self._present()
         window.setDockNestingEnabled(True)
         window.setTabPosition(_Area.AllDockWidgetAreas, window.tabPosition(_Area.TopDockWidgetArea))
         window.setCorner(Qt.Corner.BottomLeftCorner, _Area.BottomDockWidgetArea)
@@ -72,9 +79,18 @@ class DockLayout:
 
     def fit(self) -> None:
         """Give each dock its share of the window, unless somebody arranges them."""
+        window, nowhere = self._window, Qt.DockWidgetArea.NoDockWidgetArea
+        if self._hall is not None:
+            right, bottom = self._hall
+            if nowhere in map(window.dockWidgetArea, self._hall):
+                return
+            window.resizeDocks([right], [round(0.3 * window.width())], Qt.Orientation.Horizontal)
+            window.resizeDocks([bottom], [round(0.27 * window.height())], Qt.Orientation.Vertical)
+            return
         if self.by_hand or any(dock.isFloating() for dock in self.docks):
             return
-        window = self._window
+        if any(window.dockWidgetArea(dock) == nowhere for dock in self.docks):
+            return  # the window is resized in the middle of another arrangement
         side = max(250, min(460, round(window.width() * 0.22)))
         window.resizeDocks([self._left[0], self._right[0]], [side, side], Qt.Orientation.Horizontal)
         height = max(175, round(window.height() * 0.22))
@@ -82,12 +98,38 @@ class DockLayout:
         # Their captions differ in height; so shared, both pictures come out about as large.
         window.resizeDocks(self._right, [side + 70, side + 64], Qt.Orientation.Vertical)
 
+    def enter_hall(self) -> None:
+        """Show nothing but the first dock of the right side and of the bottom, until :meth:`leave_hall`."""
+        self._before_hall = self._present()
+        self._hall = right, bottom = self._right[0], self._bottom[0]
+        self._remove()
+        # From side to side: large numbers and curves beside each other need it on a small screen.
+        self._window.setCorner(Qt.Corner.BottomRightCorner, _Area.BottomDockWidgetArea)
+        for dock, area in ((right, _Area.RightDockWidgetArea), (bottom, _Area.BottomDockWidgetArea)):
+            self._window.addDockWidget(area, dock)
+            dock.setFloating(False)
+            dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
+            dock.show()
+        self.fit()
+
+    def leave_hall(self) -> None:
+        """Put every dock back where it was; again, if the window was not back to its size the first time."""
+        _, state, self.by_hand = self._before_hall
+        for dock in self._hall or ():
+            dock.setFeatures(_FEATURES)
+        self._hall = None
+        self._window.setCorner(Qt.Corner.BottomRightCorner, _Area.RightDockWidgetArea)
+        self._remove()
+        self._window.restoreState(state, VERSION)
+        self.fit()
+
     def save(self, store: QSettings) -> None:
         """Remember the window's place and the arrangement, with a checksum over both."""
+        geometry, state, by_hand = self._before_hall if self._hall is not None else self._present()
         values = {
-            _GEOMETRY: _text(self._window.saveGeometry()),
-            _STATE: _text(self._window.saveState(VERSION)),
-            _BY_HAND: str(self.by_hand).lower(),
+            _GEOMETRY: _text(geometry),
+            _STATE: _text(state),
+            _BY_HAND: str(by_hand).lower(),
         }
         for key, value in values.items():
             store.setValue(key, value)
@@ -117,6 +159,10 @@ class DockLayout:
             for dock in self.docks:
                 dock.show()
         self._bring_on_screen()
+
+    def _present(self) -> tuple[QByteArray, QByteArray, bool]:
+        """The window's place, its arrangement, and whether that was made by hand."""
+        return self._window.saveGeometry(), self._window.saveState(VERSION), self.by_hand
 
     def _dock(self, title: str, panel: QWidget) -> QDockWidget:
         dock = QDockWidget(title, self._window)

@@ -142,7 +142,7 @@ def nearest_row(x: Column, at: float) -> int | None:
         return None
     right = min(int(np.searchsorted(x, at)), len(x) - 1)
     left = max(0, right - 1)
-    return left if at - x[left] < x[right] - at else right
+    return left if at - float(x[left]) < float(x[right]) - at else right
 
 
 CHANGE_WORDS = {"beta": "β", "learning_rate": "rate", "batch_size": "batch"}

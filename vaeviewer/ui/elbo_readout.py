@@ -163,10 +163,16 @@ class ElboReadout(QWidget):
         self._kinds["training"].setToolTip(f"Training batches: each step, faint, and means; the last {steps}")
 
     def changeEvent(self, event: QEvent) -> None:
-        """Take over the colours of a new scheme."""
+        """Take over the colours of a new scheme, and another size of text."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self._apply_theme()
+        elif event.type() == QEvent.Type.FontChange:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """For the longest there will be in the first column, so that nothing moves while numbers run."""
+        self._table.setColumnMinimumWidth(0, self.fontMetrics().horizontalAdvance("Step 123,456") + 8)
 
     def _check_box(self, name: str, text: str, tip: str) -> QCheckBox:
         box = QCheckBox(text)
@@ -204,8 +210,8 @@ class ElboReadout(QWidget):
             table.addWidget(self._kinds[kind], 0, column, right)
             for row, term in enumerate(TERMS, start=1):
                 table.addWidget(self._values[kind, term], row, column, right)
-        # Room for the longest there will be, so that nothing moves while numbers run.
-        table.setColumnMinimumWidth(0, self.fontMetrics().horizontalAdvance("Step 123,456") + 8)
+        self._table = table
+        self._make_room()
         table.setColumnStretch(0, 1)
         for row, term in enumerate(TERMS, start=1):
             table.addWidget(self._terms[term], row, 0)

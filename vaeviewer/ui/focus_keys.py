@@ -101,7 +101,9 @@ class FieldKeys(QObject):
             if isinstance(field, NumberField) and not keep:
                 field.take_back()
             field.interpretText()
-        elif isinstance(field, QLineEdit) and not keep:
+        elif isinstance(field, QLineEdit) and keep:
+            field.returnPressed.emit()
+        elif isinstance(field, QLineEdit):
             while field.isUndoAvailable():
                 field.undo()
         self._home.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -58,6 +58,12 @@ class LiveLabel(QLabel):
             self.updateGeometry()
         self.update()
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the room that another font needs."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._room = self._text_width()
+
     def clear(self) -> None:
         """Show nothing."""
         self.setText("")
@@ -167,7 +173,9 @@ class NumberLabel(QLabel):
 
     def _make_room(self) -> None:
         metrics = self.fontMetrics()
-        self.setFixedSize(max(map(metrics.horizontalAdvance, self._longest)) + 2, metrics.height())
+        # At some sizes a text is a pixel higher than its font says.
+        height = metrics.size(0, self._longest[0]).height()
+        self.setFixedSize(max(map(metrics.horizontalAdvance, self._longest)) + 2, height)
 
 
 def tint(widget: QWidget, color: str) -> None:

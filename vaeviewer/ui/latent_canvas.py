@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 
 from vaeviewer.ui.latent_geometry import PRIOR_BOX, Box, PlaneMap
 from vaeviewer.ui.plotting import pg
+from vaeviewer.ui.text_size import text_scale
 from vaeviewer.ui.theme import Theme
 from vaeviewer.ui.value_axis import ValueAxis
 
@@ -62,13 +63,11 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         self.box.setDefaultPadding(0.0)
         self.extent = PRIOR_BOX.x1 - PRIOR_BOX.x0
         self.pointer_area = QRectF()
-        tick_font = QFont()
-        tick_font.setPixelSize(11)
+        self._axes = axes
+        self.apply_fonts()
         for axis in axes.values():
-            axis.setStyle(tickFont=tick_font, tickLength=-4, autoExpandTextSpace=False)
+            axis.setStyle(tickLength=-4, autoExpandTextSpace=False)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)  # the points are painted far more often
-        axes["left"].setWidth(_AXIS_WIDTH)
-        axes["bottom"].setHeight(22)
         self._pressed_at: QPointF | None = None
         self._strayed = False
         self._panned_at: QPointF | None = None
@@ -77,6 +76,18 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
     def dragging(self) -> bool:
         """Whether the handle or the view is held with the mouse."""
         return self._pressed_at is not None or self._panned_at is not None
+
+    def apply_fonts(self) -> None:
+        """Write the axes in the size of the text around them."""
+        scale = text_scale()
+        font = QFont()
+        font.setPixelSize(round(11 * scale))
+        for axis in self._axes.values():
+            axis.setStyle(tickFont=font)
+        self._axis_width = round(_AXIS_WIDTH * scale)
+        self._axes["left"].setWidth(self._axis_width)
+        self._axes["bottom"].setHeight(round(22 * scale))
+        self.make_room_for_ticks()
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of a scheme."""
@@ -124,9 +135,9 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         if plane is None:
             return
         needed = axis.labels_width(*plane.y_range, plane.height) + 8
-        steps = max(0, math.ceil((needed - _AXIS_WIDTH) / 10))
-        if axis.width() != _AXIS_WIDTH + 10 * steps:
-            axis.setWidth(_AXIS_WIDTH + 10 * steps)
+        width = self._axis_width + 10 * max(0, math.ceil((needed - self._axis_width) / 10))
+        if axis.width() != width:
+            axis.setWidth(width)
 
     def to_viewport(self, pixel: QPointF) -> QPointF:
         """A pixel of the plane in coordinates of the viewport, which receives the mouse events."""

@@ -14,6 +14,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPaint
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from vaeviewer.ui.latent_geometry import ClassMark, PlaneMap, PosteriorMark
+from vaeviewer.ui.text_size import text_scale
 from vaeviewer.ui.theme import LIGHT, Theme
 
 UNDERLAY_OPACITY = 0.45
@@ -116,6 +117,12 @@ class MarksItem(_PlaneItem):
         self._pictures.clear()
         self.update()
 
+    def apply_fonts(self) -> None:
+        """Write everything anew, in the size of the text around it."""
+        self._paths.clear()
+        self._pictures.clear()
+        self.update()
+
     def show_classes(self, classes: tuple[ClassMark, ...]) -> bool:
         """Write these names; returns whether that makes a difference. For less than a pixel or two they stay."""
         stay = self._plane is not None and _close(classes, self._classes, self._plane)
@@ -172,8 +179,9 @@ class MarksItem(_PlaneItem):
         for sigma in CONTOURS:
             self._write(painter, f"{sigma}σ", plane.to_pixels(0.0, -sigma), muted, taken, small=True)
         bounds = self._rect
-        self._write(painter, "z₁", (bounds.right() - 14, bounds.bottom() - 13), muted, taken)
-        self._write(painter, "z₂", (bounds.left() + 14, bounds.top() + 12), muted, taken)
+        across, up = 14 * text_scale(), 13 * text_scale()
+        self._write(painter, "z₁", (bounds.right() - across, bounds.bottom() - up), muted, taken)
+        self._write(painter, "z₂", (bounds.left() + across, bounds.top() + up), muted, taken)
 
     def _spread_out(self, plane: PlaneMap) -> bool:
         """Whether the classes lie far enough apart for a name to belong to a place: not before training."""
@@ -275,7 +283,7 @@ class MarksItem(_PlaneItem):
         path = self._paths.get((text, small))
         if path is None:
             font = QFont()
-            font.setPixelSize(11 if small else 14)
+            font.setPixelSize(round((11 if small else 14) * text_scale()))
             font.setBold(not small)
             path = QPainterPath()
             path.addText(QPointF(0, 0), font, text)

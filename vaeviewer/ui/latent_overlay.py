@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
+from vaeviewer.ui.text_size import text_scale
 from vaeviewer.ui.theme import LIGHT, Theme
 
 
@@ -19,11 +20,16 @@ class StepItem(QGraphicsItem):
         super().__init__(parent)
         self.setZValue(15)
         self._theme: Theme = LIGHT
+        self.text = ""
+        self.apply_fonts()
+
+    def apply_fonts(self) -> None:
+        """Write in the size of the text around the plane."""
+        self.prepareGeometryChange()
         self._font = QFont()
-        self._font.setPixelSize(12)
+        self._font.setPixelSize(round(12 * text_scale()))
         self._font.setFeature(QFont.Tag("tnum"), 1)
         self._metrics = QFontMetricsF(self._font)
-        self.text = ""
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of a scheme."""

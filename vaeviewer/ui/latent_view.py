@@ -92,6 +92,7 @@ class LatentView(QWidget):
         self._underlay_rect = (0.0, 0.0, 0.0, 0.0)
         self._raster = PointRaster()
         self._pixels: NDArray[np.uint32] | None = None
+        self._mark_scale = 1.0
 
         self._canvas = LatentCanvas(self)
         self._canvas.setToolTip(TOOL_TIP)
@@ -306,8 +307,8 @@ class LatentView(QWidget):
         y_range = (plane.y_range[1] - height / ratio / plane.y_scale, plane.y_range[1])
         # The image borrows this memory, which is therefore kept; it is drawn anew before it is painted again.
         positions = self._points.positions
-        late = self._points.late
-        self._pixels = self._raster.render(positions, x_range, y_range, (width, height), ratio, late)
+        scale, late = ratio * self._mark_scale, self._points.late
+        self._pixels = self._raster.render(positions, x_range, y_range, (width, height), scale, late)
         image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
         image.setDevicePixelRatio(ratio)
         return image
@@ -458,10 +459,20 @@ class LatentView(QWidget):
         self._settle_timer.start()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Take the colours of a new scheme."""
+        """Take the colours of a new scheme, and another size of text."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self._apply_theme()
+        elif event.type() == QEvent.Type.FontChange:
+            self._canvas.apply_fonts()
+            self._marks_item.apply_fonts()
+            self._step_item.apply_fonts()
+
+    def set_mark_scale(self, scale: float) -> None:
+        """Draw the points and the handle so many times as large as usual."""
+        self._mark_scale = scale
+        self._handle_item.setScale(scale)
+        self._points_item.invalidate()
 
     def _apply_theme(self) -> None:
         theme = theme_of(self.palette())

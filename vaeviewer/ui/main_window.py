@@ -34,6 +34,7 @@ from vaeviewer.ui.first_size import first_size
 from vaeviewer.ui.focus_keys import FieldKeys, next_seen
 from vaeviewer.ui.health_notice import HealthNotice
 from vaeviewer.ui.latent_view import LatentView
+from vaeviewer.ui.lecture_hall import LectureHall
 from vaeviewer.ui.loss_panel import LossPanel
 from vaeviewer.ui.manifold_panel import ManifoldPanel
 from vaeviewer.ui.message_bar import MessageBar
@@ -43,6 +44,7 @@ from vaeviewer.ui.recent_runs import RecentRuns
 from vaeviewer.ui.reconstruction_panel import ReconstructionPanel
 from vaeviewer.ui.refresh import Schedule
 from vaeviewer.ui.run_status import RunStatus
+from vaeviewer.ui.text_size import TextSize
 from vaeviewer.ui.training_controls import TrainingControls, install_space_shortcut
 from vaeviewer.ui.work_row import fetching_text
 
@@ -115,6 +117,8 @@ class MainWindow(QMainWindow):
         self.run_status = RunStatus(self, session, self.message)
         self._closing = Closing(self, session, self.message, self.run_status)
         HealthNotice(session, self.message)
+        self.text_size = TextSize(self, store)
+        self.lecture_hall = LectureHall(self, self._layout, self.text_size, self.plane, self.message)
         self._connect()
 
         self._frame = QTimer(self)
@@ -129,6 +133,7 @@ class MainWindow(QMainWindow):
         self.form.set_settings(session.settings)
         self.controls.set_live_settings(session.settings)
         self._restore()  # last: it sends events that all of the window answers
+        self.text_size.fit()
 
     # What the user did
 
@@ -215,6 +220,7 @@ class MainWindow(QMainWindow):
         self._decoder.failed.connect(lambda text: self.show_problem(f"Decoding failed: {text}"))
         install_space_shortcut(self, self.controls.press_train)
         FieldKeys(self, self.plane)
+        self.plane.setFocus()  # its keys work from the start
 
     # What the session says
 
@@ -248,6 +254,7 @@ class MainWindow(QMainWindow):
 
     def _on_changed(self, _field: str) -> None:
         self.form.set_settings(self.session.settings)
+        self.controls.set_live_settings(self.session.settings)
 
     def _offer_to_keep_model(self, dataset: ImageDataset) -> None:
         use = self.session.use_data

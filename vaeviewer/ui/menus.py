@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,31 +17,11 @@ from vaeviewer.session.messages import OPENING
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.export import export_image
 from vaeviewer.ui.image_widget import to_qimage
+from vaeviewer.ui.key_list import show_key_list
 from vaeviewer.ui.main_window import MainWindow
 from vaeviewer.ui.panel_help import explain_focused
 from vaeviewer.ui.recent_menu import RecentMenu
 from vaeviewer.ui.text_dialog import TextDialog
-
-SHORTCUTS = """<table cellpadding=3>
-<tr><td><b>Space</b></td><td>Train, Pause, Resume</td></tr>
-<tr><td><b>.</b></td><td>One step</td></tr>
-<tr><td><b>Ctrl+.</b></td><td>Stop</td></tr>
-<tr><td><b>Ctrl+R</b></td><td>Reset: new weights</td></tr>
-<tr><td><b>Arrow keys</b></td><td>Move the handle by 0.05, with Shift by 0.5 (plane has the focus)</td></tr>
-<tr><td><b>H</b></td><td>Bring the handle into the middle of the plane (or click the arrow that points to it)</td></tr>
-<tr><td><b>Enter</b></td><td>Select the image nearest to the handle (plane has the focus)</td></tr>
-<tr><td><b>N, P</b></td><td>Select the next or the previous image, outwards from there</td></tr>
-<tr><td><b>Click a point</b></td><td>Select that image</td></tr>
-<tr><td><b>Wheel, middle or right drag</b></td><td>Zoom and pan the plane</td></tr>
-<tr><td><b>F</b></td><td>Fit the plane to the points</td></tr>
-<tr><td><b>U</b></td><td>Fill the plane with decoded images</td></tr>
-<tr><td><b>Escape</b></td><td>Close the message; then select nothing</td></tr>
-<tr><td><b>Shift+F1</b></td><td>Explain the panel that has the focus</td></tr>
-<tr><td><b>Ctrl+N</b></td><td>New run with these settings</td></tr>
-<tr><td><b>Ctrl+O, Ctrl+S, Ctrl+Shift+S</b></td><td>Open a run, save the run, save it elsewhere</td></tr>
-<tr><td><b>Ctrl+E</b></td><td>Export the manifold</td></tr>
-</table>"""
-
 
 DATA_TEXTS = {
     "mnist-10k": "&Bundled digits (MNIST 10k)",
@@ -152,6 +131,12 @@ class Menus(QObject):
         labels.setChecked(True)
         labels.toggled.connect(window.plane.set_class_labels)
         menu.addSeparator()
+        # The second is what keyboards have where "+" needs Shift.
+        self._add(menu, "Text &larger", lambda: window.text_size.step(1), "Ctrl++", "Ctrl+=")
+        self._add(menu, "Text sm&aller", lambda: window.text_size.step(-1), "Ctrl+-")
+        self._add(menu, "Text as lar&ge as usual", window.text_size.reset, "Ctrl+0")
+        self._add(menu, "Lecture &hall: full screen", window.lecture_hall.toggle, "F11")
+        menu.addSeparator()
         for dock in window.docks:
             show = dock.toggleViewAction()
             name = partial(_name_dock, show)
@@ -174,7 +159,7 @@ class Menus(QObject):
     def _build_help(self) -> None:
         message = self._window.message
         menu = self._menu("&Help")
-        self._add(menu, "&Keyboard and mouse", self._show_keys, "F1")
+        self._add(menu, "&Keyboard and mouse", lambda: show_key_list(self._window), "F1")
         self._add(menu, "E&xplain this panel", lambda: explain_focused(self._window), "Shift+F1")
         self._add(menu, "Show &log", self._show_log)
         self._add(
@@ -195,13 +180,13 @@ class Menus(QObject):
         menu: QMenu,
         text: str,
         action: Callable[[], object],
-        shortcut: QKeySequence.StandardKey | str | None = None,
+        *shortcuts: QKeySequence.StandardKey | str,
     ) -> QAction:
         entry = QAction(text, self._window)
         entry.triggered.connect(lambda _checked=False: action())
-        if shortcut is not None:
-            entry.setShortcut(QKeySequence(shortcut))
+        entry.setShortcuts([QKeySequence(keys) for keys in shortcuts])
         menu.addAction(entry)
+        self._window.addAction(entry)  # so that its keys work without the menu bar, too
         return entry
 
     # What entries do
@@ -242,11 +227,6 @@ class Menus(QObject):
             self._window.elbo_terms.reset_view()
         else:
             self._window.plane.fit()
-
-    def _show_keys(self) -> None:
-        rows = re.findall(r"<b>(.*?)</b></td><td>(.*?)</td>", SHORTCUTS)
-        text = "\n".join(f"{keys:30} {what}" for keys, what in rows)
-        TextDialog(self._window, "Keyboard and mouse", text).show()
 
     def _show_log(self) -> None:
         TextDialog(self._window, "Log", log.tail(), log.log_file()).show()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFontMetricsF,
@@ -400,6 +400,14 @@ class _Symbol(QWidget):
     def __init__(self, hat: bool) -> None:
         super().__init__()
         self._hat = hat
+        self._make_room()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._make_room()
+
+    def _make_room(self) -> None:
         self.setFixedHeight(self.fontMetrics().height() + 6)  # room for the hat
 
     def paintEvent(self, event: QPaintEvent) -> None:

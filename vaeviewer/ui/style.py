@@ -60,6 +60,8 @@ class CrispFusion(QProxyStyle):
         if element == QStyle.ControlElement.CE_ToolBar:
             _draw_toolbar(option, painter)
         else:
+            if element == QStyle.ControlElement.CE_DockWidgetTitle and widget is not None:
+                painter.setFont(widget.font())  # Qt's own choice does not follow the size of text
             super().drawControl(element, option, painter, widget)
 
     def drawComplexControl(

@@ -11,6 +11,9 @@ from vaeviewer.ui.first_size import FRAME
 SIZES = (70, 80, 90, 100, 110, 125, 150, 175, 200)
 """Sizes to choose from, percent of the system's."""
 
+NOTE_MS = 3000
+"""How long the status bar says which size was chosen."""
+
 _KEY = "window/text_size"
 _SCALE, _SYSTEM_FONT = "vaeviewerTextScale", "vaeviewerSystemFont"
 """Properties of the application, as what they say is true of it: a font of its own is part of no window."""
@@ -21,6 +24,35 @@ def text_scale() -> float:
     app = QApplication.instance()
     scale = app.property(_SCALE) if app is not None else None
     return float(scale) if scale else 1.0
+
+
+def set_text_scale(scale: float) -> None:
+    """Make all text so many times as large as the system has it."""
+    app = QApplication.instance()
+    assert isinstance(app, QApplication), "widgets need one"
+    if scale == text_scale():
+        return
+    system = app.property(_SYSTEM_FONT)
+    if not isinstance(system, QFont):
+        system = QFont(app.font())
+        app.setProperty(_SYSTEM_FONT, system)
+    app.setProperty(_SCALE, scale)
+    font = QFont(system)
+    if system.pointSizeF() > 0:
+        font.setPointSizeF(system.pointSizeF() * scale)
+    else:
+        font.setPixelSize(round(system.pixelSize() * scale))
+    app.setFont(font)
+    # Qt tells widgets in a moment; whether they have room must be known now.
+    QApplication.sendPostedEvents(None, QEvent.Type.ApplicationFontChange.value)
+
+
+def lay_out(window: QMainWindow) -> None:
+    """Let a window know at once how much room its panels need now: they tell by events, level by level."""
+    QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
+    layout = window.layout()
+    assert layout is not None, "a main window has one from the first"
+    layout.activate()
 
 
 class TextSize(QObject):
@@ -39,8 +71,13 @@ class TextSize(QObject):
         self._store = store
         self._factor = 1.0
         self.percent = _remembered(store)
-        while not self._apply() and self.percent > 100:
+        self._apply()
+
+    def fit(self) -> None:
+        """Go down to what fits, if a larger size was remembered: the screen may be another one now."""
+        while self.percent > 100 and not self._fits():
             self.percent = SIZES[SIZES.index(self.percent) - 1]
+            self._apply()
 
     def step(self, by: int) -> None:
         """Go ``by`` sizes up, or down where negative, as far as there are any and they fit."""
@@ -55,46 +92,26 @@ class TextSize(QObject):
         """Show all text so many times as large as chosen, or as nearly so as fits."""
         for tried in (factor, *(share for share in (1.4, 1.25, 1.1, 1.0) if share < factor)):
             self._factor = tried
-            if self._apply():
+            self._apply()
+            if self._fits():
                 break
 
     def _choose(self, percent: int) -> None:
         before, self.percent = self.percent, percent
-        larger = percent > before
-        if self._apply() or not larger:  # where even the smallest has no room, smaller is better all the same
-            self._store.setValue(_KEY, percent)
-            note = f"Text {percent} %"
-        else:
+        self._apply()
+        note = f"Text {percent} %"
+        if percent > before and not self._fits():
             self.percent = before
             self._apply()
             note = f"Text {before} %: larger has no room on this screen"
-        self._window.statusBar().showMessage(note, 3000)
+        self._store.setValue(_KEY, self.percent)
+        self._window.statusBar().showMessage(note, NOTE_MS)
 
-    def _apply(self) -> bool:
-        """Set the font; returns whether the window still fits its screen."""
-        app = QApplication.instance()
-        assert isinstance(app, QApplication), "widgets need one"
-        system = app.property(_SYSTEM_FONT)
-        if not isinstance(system, QFont):
-            system = QFont(app.font())
-            app.setProperty(_SYSTEM_FONT, system)
-        scale = self.percent / 100 * self._factor
-        if scale != text_scale():
-            app.setProperty(_SCALE, scale)
-            font = QFont(system)
-            if system.pointSizeF() > 0:
-                font.setPointSizeF(system.pointSizeF() * scale)
-            else:
-                font.setPixelSize(round(system.pixelSize() * scale))
-            app.setFont(font)
-        return self._fits()
+    def _apply(self) -> None:
+        set_text_scale(self.percent / 100 * self._factor)
 
     def _fits(self) -> bool:
-        # Layouts learn of new sizes by events, level by level.
-        QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
-        layout = self._window.layout()
-        assert layout is not None, "a main window has one from the first"
-        layout.activate()
+        lay_out(self._window)
         least, room = self._window.minimumSizeHint(), self._window.screen().availableSize() - FRAME
         return least.width() <= room.width() and least.height() <= room.height()
 

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QFont, QKeySequence, QPalette, QShortcut
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeySequence, QPalette, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
     QApplication,
+    QBoxLayout,
     QComboBox,
     QFrame,
     QHBoxLayout,
@@ -33,6 +34,7 @@ from vaeviewer.ui.groove_slider import GrooveSlider
 from vaeviewer.ui.labels import ElidedLabel, LiveLabel, tint
 from vaeviewer.ui.live_settings import LiveSettings
 from vaeviewer.ui.number_fields import ignore_wheel_unless_focused
+from vaeviewer.ui.text_size import text_scale
 from vaeviewer.ui.theme import Theme, theme_of
 
 SPEEDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 0.0)
@@ -97,21 +99,28 @@ class TrainingControls(QWidget):
 
         self._train = self._build_train_button()
         self._tools = {name: self._build_tool_button(name) for name in ("step", "stop", "reset")}
-        row = QHBoxLayout(self)
-        row.setContentsMargins(8, 6, 8, 6)
-        row.setSpacing(6)
-        row.addWidget(self._train)
-        for button in self._tools.values():
-            row.addWidget(button)
-        row.addWidget(_separator())
-        row.addLayout(self._build_speed())
-        row.addWidget(_separator())
-        row.addLayout(self._build_progress(), stretch=1)
-        row.addWidget(_separator())
         self._live = LiveSettings()
         self._live.setting_changed.connect(self._live_changed)
-        row.addWidget(self._live)
+        self._between = _separator()
+        row, buttons, rest = QBoxLayout(QBoxLayout.Direction.LeftToRight, self), QHBoxLayout(), QHBoxLayout()
+        row.setContentsMargins(8, 6, 8, 6)
+        for layout in (row, buttons, rest):
+            layout.setSpacing(6)
+        buttons.addWidget(self._train)
+        for button in self._tools.values():
+            buttons.addWidget(button)
+        buttons.addWidget(_separator())
+        buttons.addLayout(self._build_speed())
+        buttons.addStretch(1)
+        rest.addWidget(self._between)
+        rest.addLayout(self._build_progress(), stretch=1)
+        rest.addWidget(_separator())
+        rest.addWidget(self._live)
+        row.addLayout(buttons)
+        row.addLayout(rest, stretch=1)
+        self._row, self._halves = row, (buttons, rest)
 
+        self._apply_fonts()
         self.set_progress(0.0, TrainConfig().epochs, None)
         self._apply_theme()
         self.set_state(State.LOADING)
@@ -193,11 +202,31 @@ class TrainingControls(QWidget):
         """Do what a click on the train button does: nothing while it is disabled."""
         self._train.click()
 
+    def minimumSizeHint(self) -> QSize:
+        """Room for one half, as the halves may stand one above the other."""
+        margins = self._row.contentsMargins()
+        width = max(half.minimumSize().width() for half in self._halves)
+        return QSize(width + margins.left() + margins.right(), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Stand in one row where there is room for one."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def event(self, event: QEvent) -> bool:
+        """Look again how many rows there must be when something needs more room."""
+        handled = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._arrange()
+        return handled
+
     def changeEvent(self, event: QEvent) -> None:
-        """Take over the colours of a new scheme."""
+        """Take over the colours of a new scheme, and another size of text."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self._apply_theme()
+        elif event.type() == QEvent.Type.FontChange:
+            self._apply_fonts()
 
     def _name_train(self) -> None:
         """Say on the train button, in its tooltip and to whoever listens what it does."""
@@ -219,11 +248,18 @@ class TrainingControls(QWidget):
             self._train_text = text
             self._train.setText(text.replace(" more", "\nmore"))
             self._train.setAccessibleName(text)
-            font = QFont(self.font())
-            font.setBold(True)
-            font.setPointSizeF(font.pointSizeF() * (1.0 if "\n" in self._train.text() else _LARGE))
-            self._train.setFont(font)
+            self._train.setFont(self._train_font())
             self.train_text_changed.emit(text)
+
+    def _arrange(self) -> None:
+        margins = self._row.contentsMargins()
+        room = self.width() - margins.left() - margins.right()
+        needed = sum(half.minimumSize().width() for half in self._halves) + 2 * self._row.spacing()
+        one = room >= needed
+        direction = QBoxLayout.Direction.LeftToRight if one else QBoxLayout.Direction.TopToBottom
+        if self._row.direction() != direction:
+            self._row.setDirection(direction)
+            self._between.setVisible(one)
 
     def _action(self, name: str) -> Action | None:
         action: Action | None = getattr(BUTTONS[self._state], name)
@@ -250,14 +286,6 @@ class TrainingControls(QWidget):
         button = QPushButton()
         button.setObjectName("trainButton")
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        font = QFont(self.font())
-        font.setPointSizeF(font.pointSizeF() * _LARGE)
-        font.setBold(True)
-        button.setFont(font)
-        button.ensurePolished()
-        widest = max(button.fontMetrics().horizontalAdvance(b.train_text) for b in BUTTONS.values())
-        button.setIconSize(QSize(20, 20))
-        button.setFixedWidth(widest + 48)  # icon and margins; the same in every state, so that nothing jumps
         button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         button.clicked.connect(lambda: self._request("train"))
         return button
@@ -300,11 +328,6 @@ class TrainingControls(QWidget):
     def _build_progress(self) -> QVBoxLayout:
         self._epoch = LiveLabel()
         self._epoch.setObjectName("epochLabel")
-        font = QFont(self.font())
-        font.setPointSizeF(20.0)
-        font.setBold(True)
-        font.setFeature(QFont.Tag("tnum"), 1)
-        self._epoch.setFont(font)
         self._bar = QProgressBar()
         self._bar.setAccessibleName("Progress")
         self._bar.setToolTip("How much of the planned epochs is trained")
@@ -327,6 +350,30 @@ class TrainingControls(QWidget):
         column.addWidget(self._epoch)
         column.addLayout(below)
         return column
+
+    def _train_font(self) -> QFont:
+        """Large, or as usual where the text takes two lines."""
+        font = QFont(self.font())
+        font.setBold(True)
+        font.setPointSizeF(font.pointSizeF() * (1.0 if "\n" in self._train.text() else _LARGE))
+        return font
+
+    def _apply_fonts(self) -> None:
+        """Two texts are larger than the others."""
+        scale = text_scale()
+        large = QFont(self.font())
+        large.setBold(True)
+        large.setPointSizeF(large.pointSizeF() * _LARGE)
+        widest = max(QFontMetrics(large).horizontalAdvance(b.train_text) for b in BUTTONS.values())
+        self._train.setFont(self._train_font())
+        self._train.setIconSize(QSize(20, 20) * scale)
+        # Icon and margins; the same in every state, so that nothing jumps.
+        self._train.setFixedWidth(widest + 28 + round(20 * scale))
+        for button in self._tools.values():
+            button.setIconSize(QSize(16, 16) * scale)
+        large.setPointSizeF(20.0 * scale)
+        large.setFeature(QFont.Tag("tnum"), 1)
+        self._epoch.setFont(large)
 
     def _apply_theme(self) -> None:
         theme = theme_of(self.palette())
@@ -378,6 +425,7 @@ class _SpaceShortcut(QShortcut):
     def __init__(self, window: QWidget) -> None:
         super().__init__(QKeySequence(Qt.Key.Key_Space), window)
         self.setAutoRepeat(False)
+        self.setWhatsThis("Train, Pause, Resume")
         app = QApplication.instance()
         if isinstance(app, QApplication):
             app.focusChanged.connect(self._focus_changed)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter
 
 from vaeviewer.ui.plotting import pg
+from vaeviewer.ui.text_size import text_scale
 
 _DrawSpecs = tuple[Any, Any, list[tuple[QRectF, Any, str]]]
 """Of pyqtgraph: the axis itself, its ticks, and its labels."""
@@ -96,7 +97,7 @@ def decade_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 class ValueAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph ships no types
-    """An axis with one level of ticks, about ``pixels_per_tick`` apart.
+    """An axis with one level of ticks, about ``pixels_per_tick`` apart, and somewhat further where text is larger.
 
     With ``log`` set, positions on the axis are decimal logarithms and the labels what they stand for.
     """
@@ -127,7 +128,7 @@ class ValueAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph ships no types
 
     def tickValues(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, list[float]]]:  # noqa: N803
         """One level of ticks; pyqtgraph's signature."""
-        most = max(1, int(size / self._pixels_per_tick))
+        most = max(1, int(size / (self._pixels_per_tick * (1 + text_scale()) / 2)))
         if self._log:
             low, high = (10.0 ** min(max(x, -_FARTHEST_DECADE), _FARTHEST_DECADE) for x in (minVal, maxVal))
             return [(0.0, [math.log10(tick) for tick in decade_ticks(low, high, most)])]

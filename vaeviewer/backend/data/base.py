@@ -61,6 +61,15 @@ class ImageDataset:
         """``(height, width)`` of an image, pixels."""
         return self.train_images.shape[1], self.train_images.shape[2]
 
+    def same_images(self, other: ImageDataset) -> bool:
+        """Whether these are the images and labels of another data set, wherever both were read from."""
+        checksum = self.source.checksum
+        return bool(checksum) and (checksum, self.train_images.shape, self.held_out_images.shape) == (
+            other.source.checksum,
+            other.train_images.shape,
+            other.held_out_images.shape,
+        )
+
 
 def checksum_of(*arrays: NDArray[np.uint8] | NDArray[np.int64]) -> str:
     """SHA-256 over shapes and values, the same on every machine.

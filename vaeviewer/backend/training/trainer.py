@@ -38,8 +38,8 @@ from vaeviewer.backend.training.saved_state import OPTIMIZER
 BLOCK_STEPS = 256
 """Most steps whose metrics wait on the device before they are fetched and checked."""
 
-FIRST_LOOK_ROWS = 32
-"""Images that tell how good the untrained network is."""
+LOOK_ROWS = 32
+"""Images that tell how good the untrained network is, and whether a state is worth keeping."""
 
 
 class NonFiniteError(Exception):
@@ -426,7 +426,7 @@ class Trainer:
     def _look(self) -> float:
         """The objective of the weights now, averaged over a few images."""
         rows, settings = self._rows, self.settings
-        few = torch.arange(min(FIRST_LOOK_ROWS, len(rows)), device=self.device)
+        few = torch.arange(min(LOOK_ROWS, len(rows)), device=self.device)
         x = rows.shaped(pixels(rows.images[: len(few)], settings.train.protocol))
         labels = None if rows.labels is None else rows.labels[: len(few)]
         noise = torch.zeros(1, len(few), settings.model.latent_dim, device=self.device)
