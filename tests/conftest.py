@@ -23,7 +23,7 @@ from vaeviewer.backend.data.base import ImageDataset
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
-    from vaeviewer.ui.main_window import MainWindow
+    from vaeviewer.ui.window.main_window import MainWindow
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -150,8 +150,8 @@ def make_window(qtbot: QtBot, digits: ImageDataset) -> Iterator[Callable[..., Ma
     from vaeviewer import paths
     from vaeviewer.session.session import Session
     from vaeviewer.session.states import State
-    from vaeviewer.ui.main_window import MainWindow
-    from vaeviewer.ui.menus import Menus
+    from vaeviewer.ui.window.main_window import MainWindow
+    from vaeviewer.ui.window.menus import Menus
 
     made: list[MainWindow] = []
 

@@ -29,15 +29,15 @@ from vaeviewer.backend.runs import atomic_files
 from vaeviewer.errors import UserError
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui import dock_layout
-from vaeviewer.ui.error_reporter import ErrorReporter
-from vaeviewer.ui.main_window import MainWindow
-from vaeviewer.ui.menus import Menus
-from vaeviewer.ui.raster.compiled import prepare_soon
-from vaeviewer.ui.recovery import RecoveryOffer
-from vaeviewer.ui.start_marker import StartMarker
-from vaeviewer.ui.stored_settings import ForgetfulSettings, open_settings
-from vaeviewer.ui.theme import follow_system_scheme
+from vaeviewer.ui.plane.raster.compiled import prepare_soon
+from vaeviewer.ui.runs.recovery import RecoveryOffer
+from vaeviewer.ui.widgets.theme import follow_system_scheme
+from vaeviewer.ui.window import dock_layout
+from vaeviewer.ui.window.error_reporter import ErrorReporter
+from vaeviewer.ui.window.main_window import MainWindow
+from vaeviewer.ui.window.menus import Menus
+from vaeviewer.ui.window.start_marker import StartMarker
+from vaeviewer.ui.window.stored_settings import ForgetfulSettings, open_settings
 
 logger = logging.getLogger("vaeviewer.qt")
 

@@ -95,7 +95,7 @@ def test_in_a_shared_home_code_is_compiled_but_not_kept(
     folder = paths.cache_dir() / "kernels"
     folder.mkdir(parents=True)
     os.chown(folder, NOBODY, NOBODY)
-    code = MachineCode("vaeviewer.ui.raster.kernels", ("paint",))
+    code = MachineCode("vaeviewer.ui.plane.raster.kernels", ("paint",))
     with caplog.at_level(logging.WARNING):
         code.prepare()
         code.wait(100)

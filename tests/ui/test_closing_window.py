@@ -17,7 +17,7 @@ from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.runs import atomic_files
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.window.main_window import MainWindow
 
 MakeWindow = Callable[[Settings], MainWindow]
 

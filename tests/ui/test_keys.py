@@ -25,8 +25,8 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui.elbo_plot import ElboPlot
-from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.curves.elbo_plot import ElboPlot
+from vaeviewer.ui.window.main_window import MainWindow
 
 pytestmark = pytest.mark.qt_log_ignore(
     "This plugin does not support", extend=True

@@ -13,8 +13,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from vaeviewer.backend.config import Settings
-from vaeviewer.ui.latent_view import LatentView
-from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.plane.latent_view import LatentView
+from vaeviewer.ui.window.main_window import MainWindow
 
 MakeWindow = Callable[[Settings], MainWindow]
 KEY = Qt.Key

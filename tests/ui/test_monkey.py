@@ -15,7 +15,7 @@ from small_images import write_idx_folder
 
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import State
-from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.window.main_window import MainWindow
 
 
 class Opener(QObject):

@@ -18,7 +18,7 @@ from vaeviewer.backend.runs import restore
 from vaeviewer.backend.runs.folder import read_manifest
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.states import State
-from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.window.main_window import MainWindow
 
 MakeWindow = Callable[[Settings], MainWindow]
 

@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.window.main_window import MainWindow
 
 MakeWindow = Callable[[Settings], MainWindow]
 NUMBERS = ("stepStatus", "speedStatus", "leftStatus", "savedStatus")

@@ -17,10 +17,10 @@ from pytestqt.qtbot import QtBot
 from vaeviewer import paths
 from vaeviewer.backend.config import Settings
 from vaeviewer.session.session import Session
-from vaeviewer.ui.main_window import MainWindow
-from vaeviewer.ui.menus import Menus
-from vaeviewer.ui.start_marker import StartMarker
-from vaeviewer.ui.stored_settings import ForgetfulSettings, open_settings
+from vaeviewer.ui.window.main_window import MainWindow
+from vaeviewer.ui.window.menus import Menus
+from vaeviewer.ui.window.start_marker import StartMarker
+from vaeviewer.ui.window.stored_settings import ForgetfulSettings, open_settings
 
 Change = Callable[[MainWindow], object]
 
@@ -164,7 +164,10 @@ def test_the_marker_tells_a_crash_from_a_window_that_is_starting(tmp_path: Path)
     assert not StartMarker(path).found, "the first one is alive"
     first.remove()
     assert not path.exists()
-    crash = f"import os; from vaeviewer.ui.start_marker import *; m = StartMarker(Path({str(path)!r})); os._exit(1)"
+    crash = (
+        "import os; from vaeviewer.ui.window.start_marker import *; "
+        f"m = StartMarker(Path({str(path)!r})); os._exit(1)"
+    )
     subprocess.run([sys.executable, "-c", crash], check=False, timeout=60)
     second = StartMarker(path)
     assert second.found
@@ -180,7 +183,7 @@ from pathlib import Path
 from mutators import damaged_bytes
 from PySide6.QtWidgets import QApplication
 from vaeviewer import app, paths
-from vaeviewer.ui import elbo_plot
+from vaeviewer.ui.curves import elbo_plot
 
 QApplication(["vaeviewer"])
 rng, count, file = random.Random(int(sys.argv[1])), int(sys.argv[2]), paths.settings_file()

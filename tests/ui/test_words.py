@@ -13,7 +13,7 @@ from small_images import write_idx_folder
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.window.main_window import MainWindow
 
 MakeWindow = Callable[[Settings], MainWindow]
 

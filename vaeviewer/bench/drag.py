@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QApplication
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.bench.stage import PaintWatcher, precise_timer
 from vaeviewer.session.view_state import ViewState
-from vaeviewer.ui.image_widget import ImageWidget
-from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.images.image_widget import ImageWidget
+from vaeviewer.ui.window.main_window import MainWindow
 
 PIXELS_PER_S = 400.0
 """How fast the mouse goes."""

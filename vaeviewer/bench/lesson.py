@@ -12,7 +12,7 @@ from vaeviewer.bench import memory
 from vaeviewer.bench.common import MNIST_IMAGES, median, say
 from vaeviewer.bench.stage import open_window, precise_timer, wait_until
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.window.main_window import MainWindow
 
 DIGITS_ELBO = -155.0
 """Held-out ELBO at which images decoded from a 2-D latent space are recognised as digits, nats per image."""

@@ -18,10 +18,10 @@ from vaeviewer.backend.snapshot import PosteriorTable, snapshot_of
 from vaeviewer.bench.common import MNIST_IMAGES, median, say
 from vaeviewer.bench.stage import PaintWatcher, hush_qt
 from vaeviewer.session.view_state import ViewState
-from vaeviewer.ui.latent_view import LatentView
-from vaeviewer.ui.plotting import pg
-from vaeviewer.ui.raster.compiled import prepare
-from vaeviewer.ui.theme import class_colors
+from vaeviewer.ui.curves.plotting import pg
+from vaeviewer.ui.plane.latent_view import LatentView
+from vaeviewer.ui.plane.raster.compiled import prepare
+from vaeviewer.ui.widgets.theme import class_colors
 
 SIDE = 900
 """Width and height of the plane, pixels."""

@@ -13,7 +13,7 @@ from vaeviewer import app
 from vaeviewer.backend.config import updated
 from vaeviewer.bench.common import tiled
 from vaeviewer.session.states import State
-from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.window.main_window import MainWindow
 
 WINDOW_SIZE = (1280, 800)
 HEARTBEAT_MS = 4

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what a start imports is a part of what is measured
-    from vaeviewer.ui.main_window import MainWindow
+    from vaeviewer.ui.window.main_window import MainWindow
 
 TRAINING_S = 2.0
 """How long, in seconds, training is watched after it has begun …"""
@@ -60,7 +60,7 @@ def _until_compiled(window: MainWindow, begin: float) -> float | None:
     from vaeviewer.backend.training.engines.fused import torch_functions
     from vaeviewer.bench import stage
     from vaeviewer.native import object_code
-    from vaeviewer.ui.raster.compiled import raster_code
+    from vaeviewer.ui.plane.raster.compiled import raster_code
 
     if not (object_code.available() and torch_functions.available()):
         return None

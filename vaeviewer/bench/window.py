@@ -14,9 +14,9 @@ from vaeviewer.bench.common import MNIST_IMAGES, median, paired, percentile, say
 from vaeviewer.bench.drag import Drag
 from vaeviewer.bench.stage import Heartbeat, PaintWatcher, open_window, pause, steps_taken, train, wait_until
 from vaeviewer.bench.training import FOREVER
-from vaeviewer.ui.elbo_plot import ElboPlot
-from vaeviewer.ui.image_widget import ImageWidget
-from vaeviewer.ui.main_window import MainWindow
+from vaeviewer.ui.curves.elbo_plot import ElboPlot
+from vaeviewer.ui.images.image_widget import ImageWidget
+from vaeviewer.ui.window.main_window import MainWindow
 
 LEAST_HZ = {"plane": 10.0, "curves": 4.0, "reconstructions": 2.0, "manifold": 1.0}
 """What counts as a live window: refreshes per second of each panel."""

@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QSpinBox,
+    QToolButton,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from vaeviewer.backend.config import Settings, TrainConfig, presets, updated
+from vaeviewer.backend.models.families.vae import VaeConfig
+from vaeviewer.ui.settings.config_form import ConfigForm
+from vaeviewer.ui.settings.number_fields import ScientificSpinBox, next_rung, number_text
+from vaeviewer.ui.widgets.theme import DARK, LIGHT, build_palette
+
+ALL_FIELDS = [*VaeConfig.model_fields, *TrainConfig.model_fields]
+LIVE_FIELDS = ["epochs", "learning_rate", "beta"]
+ADVANCED_FIELDS = [
+    *("gaussian_variance", "gaussian_scale", "samples"),
+    *("device", "precision", "cuda_graph", "repeatable", "threads"),
+]
+REASON = "Fixed during a run: Reset first."
+
+positive = st.floats(1e-12, 10.0)
+any_settings = st.builds(
+    Settings,
+    model=st.builds(
+        VaeConfig,
+        latent_dim=st.integers(1, 256),
+        hidden=st.lists(st.integers(1, 8192), min_size=1, max_size=8).map(tuple),
+        activation=st.sampled_from(["tanh", "relu", "silu"]),
+        likelihood=st.sampled_from(["bernoulli", "gaussian"]),
+        gaussian_variance=st.sampled_from(["fixed", "learned"]),
+        gaussian_scale=st.floats(0.01, 10.0),
+    ),
+    train=st.builds(
+        TrainConfig,
+        epochs=st.integers(1, 100_000),
+        batch_size=st.integers(1, 65_536),
+        learning_rate=positive,
+        schedule=st.sampled_from(["cosine", "constant"]),
+        optimizer=st.sampled_from(["adam", "sgd", "adagrad"]),
+        beta=st.just(0.0) | st.floats(1e-300, 1000.0),
+        samples=st.integers(1, 100),
+        protocol=st.sampled_from(["grey", "dynamic", "threshold"]),
+        seed=st.integers(0, 2**32 - 1),
+        device=st.sampled_from(["auto", "cpu", "cuda", "mps"]),
+        threads=st.integers(0, 1024),
+    ),
+)
+
+
+@pytest.fixture
+def form(qtbot: QtBot) -> ConfigForm:
+    widget = ConfigForm()
+    qtbot.addWidget(widget)
+    widget.resize(260, 700)
+    with qtbot.waitActive(widget):
+        widget.show()
+        widget.activateWindow()
+    return widget
+
+
+def heard(form: ConfigForm) -> list[Settings]:
+    said: list[Settings] = []
+    form.settings_changed.connect(said.append)
+    return said
+
+
+def type_into(widget: QWidget, text: str) -> None:
+    widget.setFocus()
+    assert isinstance(widget, QLineEdit | QAbstractSpinBox)
+    widget.selectAll()
+    QTest.keyClicks(widget, text)
+    QTest.keyClick(widget, Qt.Key.Key_Return)
+
+
+def preset_box(form: ConfigForm) -> QComboBox:
+    box = form.findChild(QComboBox, "presetBox")
+    assert box is not None
+    return box
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=any_settings)
+def test_settings_come_back_from_the_editors_as_they_were(form: ConfigForm, values: Settings) -> None:
+    said = heard(form)
+    form.set_settings(values)
+    assert form.settings() == values
+    assert not said
+    for name in ALL_FIELDS:  # each editor by itself gives back its value exactly
+        assert form._rows[name].editor.read() == tuple_of_text(getattr_either(values, name))
+
+
+def tuple_of_text(value: Any) -> Any:
+    return tuple(map(str, value)) if isinstance(value, tuple) else value
+
+
+def getattr_either(values: Settings, name: str) -> Any:
+    return getattr(values.model if name in VaeConfig.model_fields else values.train, name)
+
+
+@pytest.mark.parametrize("name", ALL_FIELDS)
+def test_every_field_has_an_editor_with_its_label_and_help(form: ConfigForm, name: str) -> None:
+    info = {**VaeConfig.model_fields, **TrainConfig.model_fields}[name]
+    assert form.editor(name).accessibleName() == info.title
+    assert form.editor(name).toolTip().startswith(info.description or "?")
+
+
+def test_bounds_come_from_the_fields(form: ConfigForm) -> None:
+    epochs = form.editor("epochs")
+    assert isinstance(epochs, QSpinBox)
+    assert (epochs.minimum(), epochs.maximum()) == (1, 100_000)
+    beta = form.editor("beta")
+    assert isinstance(beta, ScientificSpinBox)
+    assert (beta.minimum(), beta.maximum()) == (0.0, 1000.0)
+
+
+def test_an_edit_is_told_once(form: ConfigForm) -> None:
+    said = heard(form)
+    type_into(form.editor("epochs"), "7")
+    form.editor("beta").setFocus()
+    assert said == [updated(Settings(), epochs=7)]
+    assert form.settings() == said[0]
+
+
+@pytest.mark.parametrize("text", ["2e-4", "0.0002", "0,0002"])
+def test_a_learning_rate_is_read_in_any_notation(form: ConfigForm, text: str) -> None:
+    said = heard(form)
+    type_into(form.editor("learning_rate"), text)
+    assert [s.train.learning_rate for s in said] == [2e-4]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("learning_rate", "0", "Learning rate must be more than 0, but is 0"),
+        ("learning_rate", "", "Learning rate must be a number"),
+        ("learning_rate", "1e", "Learning rate must be a number, but is '1e'"),
+        ("learning_rate", "99", "Learning rate must be at most 10, but is 99"),
+        ("learning_rate", "-0,5", "Learning rate must be more than 0, but is -0.5"),
+        ("beta", "1e4", "β must be at most 1000, but is 10000.0"),
+        ("epochs", "0", "Epochs must be at least 1, but is 0"),
+        ("epochs", "-3", "Epochs must be at least 1, but is -3"),
+        ("epochs", "100001", "Epochs must be at most 100000, but is 100001"),
+        ("epochs", "99999999999", "Epochs must be at most 100000, but is 99999999999"),
+        ("batch_size", "", "Batch size must be a whole number"),
+        ("seed", "4294967296", "Seed must be at most 4294967295, but is 4294967296"),
+    ],
+)
+def test_a_number_that_cannot_be_used_stays_with_the_reason_until_it_is_left(
+    form: ConfigForm, name: str, text: str, sentence: str
+) -> None:
+    said = heard(form)
+    editor = form.editor(name)
+    assert isinstance(editor, QAbstractSpinBox)
+    before = editor.text()
+    editor.setFocus()
+    editor.selectAll()
+    QTest.keyClick(editor, Qt.Key.Key_Delete)
+    QTest.keyClicks(editor, text)
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    assert editor.text() == text
+    assert form.error_text(name) == f"{sentence}."
+    assert form._rows[name].error.isVisible()
+    form.editor("hidden").setFocus()
+    assert editor.text() == before
+    assert form.error_text(name) == f"{sentence}; it stays {before}."
+    assert not said
+    type_into(editor, "3")
+    assert form.error_text(name) == ""
+    assert len(said) == 1
+
+
+def test_too_large_a_number_is_refused_as_it_is_typed(form: ConfigForm) -> None:
+    editor = form.editor("epochs")
+    editor.setFocus()
+    for text, refused in (("100000", False), ("1", True), ("\b", False)):
+        QTest.keyClick(editor, Qt.Key.Key_Backspace) if text == "\b" else QTest.keyClicks(editor, text)
+        if text == "100000":
+            editor.selectAll()
+            QTest.keyClicks(editor, text)
+        assert bool(form.error_text("epochs")) == refused
+
+
+@pytest.mark.parametrize("name", ADVANCED_FIELDS)
+def test_advanced_settings_are_folded_until_the_group_is_opened(form: ConfigForm, name: str) -> None:
+    form.set_settings(updated(Settings(), likelihood="gaussian"))
+    fold = form.findChild(QToolButton, "advancedButton")
+    assert fold is not None
+    editor, label = form.editor(name), form._rows[name].label
+    assert not editor.isVisible()
+    assert not label.isVisible()
+    QTest.mouseClick(fold, Qt.MouseButton.LeftButton)
+    assert form.advanced_open
+    assert editor.isVisible()
+    assert label.isVisible()
+    fold.setFocus()
+    QTest.keyClick(fold, Qt.Key.Key_Space)
+    assert not editor.isVisible()
+
+
+def test_greyed_settings_say_why_where_they_stand(form: ConfigForm) -> None:
+    def shown() -> list[str]:
+        return [label.text() for label in form.findChildren(QLabel) if label.isVisible()]
+
+    assert shown().count("The window shows planes, so it stays 2.") == 1
+    form.set_advanced_open(True)
+    assert shown().count("Only the Gaussian likelihood has it.") == 2
+    form.set_run_active(True, REASON)
+    assert shown().count(REASON) == 3, "above each of the groups"
+    form.set_advanced_open(False)
+    assert shown().count(REASON) == 2
+    form.set_run_active(False, REASON)
+    assert REASON not in shown()
+
+
+def test_the_learning_rate_in_force_stands_under_its_field(form: ConfigForm) -> None:
+    label = form.findChild(QLabel, "rateNow")
+    assert label is not None
+    form.set_learning_rate(3e-3)
+    assert not label.isVisible()
+    form.set_learning_rate(0.00214159)
+    assert label.isVisible()
+    assert label.text() == "now 0.00214"
+    editor = form.editor("learning_rate")
+    assert label.mapTo(form, QPoint()).y() >= editor.mapTo(form, QPoint(0, editor.height())).y()
+
+
+@pytest.mark.parametrize("text", ["512, abc", "0", "9999", "", "1,1,1,1,1,1,1,1,1", "2.5", "-3"])
+def test_invalid_hidden_layers_are_marked_and_not_told(form: ConfigForm, text: str) -> None:
+    said = heard(form)
+    line = form.editor("hidden")
+    assert isinstance(line, QLineEdit)
+    line.clear()
+    type_into(line, text)
+    assert not said
+    assert form.settings() == Settings()
+    assert form.error_text("hidden").endswith(".")
+    assert line.palette().color(line.foregroundRole()).name() in (LIGHT.warning, DARK.warning)
+    type_into(line, "500 400")
+    assert form.error_text("hidden") == ""
+    assert line.text() == "500, 400"
+    assert [s.model.hidden for s in said] == [(500, 400)]
+
+
+def test_new_settings_clear_a_mark(form: ConfigForm) -> None:
+    type_into(form.editor("hidden"), "none")
+    form.set_settings(Settings())
+    assert form.error_text("hidden") == ""
+
+
+@pytest.mark.parametrize("name", ALL_FIELDS)
+def test_a_run_fixes_all_but_the_live_fields(form: ConfigForm, name: str) -> None:
+    form.set_settings(updated(Settings(), likelihood="gaussian"))
+    form.set_run_active(True, REASON)
+    live = name in LIVE_FIELDS
+    assert form.editor(name).isEnabled() == live
+    assert (REASON in form.editor(name).toolTip()) == (not live and name != "latent_dim")
+    assert not preset_box(form).isEnabled()
+    form.set_run_active(False, REASON)
+    assert form.editor(name).isEnabled() == (name != "latent_dim")
+    assert REASON not in form.editor(name).toolTip()
+    assert preset_box(form).isEnabled()
+
+
+def test_the_gaussian_fields_wait_for_their_likelihood(form: ConfigForm) -> None:
+    assert not form.editor("gaussian_scale").isEnabled()
+    box = form.editor("likelihood")
+    assert isinstance(box, QComboBox)
+    box.setFocus()
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert form.settings().model.likelihood == "gaussian"
+    assert form.editor("gaussian_scale").isEnabled()
+
+
+def test_presets_say_nothing_about_repeating_a_run(form: ConfigForm) -> None:
+    form.set_settings(updated(presets()["paper"], repeatable="on"))
+    box = preset_box(form)
+    assert box.currentData() == "paper"
+    box.activated.emit(box.findData("default"))
+    assert form.settings() == updated(Settings(), repeatable="on")
+    assert box.currentData() == "default"
+
+
+def test_presets_are_offered_and_an_edit_makes_them_custom(form: ConfigForm) -> None:
+    said = heard(form)
+    box = preset_box(form)
+    assert box.currentText() == "Default"
+    box.setFocus()
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert said == [presets()["paper"]]
+    assert form.settings() == presets()["paper"]
+    type_into(form.editor("batch_size"), "64")
+    assert box.currentIndex() == -1
+    assert box.placeholderText() == "Custom"
+    form.set_settings(Settings())
+    assert box.currentText() == "Default"
+
+
+def test_zero_threads_read_automatic(form: ConfigForm) -> None:
+    threads = form.editor("threads")
+    assert isinstance(threads, QSpinBox)
+    assert threads.text() == "Automatic"
+
+
+@pytest.mark.parametrize("name", ["epochs", "learning_rate", "schedule", "seed"])
+def test_the_wheel_scrolls_past_a_field_without_the_focus(form: ConfigForm, name: str) -> None:
+    form.editor("hidden").setFocus()
+    said = heard(form)
+    assert not turn_wheel(form.editor(name))
+    assert not said
+    assert not form.editor(name).hasFocus()
+    form.editor(name).setFocus()
+    assert turn_wheel(form.editor(name))
+    assert len(said) == (0 if name == "seed" else 1), "the seed is already at its lower end"
+
+
+def turn_wheel(widget: QWidget) -> bool:
+    """Turn the wheel over ``widget``; whether it took the event rather than left it to its parents."""
+    middle = QPointF(widget.rect().center())
+    event = QWheelEvent(
+        middle,
+        QPointF(widget.mapToGlobal(middle.toPoint())),
+        QPoint(),
+        QPoint(0, -120),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(widget, event)
+    return event.isAccepted()
+
+
+@pytest.mark.parametrize("name", ALL_FIELDS)
+def test_a_narrow_dock_clips_nothing(form: ConfigForm, name: str) -> None:
+    form.set_advanced_open(True)
+    QTest.qWait(0)
+    row = form._rows[name]
+    assert form.horizontalScrollBar().maximum() == 0
+    for widget in (row.label, row.editor.widget):
+        assert widget.width() >= widget.minimumSizeHint().width()
+        right = widget.mapTo(form, QPoint(widget.width(), 0)).x()
+        assert right <= form.viewport().width()
+
+
+def test_marks_follow_the_scheme(form: ConfigForm) -> None:
+    type_into(form.editor("hidden"), "none")
+    line = form.editor("hidden")
+    for theme in (DARK, LIGHT):
+        form.setPalette(build_palette(theme))
+        assert line.palette().color(line.foregroundRole()).name() == theme.warning
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.002, "0.002"), (1e-5, "1e-5"), (2e-5, "2e-5"), (20.0, "20"), (0.0, "0"), (1e22, "1e22")],
+)
+def test_numbers_are_written_short(value: float, text: str) -> None:
+    assert number_text(value) == text
+
+
+@given(st.floats(1e-300, 1e300))
+def test_numbers_read_back_exactly(value: float) -> None:
+    assert float(number_text(value)) == value
+
+
+@given(st.floats(1e-9, 1e6))
+def test_steps_climb_the_ladder(value: float) -> None:
+    up, down = next_rung(value, up=True), next_rung(value, up=False)
+    assert down < value < up
+    for rung in (up, down):
+        assert number_text(rung).strip("0.").split("e")[0] in ("1", "2", "5")
+
+
+def test_steps_of_a_learning_rate_never_reach_zero(qtbot: QtBot) -> None:
+    box = ScientificSpinBox(0.0, 10.0, above_minimum=True, smallest_step=1e-6)
+    qtbot.addWidget(box)
+    box.setValue(0.002)
+    seen = []
+    for _ in range(12):
+        box.stepBy(-1)
+        seen.append(box.text())
+    assert seen[:4] == ["0.001", "0.0005", "0.0002", "0.0001"]
+    assert seen[-1] == "1e-6"
+    box.setValue(5.0)
+    box.stepBy(3)
+    assert box.value() == 10.0
+
+
+def test_steps_of_a_weight_reach_zero_and_come_back(qtbot: QtBot) -> None:
+    box = ScientificSpinBox(0.0, 1000.0, smallest_step=0.01)
+    qtbot.addWidget(box)
+    box.setValue(0.02)
+    box.stepBy(-2)
+    assert box.value() == 0.0
+    box.stepBy(1)
+    assert box.value() == 0.01

@@ -1,0 +1,79 @@
+"""Docks in the real window: where they lie, grow and are found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from helpers_mouse import drag
+from PySide6.QtCore import QPointF
+from PySide6.QtWidgets import QApplication, QDockWidget, QTabBar
+from pytestqt.qtbot import QtBot
+
+from vaeviewer.backend.config import Settings
+from vaeviewer.ui.window.main_window import MainWindow
+
+MakeWindow = Callable[[Settings], MainWindow]
+
+
+@pytest.fixture
+def make(make_window: MakeWindow) -> MakeWindow:
+    return make_window
+
+
+def test_the_layout_is_remembered(qtbot: QtBot, make: MakeWindow, small: Settings) -> None:
+    first = make(small)
+    first.docks[0].hide()
+    first.close()
+    second = make(small)
+    assert not second.docks[0].isVisible()
+    second.reset_layout()
+    assert second.docks[0].isVisible() or second.docks[1].isVisible()
+
+
+def test_a_resize_in_the_middle_of_another_arrangement_is_no_trouble(
+    make: MakeWindow, small: Settings
+) -> None:
+    window = make(small)
+    window._layout._remove()
+    window._layout.fit()  # as a resize does; Qt warns of docks that are nowhere, which fails a test
+    window.reset_layout()
+    assert not any(dock.isHidden() for dock in window.docks)
+
+
+@pytest.mark.qt_log_ignore("does not support raise", extend=True)
+def test_no_tabs_of_a_layout_before_are_left_behind(make: MakeWindow, small: Settings) -> None:
+    def tab_bars(window: MainWindow) -> int:
+        QApplication.processEvents()
+        bars = window.findChildren(QTabBar)
+        return sum(bar.isVisible() and bar.count() > 0 and bar.x() >= 0 for bar in bars)
+
+    first = make(small)
+    assert tab_bars(first) == 1
+    first.reset_layout()
+    assert tab_bars(first) == 1
+    first.docks[0].setFloating(True)
+    first.docks[2].close()
+    first.reset_layout()
+    assert tab_bars(first) == 1
+    assert not any(dock.isFloating() for dock in first.docks)
+    assert all(not dock.isHidden() for dock in first.docks)
+    first.close()
+    assert tab_bars(make(small)) == 1
+
+
+def test_docks_grow_with_the_window_until_dragged(qtbot: QtBot, make: MakeWindow, small: Settings) -> None:
+    window = make(small)
+    window.reset_layout()
+    decoded = window.findChild(QDockWidget, "decoded-image-dock")
+    assert decoded is not None
+    narrow = decoded.width()
+    window.resize(1900, 1050)
+    qtbot.waitUntil(lambda: decoded.width() > narrow + 80)
+    edge = QPointF(decoded.x() - 2, decoded.y() + decoded.height() / 2)
+    assert window.childAt(edge.toPoint()) is None
+    drag(window, [edge, edge + QPointF(30, 0), edge + QPointF(60, 0)])
+    by_hand = decoded.width()
+    window.resize(1600, 900)
+    qtbot.wait(50)
+    assert abs(decoded.width() - by_hand) <= 2

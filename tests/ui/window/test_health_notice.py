@@ -1,0 +1,75 @@
+"""Values beyond use in the real window: it says so, stays readable, and one press leads back to a healthy run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QPushButton
+from pytestqt.qtbot import QtBot
+
+from vaeviewer.backend.config import Settings, updated
+from vaeviewer.session.states import Action, State
+from vaeviewer.ui.curves.elbo_plot import ElboPlot
+from vaeviewer.ui.window.health_notice import KEY
+from vaeviewer.ui.window.main_window import MainWindow
+
+BOXES = {"learning_rate": "learningRateBox", "beta": "betaBox"}
+
+
+def type_value(window: MainWindow, field: str, value: float) -> None:
+    box = window.findChild(QAbstractSpinBox, BOXES[field])
+    assert box is not None
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, f"{value:g}")
+    QTest.keyClick(box, Qt.Key.Key_Return)
+
+
+def answer(window: MainWindow) -> QPushButton:
+    """The button that goes back."""
+    (button,) = (
+        button
+        for button in window.message.findChildren(QPushButton)
+        if button.isVisible() and button.text().startswith(("&Go back", "&Start again"))
+    )
+    return button
+
+
+@pytest.mark.parametrize(("field", "value"), [("learning_rate", 5.0), ("beta", 1000.0)])
+def test_a_value_beyond_use_is_told_and_taken_back_by_one_press(
+    make_window: Callable[..., MainWindow], small: Settings, qtbot: QtBot, field: str, value: float
+) -> None:
+    window = make_window(updated(small, epochs=5000))
+    session, columns = window.session, window.elbo_terms._readout._values.values()
+    session.request(Action.TRAIN)
+    qtbot.waitUntil(lambda: session.progress is not None and session.progress.step > 60, timeout=30_000)
+    widths = [label.width() for label in columns]
+    type_value(window, field, value)
+    qtbot.waitUntil(lambda: window.message.key == KEY, timeout=30_000)
+    assert f"{value:g}" in window.message.text
+    qtbot.wait(300)
+    assert [label.width() for label in columns] == widths
+    assert all(label.fontMetrics().horizontalAdvance(label.text()) <= label.width() for label in columns)
+    for plot in window.elbo_terms.findChildren(ElboPlot):
+        assert plot.getAxis("left").width() < 100
+
+    qtbot.mouseClick(answer(window), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: getattr(session.settings.train, field) < value and window.message.key != KEY)
+    assert session.state is State.RUNNING
+    box = window.findChild(QDoubleSpinBox, BOXES[field])
+    assert box is not None
+    assert box.value() == getattr(session.settings.train, field)  # what is typed is what is used
+    again = session.progress.step if session.progress is not None else 0
+    qtbot.waitUntil(
+        lambda: session.progress is not None and session.progress.step > again + 150, timeout=30_000
+    )
+    assert window.message.key != KEY
+    session.request(Action.PAUSE)
+    qtbot.waitUntil(lambda: session.history is not None and session.state is State.PAUSED)
+    elbo = session.history.training.view().elbo if session.history is not None else np.empty(0)
+    assert elbo.min() > -5000  # what exploded is gone from the curves
+    assert elbo[-20:].mean() > -300

@@ -1,0 +1,1 @@
+"""Panels of images: decoded, reconstructions, the manifold."""

@@ -1,0 +1,201 @@
+"""DecodedImageView: what the decoder draws at the handle."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QFont, QGuiApplication, QPalette, QShowEvent
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from vaeviewer.analysis.manifold import in_latent_space
+from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+from vaeviewer.session.grid_decoder import Ask, at_once
+from vaeviewer.session.view_state import ViewState
+from vaeviewer.ui.curves.value_axis import number_label
+from vaeviewer.ui.images.image_widget import ImageWidget
+from vaeviewer.ui.widgets.labels import LiveLabel
+
+WRITE_MS = 40
+"""The numbers change at most this often, which is as fast as anybody reads; the image changes with every move."""
+
+
+class DecodedImageView(QWidget):
+    """The mean image of p(x|z) at the handle, large and crisp, with its z below.
+
+    Public actions, also in the image's context menu: ``copy_action`` and ``save_action``.
+
+    Signals:
+        save_wanted(QImage): The user wants to keep the image, as large as it is shown.
+    """
+
+    save_wanted = Signal(object)
+
+    def __init__(self, ask: Ask = at_once, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._ask = ask
+        self.setObjectName("decodedImage")
+        self.setAccessibleName("Decoded image")
+        self.setToolTip(
+            "What the decoder draws at the handle: the mean of p(x|z), pixel by pixel.\n"
+            "Drag the handle in the latent plane to change z."
+        )
+        self._snapshot: Snapshot | None = None
+        self._z = ViewState().z
+        self._drawn: tuple[Snapshot | None, tuple[float, float]] | None = None
+
+        self._image = ImageWidget()
+        self._image.setAccessibleName("Image at the handle")
+        self._caption = LiveLabel()
+        self._caption.setObjectName("decodedCaption")
+        self._caption.setAccessibleName("Position of the handle")
+        self._caption.setFont(tabular(self.font()))
+        self._distance, self._share = LiveLabel(shrinks=True), LiveLabel(shrinks=True)
+        for label, name, title in (
+            (self._distance, "decodedDistance", "Distance from the centre"),
+            (self._share, "decodedShare", "Share of the prior's codes that are nearer"),
+        ):
+            label.setObjectName(name)
+            label.setAccessibleName(title)
+            label.setFont(tabular(self.font()))
+            label.setForegroundRole(QPalette.ColorRole.PlaceholderText)  # the theme's muted ink
+            label.setToolTip(
+                "|z| is the distance from the centre, z = (0, 0). Of all codes z that the prior p(z) = N(0, I)\n"
+                "draws, a share 1 − exp(−|z|²/2) is nearer: far out, the decoder was seldom trained."
+            )
+        self._write_timer = QTimer(self)
+        self._write_timer.setSingleShot(True)
+        self._write_timer.setInterval(WRITE_MS)
+        self._write_timer.timeout.connect(self._write_if_outdated)
+        self._outdated = False  # what is written, until the timer fires
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(2)
+        layout.addWidget(self._image, 1)
+        layout.addSpacing(4)
+        for label in (self._caption, self._distance, self._share):
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            layout.addWidget(label)
+
+        self.copy_action = QAction("Copy image", self)
+        self.copy_action.triggered.connect(self._copy)
+        self.save_action = QAction("Save image…", self)
+        self.save_action.triggered.connect(self._save)
+        self._image.addActions([self.copy_action, self.save_action])
+        self._image.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self._write()
+
+    def set_hint(self, text: str) -> None:
+        """What the view waits for, shown in the image's place while there is no Snapshot."""
+        self._image.set_placeholder(text)
+
+    def update_frame(self, snapshot: Snapshot | None, view: ViewState) -> None:
+        """Decode ``view.z`` if it or the Snapshot changed; while hidden, only remember them."""
+        self._snapshot, self._z = snapshot, view.z
+        if self.isVisible():
+            self._draw()
+
+    def paint_now(self) -> None:
+        """Paint what has changed at once, not when the event loop comes round to it: the hand is waiting.
+
+        All that is done in one go, too, in which training cannot take the interpreter from the window.
+        """
+        if self.isVisible():
+            self._image.repaint()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while hidden."""
+        super().showEvent(event)
+        self._draw()
+
+    def _draw(self) -> None:
+        last, self._drawn = self._drawn, (self._snapshot, self._z)
+        if last is not None and last[0] is self._snapshot and last[1] == self._z:
+            return
+        if self._snapshot is None:
+            self._image.set_image(None)
+        else:
+            z = in_latent_space(np.array([self._z], dtype=np.float32), self._snapshot.model.latent_dim)
+            self._ask(
+                "handle",
+                self._snapshot,
+                lambda snapshot: as_grey_levels(snapshot.decode(z)[0]),
+                self._image.set_image,
+            )
+        self._outdated = True
+        if self._snapshot is None or last is None or last[0] is None:
+            self._write()
+        elif not self._write_timer.isActive():
+            self._write_if_outdated()
+
+    def _write_if_outdated(self) -> None:
+        if self._outdated:
+            self._write()
+            self._write_timer.start()
+
+    def _write(self) -> None:
+        self._outdated = False
+        snapshot = self._snapshot
+        for item in (self.copy_action, self.save_action):
+            item.setEnabled(snapshot is not None)
+        if snapshot is None:
+            self._caption.clear()
+            self._distance.clear()
+            self._share.clear()
+            return
+        latent_dim = snapshot.model.latent_dim
+        self._caption.setText(f"z = {z_text(self._z, latent_dim)}")
+        distance = math.hypot(*self._z[:latent_dim])
+        self._distance.setText(f"Distance {number_text(distance)} from the centre")
+        self._share.clear()
+        if latent_dim == 2:
+            # |z|² is chi-squared with two degrees of freedom, so that P(|z| < r) = 1 − exp(−r²/2).
+            share = percent_text(-math.expm1(-distance * distance / 2))
+            self._distance.setText(f"{self._distance.text()}:")
+            self._share.setText(f"farther out than {share} of the prior's codes")
+
+    def _copy(self) -> None:
+        image = self._image.shown_image()
+        if image is not None:
+            QGuiApplication.clipboard().setImage(image)
+
+    def _save(self) -> None:
+        image = self._image.shown_image()
+        if image is not None:
+            self.save_wanted.emit(image)
+
+
+def number_text(value: float, decimals: int = 2) -> str:
+    """A number with fixed decimals and a typographic minus; never "−0.00". Large ones as `number_label` has them."""
+    if not abs(value) < 10_000:
+        return number_label(value, decimals)
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def percent_text(share: float) -> str:
+    """A share in 0 … 1 in words, such as "76 %"; never rounded to "100 %" below 1."""
+    percent = round(100 * share)
+    return "> 99 %" if percent == 100 and share < 1 else f"{percent} %"
+
+
+def z_text(z: tuple[float, float], latent_dim: int) -> str:
+    """The handle's latent vector: "(0.46, −1.63)", or "(0.46, −1.63, 0, …)" with further dimensions."""
+    numbers = [number_text(value) for value in z[:latent_dim]]
+    if latent_dim == 1:
+        return numbers[0]
+    if latent_dim > 2:
+        numbers.append("0")
+    if latent_dim > 3:
+        numbers.append("…")
+    return f"({', '.join(numbers)})"
+
+
+def tabular(font: QFont) -> QFont:
+    """The font with digits of equal width, so that numbers do not jitter as they change."""
+    font = QFont(font)
+    font.setFeature(QFont.Tag("tnum"), 1)
+    return font

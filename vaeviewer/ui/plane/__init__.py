@@ -1,0 +1,1 @@
+"""The latent plane: points, handle, legend, and the kernels that paint it."""

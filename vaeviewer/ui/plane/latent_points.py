@@ -1,0 +1,148 @@
+"""The points of the latent plane as numbers: where they lie, which classes are visible, what marks them. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, standard_deviations
+from vaeviewer.session.view_state import posterior_noise
+from vaeviewer.ui.plane.latent_geometry import Box, ClassMark, PlaneMap, PosteriorMark, cloud_box, points_near
+
+_MOST_NAMES = 40  # classes whose names are written into the plane
+_ROWS_PER_NAME = 500  # points from which the place of a name is taken, at most
+
+
+class PlanePoints:
+    """A point per training image, at the first two coordinates of its posterior's mean or of a sample from it.
+
+    Attributes:
+        posterior: The table shown, or ``None``.
+        positions: The points as drawn, shape ``(n, 2)``, or ``None``.
+        late: Which of them are where an encoder put them that had seen less than half of the steps so far, shape
+            ``(n,)``; ``None`` if none is. Training computes a batch of posteriors at a time.
+    """
+
+    def __init__(self) -> None:
+        self.posterior: PosteriorTable | None = None
+        self.positions: NDArray[np.float32] | None = None
+        self.late: NDArray[np.bool_] | None = None
+        self._labels: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._names: tuple[str, ...] = ()
+        self._visible = np.zeros(0, bool)  # per class
+        self._class_rows: NDArray[np.intp] = np.zeros((0, 0), np.intp)  # (classes, most), filled up with -1
+        self._noise: NDArray[np.float32] | None = None
+
+    def set_dataset(self, dataset: ImageDataset | None) -> None:
+        """Take another data set, or ``None``; there are no points until the next table."""
+        self.posterior = self.positions = self.late = self._noise = None
+        self._labels = dataset.train_labels if dataset else np.zeros(0, np.int64)
+        self._names = dataset.class_names if dataset else ()
+        self._visible = np.ones(len(self._names), bool)
+        named = len(self._names) if len(self._names) <= _MOST_NAMES else 0
+        rows = [np.flatnonzero(self._labels == number) for number in range(named)]
+        rows = [r[:: -(-len(r) // _ROWS_PER_NAME) or 1] for r in rows]
+        self._class_rows = np.full((named, max(map(len, rows), default=0)), -1)
+        for number, some in enumerate(rows):
+            self._class_rows[number, : len(some)] = some
+
+    def hide(self, hidden: Set[int]) -> None:
+        """Leave out these classes wherever a point is looked for or a class is named."""
+        self._visible[:] = True
+        self._visible[[number for number in hidden if 0 <= number < len(self._visible)]] = False
+
+    def usable(self, snapshot: Snapshot | None) -> PosteriorTable | None:
+        """A snapshot's table if it has a row per training image and at least two latent variables."""
+        posterior = snapshot.posterior if snapshot is not None else None
+        if posterior is None:
+            return None
+        rows, latent_dim = posterior.loc.shape
+        return posterior if rows == len(self._labels) and latent_dim >= 2 else None
+
+    def show(self, posterior: PosteriorTable | None, kind: Literal["mean", "sample"], step: int = 0) -> None:
+        """Take the points from the table of a step; a sample's noise stays the same for each image."""
+        self.posterior, self.late = posterior, None
+        if posterior is not None:
+            late = posterior.row_steps < step // 2
+            self.late = late if late.any() else None
+        if posterior is None:
+            self.positions = None
+        elif kind == "mean" or posterior.log_variance is None:
+            self.positions = posterior.loc[:, :2]
+        else:
+            loc, scale = posterior.loc, standard_deviations(posterior.log_variance[:, :2])
+            if self._noise is None or self._noise.shape != loc.shape:
+                self._noise = posterior_noise(*loc.shape)
+            self.positions = loc[:, :2] + scale * self._noise[:, :2]
+
+    def box(self) -> Box | None:
+        """What holds nearly all points, or ``None`` where there are none."""
+        return None if self.positions is None else cloud_box(self.positions)
+
+    def class_marks(self) -> tuple[ClassMark, ...]:
+        """The visible classes, each at the median of its points."""
+        if self.positions is None or not self._class_rows.size:
+            return ()
+        points = self.positions.T[:, self._class_rows]  # (2, classes, rows)
+        seen = np.isfinite(points).all(axis=0) & (self._class_rows >= 0)
+        points[:, ~seen] = np.inf  # last when sorted
+        points.sort(axis=2)
+        counts, number = seen.sum(axis=1), np.flatnonzero(seen.any(axis=1) & self._visible)
+        low, high = (counts[number] - 1) // 2, counts[number] // 2
+        medians = 0.5 * (points[:, number, low] + points[:, number, high])
+        return tuple(
+            ClassMark(self._names[n], (z1, z2))
+            for n, z1, z2 in zip(number.tolist(), *medians.tolist(), strict=True)
+        )
+
+    def posterior_mark(self, row: int | None) -> PosteriorMark | None:
+        """q(z|x) of an image, or ``None`` where it has no finite one."""
+        if row is None or self.posterior is None or self.positions is None:
+            return None
+        log_variance = self.posterior.log_variance
+        if log_variance is None or not 0 <= row < len(self.positions):
+            return None
+        scale = standard_deviations(log_variance[row, :2]).tolist()
+        loc, point = (a[row, :2].tolist() for a in (self.posterior.loc, self.positions))
+        if not np.isfinite([loc, scale, point]).all():
+            return None
+        return PosteriorMark(tuple(loc), tuple(scale), tuple(point))
+
+    def nearest(self, plane: PlaneMap, pixel: tuple[float, float], radius: float) -> int | None:
+        """Row of the visible point nearest to a pixel, within ``radius`` logical pixels."""
+        if self.positions is None:
+            return None
+        rows = points_near(self.positions, plane, pixel, radius)
+        rows = rows[self._visible[self._labels[rows]]]
+        return int(rows[0]) if len(rows) else None
+
+    def by_distance(self, z: tuple[float, float], after: int | None, onwards: bool) -> int | None:
+        """Row of the visible point that follows another one by its distance from a z.
+
+        Args:
+            z: Where distances are measured from.
+            after: Row of the other point; ``None`` asks for the nearest of all.
+            onwards: The next farther point, else the next nearer one. Of equally far ones the rows decide.
+        """
+        if self.positions is None or not len(self.positions):
+            return None
+        with np.errstate(invalid="ignore", over="ignore"):
+            distance = np.hypot(
+                self.positions[:, 0] - np.float32(z[0]), self.positions[:, 1] - np.float32(z[1])
+            )
+        there = np.isfinite(distance) & self._visible[self._labels]
+        if after is not None and 0 <= after < len(there):
+            same, row = distance == distance[after], np.arange(len(there))
+            if onwards:
+                there &= (distance > distance[after]) | (same & (row > after))
+            else:
+                there &= (distance < distance[after]) | (same & (row < after))
+        if not there.any():
+            return None
+        if onwards or after is None:
+            return int(np.where(there, distance, np.inf).argmin())
+        return len(there) - 1 - int(np.where(there, distance, -1.0)[::-1].argmax())

@@ -1,0 +1,491 @@
+"""The latent plane: each training image a point at its posterior mean, and a handle on the z to decode."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QFocusEvent, QImage, QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.session.view_state import ViewState
+from vaeviewer.ui.plane.latent_canvas import LatentCanvas
+from vaeviewer.ui.plane.latent_geometry import PRIOR_BOX, PlaneMap, grid_centres
+from vaeviewer.ui.plane.latent_hover import HoverCard, grey_image
+from vaeviewer.ui.plane.latent_items import HandleItem, MarksItem, PointsItem
+from vaeviewer.ui.plane.latent_legend import Legend
+from vaeviewer.ui.plane.latent_overlay import HandlePointer, StepItem
+from vaeviewer.ui.plane.latent_points import PlanePoints
+from vaeviewer.ui.plane.latent_range import RangeFollower
+from vaeviewer.ui.plane.latent_walk import NeighbourWalk, Way
+from vaeviewer.ui.plane.raster.point_raster import PointRaster
+from vaeviewer.ui.widgets.theme import class_colors, theme_of
+from vaeviewer.ui.window.focus_keys import handle_step, is_command
+
+POINT_DISTANCE = 12.0
+"""Within so many logical pixels of the mouse a point is hovered or clicked."""
+UNDERLAY_CELL = 40.0
+"""Least size of a decoded image of the underlay, logical pixels."""
+UNDERLAY_CELLS = 1600
+"""Most images in the underlay."""
+SETTLE_MS = 120
+HOVER_MS = 16
+LAYOUT_MS = 400  # between two choices of the range and of the places of names, while points move …
+CALM_LAYOUT_MS = 1200  # … and after one that changed nothing
+
+TOOL_TIP = (
+    "<p>Each point is an image, at the mean of its approximate posterior q(z|x). Press anywhere to decode "
+    "that z; click a point to select its image.</p><p>Wheel: zoom. Right or middle drag: pan. F: fit. "
+    "Arrow keys: move the handle (Shift: faster). H: bring it here. Enter: select the image nearest to it; "
+    "N and P: the next and the previous one, outwards from there. Esc: clear the selection.</p>"
+)
+
+_FIT_KEYS = (Qt.Key.Key_F, Qt.Key.Key_Home)
+_WAYS: dict[int, Way] = {
+    Qt.Key.Key_Return: "nearest",
+    Qt.Key.Key_Enter: "nearest",
+    Qt.Key.Key_N: "next",
+    Qt.Key.Key_P: "previous",
+}
+_OTHER_KEYS = (*_WAYS, Qt.Key.Key_H, *_FIT_KEYS, Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus)
+
+
+class LatentView(QWidget):
+    """Points, legend and handle. Shows what it is given and reports what the user does.
+
+    Of what the user chose it keeps only the visible range. Nothing is drawn while it is hidden, and nothing
+    twice: points are rasterised at the next paint after the frame, classes, range or size have changed.
+    """
+
+    handle_moved = Signal(float, float)
+    """The user moved the handle to this z; emitted from within the mouse or key event."""
+    image_selected = Signal(int)
+    """Row of the training image that was clicked; -1 to select none."""
+    hidden_classes_changed = Signal(object)
+    """``frozenset`` of the classes the user wants hidden."""
+    range_settled = Signal()
+    """The visible range has changed and has then stayed for 120 ms."""
+    following_changed = Signal(bool)
+    """Whether the range follows the points; see :attr:`following`."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("latentPlane")
+        self.setAccessibleName("Latent plane")
+        self.setAccessibleDescription("Arrow keys move the handle; the image decoded from its z is shown.")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMinimumSize(240, 200)
+        self._dataset: ImageDataset | None = None
+        self._points = PlanePoints()
+        self._view = ViewState()
+        self._z = (0.0, 0.0)
+        self._hint = ""
+        self._moved_in_vain = False  # the handle, with no snapshot to decode it
+        self._class_labels = True
+        self._layout_pending = True  # range and names wait for the widget to be shown
+        self._mosaic: NDArray[np.uint8] | None = None
+        self._underlay: QImage | None = None
+        self._underlay_rect = (0.0, 0.0, 0.0, 0.0)
+        self._raster = PointRaster()
+        self._pixels: NDArray[np.uint32] | None = None
+        self._mark_scale = 1.0
+
+        self._canvas = LatentCanvas(self)
+        self._canvas.setToolTip(TOOL_TIP)
+        self.setToolTip(TOOL_TIP)
+        self._points_item = PointsItem(self._canvas.box, self._draw_points)
+        self._marks_item = MarksItem(self._canvas.box)
+        self._step_item = StepItem(self._canvas.box)
+        self._handle_item = HandleItem(self._canvas.box)
+        self._pointer = HandlePointer(self._canvas.box)
+        self._walk = NeighbourWalk(self._points)
+        self._legend = Legend(self)
+        self._range = RangeFollower(self._canvas)
+        self._card = HoverCard(self)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._canvas, 1)
+        layout.addWidget(self._legend)
+
+        self._laid_out_at = float("-inf")
+        self._calm = False  # neither range nor names moved lately
+        self._layout_timer = self._single_shot(LAYOUT_MS, self._catch_up_layout)
+        self._settle_timer = self._single_shot(SETTLE_MS, self.range_settled.emit)
+        self._hover_timer = self._single_shot(HOVER_MS, self._show_hovered)
+        self._hover_at: QPointF | None = None
+
+        self._canvas.handle_dragged.connect(self._drag_handle)
+        self._canvas.clicked.connect(lambda pixel: self._select(self._point_at(pixel)))
+        self._canvas.pointer_pressed.connect(lambda: self._canvas.go_to(*self._z))
+        self._canvas.hovered.connect(self._hover)
+        self._range.following_changed.connect(self.following_changed)
+        self._canvas.box.sigRangeChanged.connect(self._range_changed)
+        self._canvas.box.sigResized.connect(self._range_changed)
+        self._legend.hidden_changed.connect(self.hidden_classes_changed)
+        self._apply_theme()
+        self._range_changed()
+
+    # What is shown
+
+    def set_dataset(self, dataset: ImageDataset | None) -> None:
+        """Show another data set, or ``None``; its points come with the next frame."""
+        self._hover(None)
+        self._dataset = dataset
+        self._points.set_dataset(dataset)
+        if self.following:
+            self._range.fit()
+        names = dataset.class_names if dataset else ()
+        labels = dataset.train_labels if dataset else np.zeros(0, np.int64)
+        colors = class_colors(len(names))
+        self._raster.set_classes(labels, colors)
+        self._legend.set_classes(names, colors, labels)
+        self._hide_classes(self._view.hidden_classes)
+        self._set_marks()
+
+    def update_frame(self, snapshot: Snapshot | None, view: ViewState) -> None:
+        """Draw a snapshot as the user wants to see it; only what differs from the last frame is drawn again.
+
+        A posterior table is shown when it has a row per training image and at least two latent variables; of
+        more than two the first two are shown.
+        """
+        posterior = self._points.usable(snapshot)
+        before, self._view = self._view, view
+        marked_anew = (
+            posterior is not self._points.posterior
+            or (view.selected, view.points, view.hidden_classes)
+            != (before.selected, before.points, before.hidden_classes)
+            or (snapshot is not None and self._moved_in_vain)
+        )
+        if snapshot is not None:
+            self._moved_in_vain = False
+        if view.hidden_classes != before.hidden_classes:
+            self._hide_classes(view.hidden_classes)
+        if posterior is not self._points.posterior or view.points != before.points:
+            self._points.show(posterior, view.points, snapshot.step if snapshot is not None else 0)
+            self._points_item.invalidate()
+            self._range.keep_pace()
+            if posterior is None:
+                self._lay_out()  # no name outlasts its points
+            else:
+                self._lay_out_soon()
+            if self._hover_at is not None:
+                self._hover_timer.start()  # another point may lie under the mouse now
+        self._step_item.show_step(
+            snapshot.step if snapshot is not None else None, self._points.late is not None
+        )
+        self._place_underlay()
+        self._set_handle(view.z)
+        if marked_anew:  # a move of the handle alone paints the handle alone
+            self._set_marks()
+
+    def set_hint(self, text: str) -> None:
+        """Show a quiet line in the plane: what to do, or what is being waited for. An empty one hides it.
+
+        When the handle is moved before there is a snapshot to decode it with, the line goes to the handle.
+        """
+        if text != self._hint:
+            self._hint = text
+            self._set_marks()
+
+    def set_class_labels(self, shown: bool) -> None:
+        """Whether class names are written into the plane, at the median of each class's points."""
+        self._class_labels = shown
+        self._lay_out()
+
+    def set_underlay(self, images: NDArray[np.uint8] | None, rect: tuple[float, float, float, float]) -> None:
+        """Give the mosaic shown behind the points while ``ViewState.underlay`` is set.
+
+        Args:
+            images: Grey levels, uint8, shape ``(height, width)``, row 0 at the top, highest z2; or ``None``.
+                The light scheme shows their negative, dark on light, as the points would drown in black.
+            rect: ``(x0, y0, width, height)`` in units of z, ``(x0, y0)`` being the corner of lowest values.
+        """
+        self._mosaic = images
+        x0, y0, width, height = map(float, rect)  # NumPy's numbers will do
+        self._underlay_rect = (x0, y0, width, height)
+        self._draw_underlay()
+
+    def underlay_grid(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Where to decode for an underlay of the visible range: ``(xs, ys)``, centres of equal square cells.
+
+        Both ascend and have at least two; their product is at most 1,600. ``analysis.manifold.grid_points`` makes
+        the points, ``latent_geometry.mosaic_rect`` the rectangle of the mosaic.
+        """
+        plane = self._canvas.plane()
+        if plane is None:
+            plane = PlaneMap((PRIOR_BOX.x0, PRIOR_BOX.x1), (PRIOR_BOX.y0, PRIOR_BOX.y1), 240.0, 240.0)
+        cell = UNDERLAY_CELL / plane.x_scale
+        while True:
+            xs, ys = grid_centres(*plane.x_range, cell), grid_centres(*plane.y_range, cell)
+            if len(xs) * len(ys) <= UNDERLAY_CELLS:
+                return xs, ys
+            cell *= 1.1
+
+    # The visible range
+
+    @property
+    def following(self) -> bool:
+        """Whether the range follows the points: until the user zooms or pans, and again after ``fit``."""
+        return self._range.following
+
+    def fit(self) -> None:
+        """Show all points but a few strays, and follow them from now on."""
+        self._range.fit()
+        self._lay_out()
+
+    def plane_map(self) -> PlaneMap | None:
+        """The visible range and its pixels; ``None`` before there is room for any."""
+        return self._canvas.plane()
+
+    def viewport(self) -> QWidget:
+        """The widget that receives the mouse events of the plane."""
+        viewport: QWidget = self._canvas.viewport()
+        return viewport
+
+    def viewport_position(self, z1: float, z2: float) -> QPointF:
+        """Where in the viewport a z is drawn, logical pixels."""
+        plane = self._canvas.plane()
+        return self._canvas.to_viewport(QPointF(*plane.to_pixels(z1, z2))) if plane else QPointF()
+
+    def _range_changed(self) -> None:
+        rect: QRectF = self._canvas.box.rect()
+        self._points_item.set_rect(rect)
+        self._marks_item.set_rect(rect)
+        self._step_item.set_corner(rect.topRight())
+        self._points_item.invalidate()
+        self._place_underlay()
+        self._set_handle(self._z)
+        self._set_marks()
+        self._canvas.make_room_for_ticks()
+        if self.isVisible():
+            self._settle_timer.start()
+
+    def _lay_out_soon(self) -> None:
+        """Lay out now, but not again at once: the points move several times as often.
+
+        Points that come later than that bring the layout along, so that both are painted at once; the timer is for
+        the last ones.
+        """
+        now = time.perf_counter()
+        if now - self._laid_out_at >= (CALM_LAYOUT_MS if self._calm else LAYOUT_MS) / 1000:
+            self._laid_out_at = now
+            self._layout_timer.stop()
+            self._lay_out()
+        else:
+            self._layout_pending = True
+            self._layout_timer.start()
+
+    def _catch_up_layout(self) -> None:
+        if self._layout_pending and self.isVisible():
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Choose the range and the places of the names for the points; later, if not visible now."""
+        self._layout_pending = not self.isVisible()
+        if self._layout_pending:
+            return
+        box = self._points.box()
+        x0, x1, y0, y1 = (box or PRIOR_BOX).sides
+        self._canvas.extent = max(x1 - x0, y1 - y0)
+        moved = self._range.follow(box)
+        renamed = self._marks_item.show_classes(self._points.class_marks() if self._class_labels else ())
+        self._calm = not (moved or renamed)
+
+    # Points
+
+    def _draw_points(self, width: int, height: int, ratio: float) -> QImage | None:
+        plane = self._canvas.plane()
+        if self._points.positions is None or plane is None:
+            return None
+        # The image has whole pixels: where the plane ends within one, the image reaches further.
+        x_range = (plane.x_range[0], plane.x_range[0] + width / ratio / plane.x_scale)
+        y_range = (plane.y_range[1] - height / ratio / plane.y_scale, plane.y_range[1])
+        # The image borrows this memory, which is therefore kept; it is drawn anew before it is painted again.
+        positions = self._points.positions
+        scale, late = ratio * self._mark_scale, self._points.late
+        self._pixels = self._raster.render(positions, x_range, y_range, (width, height), scale, late)
+        image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
+        image.setDevicePixelRatio(ratio)
+        return image
+
+    def _hide_classes(self, hidden: frozenset[int]) -> None:
+        self._points.hide(hidden)
+        self._raster.set_hidden(hidden)
+        self._legend.set_hidden(hidden)
+        self._points_item.invalidate()
+        self._lay_out()
+
+    def _point_at(self, pixel: QPointF) -> int | None:
+        """Row of the nearest visible point within reach of the mouse."""
+        plane = self._canvas.plane()
+        return None if plane is None else self._points.nearest(plane, (pixel.x(), pixel.y()), POINT_DISTANCE)
+
+    # Marks and underlay
+
+    def _set_marks(self) -> None:
+        self._marks_item.show_marks(
+            self._canvas.plane(),
+            self._points.posterior_mark(self._view.selected),
+            self._hint,
+            self._z if self._moved_in_vain else None,
+        )
+
+    def _draw_underlay(self) -> None:
+        self._underlay = None if self._mosaic is None else grey_image(self._mosaic)
+        if self._underlay is not None and not theme_of(self.palette()).dark:
+            self._underlay.invertPixels()
+        self._place_underlay()
+
+    def _place_underlay(self) -> None:
+        plane = self._canvas.plane()
+        if not self._view.underlay or self._underlay is None or plane is None:
+            self._points_item.set_underlay(None, QRectF())
+            return
+        x0, y0, width, height = self._underlay_rect
+        left, top = plane.to_pixels(x0, y0 + height)
+        self._points_item.set_underlay(
+            self._underlay, QRectF(left, top, width * plane.x_scale, height * plane.y_scale)
+        )
+
+    # The handle
+
+    def _set_handle(self, z: tuple[float, float]) -> None:
+        self._z = z
+        plane = self._canvas.plane()
+        if plane is not None and np.isfinite(z).all():
+            at = QPointF(*plane.to_pixels(*z))
+            self._handle_item.setPos(at)
+            self._canvas.pointer_area = self._pointer.point_to(at, self._canvas.box.rect())
+
+    def _move_handle(self, z1: float, z2: float) -> None:
+        """The user moved it: show that at once, whatever else has to wait, and tell."""
+        self._set_handle((z1, z2))
+        if self._points.posterior is None and self._hint:
+            self._moved_in_vain = True
+            self._set_marks()
+        self.handle_moved.emit(z1, z2)
+
+    def _drag_handle(self, pixel: QPointF) -> None:
+        plane = self._canvas.plane()
+        if plane is not None:
+            self._move_handle(*plane.to_plane(pixel.x(), pixel.y()))
+
+    def _select(self, row: int | None) -> None:
+        """Select an image, and take the handle to it."""
+        if row is not None and self._points.posterior is not None:
+            z1, z2 = self._points.posterior.loc[row, :2].tolist()
+            self.image_selected.emit(row)
+            self._move_handle(z1, z2)
+            self._walk.taken_to((z1, z2))
+
+    # Hovering
+
+    def _hover(self, pixel: QPointF | None) -> None:
+        self._hover_at = pixel
+        if pixel is None:
+            self._hover_timer.stop()
+            self._show_hovered()
+        elif not self._hover_timer.isActive():
+            self._hover_timer.start()
+
+    def _show_hovered(self) -> None:
+        row = None if self._hover_at is None else self._point_at(self._hover_at)
+        # A tool tip would cover the card.
+        self._canvas.setToolTip(TOOL_TIP if row is None else "")
+        if row is None or self._hover_at is None or self._dataset is None:
+            self._card.put_away()
+            return
+        label = int(self._dataset.train_labels[row])
+        at = self._canvas.to_viewport(self._hover_at).toPoint()
+        mouse = self.viewport().mapTo(self, at)
+        text = f"{self._dataset.class_names[label]}  ·  image {row:,}"
+        self._card.show_image(row, self._dataset.train_images[row], text, mouse)
+
+    # Events
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows and H move the handle, F and Home fit, plus and minus zoom, Enter, N and P select, Escape does not."""
+        key = event.key()  # a plain number: not every key of every keyboard has a name
+        step = handle_step(event)
+        if is_command(event):
+            super().keyPressEvent(event)
+        elif step is not None:
+            self._move_handle(self._z[0] + step[0], self._z[1] + step[1])
+        elif key in _FIT_KEYS:
+            self.fit()
+        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
+            self._canvas.zoom(1 / 1.2 if key == Qt.Key.Key_Minus else 1.2, self._canvas.box.rect().center())
+        elif key == Qt.Key.Key_H:
+            self._drag_handle(self._canvas.box.rect().center())
+        elif key in _WAYS:
+            self._select(self._walk.select(_WAYS[key], self._z, self._view.selected))
+        elif key == Qt.Key.Key_Escape:
+            self.image_selected.emit(-1)
+        else:
+            super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """While the plane has the focus its keys are its own, not the window's shortcuts."""
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.ShortcutOverride
+            and not is_command(event)
+            and (event.key() in _OTHER_KEYS or handle_step(event) is not None)
+        ):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show that keys move the handle."""
+        super().focusInEvent(event)
+        self._handle_item.set_focused(True)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Keys go elsewhere."""
+        super().focusOutEvent(event)
+        self._handle_item.set_focused(False)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while hidden."""
+        super().showEvent(event)
+        if self._layout_pending:
+            self._lay_out()
+        self._settle_timer.start()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take the colours of a new scheme, and another size of text."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._apply_theme()
+        elif event.type() == QEvent.Type.FontChange:
+            self._canvas.apply_fonts()
+            self._marks_item.apply_fonts()
+            self._step_item.apply_fonts()
+
+    def set_mark_scale(self, scale: float) -> None:
+        """Draw the points and the handle so many times as large as usual."""
+        self._mark_scale = scale
+        self._handle_item.setScale(scale)
+        self._points_item.invalidate()
+
+    def _apply_theme(self) -> None:
+        theme = theme_of(self.palette())
+        self._canvas.set_theme(theme)
+        self._marks_item.set_theme(theme)
+        self._step_item.set_theme(theme)
+        self._handle_item.set_theme(theme)
+        self._pointer.set_theme(theme)
+        self._draw_underlay()
+
+    def _single_shot(self, interval_ms: int, slot: object) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(interval_ms)
+        timer.timeout.connect(slot)
+        return timer

@@ -1,0 +1,1 @@
+"""What is said and offered about runs: status, recent ones, recovery."""

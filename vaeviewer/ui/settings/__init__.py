@@ -1,0 +1,1 @@
+"""Editing settings: the form, the live fields, the training controls."""

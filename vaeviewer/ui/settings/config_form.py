@@ -1,0 +1,456 @@
+"""The settings form: its editors, labels, help and bounds all come from the fields of the settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtGui import QFont, QPalette
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QSizePolicy,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vaeviewer.backend.config import Settings, fields, presets, updated, value_of, value_problem
+from vaeviewer.backend.models.registry import families
+from vaeviewer.ui.settings.live_settings import rate_text
+from vaeviewer.ui.settings.number_fields import (
+    NumberField,
+    ignore_wheel_unless_focused,
+    number_field,
+    number_value,
+    set_number,
+)
+from vaeviewer.ui.widgets.labels import LiveLabel, tint
+from vaeviewer.ui.widgets.theme import theme_of
+
+CHOICE_TEXT = {
+    "tanh": "tanh",
+    "relu": "ReLU",
+    "silu": "SiLU",
+    "sgd": "SGD",
+    "grey": "Grey levels",
+    "dynamic": "Dynamically binarised",
+    "threshold": "Thresholded",
+    "auto": "Automatic",
+    "cpu": "CPU",
+    "cuda": "CUDA",
+    "mps": "MPS",
+    "float32": "float32",
+    "bfloat16": "bfloat16",
+}
+"""How a choice is written where its capitalised value would not do."""
+
+GROUP_TITLES = {"model": "Model", "train": "Training", "compute": "Computing"}
+
+FIXED = {"latent_dim": "The window shows planes, so it stays 2."}
+"""Settings the window does not let anybody change, and why."""
+
+NEEDS = {
+    "gaussian_variance": ("likelihood", "gaussian", "Only the Gaussian likelihood has it."),
+    "gaussian_scale": ("likelihood", "gaussian", "Only the Gaussian likelihood has it."),
+}
+"""Settings without effect unless another has some value: that setting, the value, the reason given."""
+
+_CUSTOM = "Custom"
+
+
+@dataclass(frozen=True)
+class _Editor:
+    """An input widget with one way to read and to write it; ``on_commit`` takes who is told of user edits."""
+
+    widget: QWidget
+    read: Callable[[], Any]
+    write: Callable[[Any], None]
+    on_commit: Callable[[Callable[[], None]], object]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """``note`` says why the field is greyed, ``error`` what is wrong with the text in it."""
+
+    editor: _Editor
+    field: QWidget
+    label: QLabel
+    note: QLabel
+    error: QLabel
+    info: FieldInfo
+    live: bool
+    advanced: bool
+
+
+class ConfigForm(QScrollArea):
+    """Editors for all settings, with a chooser of presets on top; those that few need are folded away.
+
+    Signals:
+        settings_changed: The new :class:`Settings` after an edit by the user; only ever valid ones.
+    """
+
+    settings_changed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("configForm")
+        self._settings = Settings()
+        self._run_reason: str | None = None
+        self._rows: dict[str, _Row] = {}
+        self._fixed_notes: list[QLabel] = []
+        self._rate_now = LiveLabel()
+        self._rate_now.setObjectName("rateNow")
+        self._rate_now.hide()
+        self._family = _chooser("familyBox", self._family_chosen)
+        for key, family in families().items():
+            self._family.addItem(family.title, key)
+            self._family.setItemData(
+                self._family.count() - 1, f"{family.sentence} {family.source}", Qt.ItemDataRole.ToolTipRole
+            )
+        self._sentence = QLabel()
+        self._sentence.setWordWrap(True)
+        self._preset = _chooser("presetBox", self._preset_chosen)
+        self._preset.setPlaceholderText(_CUSTOM)  # shown where no preset fits; nothing to choose
+
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._advanced = self._build_fold()
+        self._build_rows()
+        self._apply_theme()
+        self.set_settings(self._settings)
+
+    def _build_rows(self) -> None:
+        """Make the page anew, with the settings of the family in use."""
+        opened = self._advanced.isChecked()
+        for kept in (self._family, self._sentence, self._preset, self._advanced, self._rate_now):
+            kept.setParent(None)  # of the page before, which goes
+        self._rows, self._fixed_notes = {}, []
+        page = QWidget()
+        self._form = layout = QFormLayout(page)
+        layout.setContentsMargins(8, 10, 8, 10)
+        layout.setHorizontalSpacing(6)
+        layout.setVerticalSpacing(6)
+        layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        layout.addRow("Kind", self._family)
+        layout.addRow(self._sentence)
+        layout.addRow("Preset", self._preset)
+        found = list(fields(self._settings))
+        for group, title in GROUP_TITLES.items():
+            plain = [(name, info) for g, name, info in found if g == group and not _marked(info, "advanced")]
+            if plain:
+                layout.addRow(_heading(title))
+                layout.addRow(self._fixed_note())
+            for name, info in plain:
+                self._add_row(name, info)
+        layout.addRow(self._advanced)
+        layout.addRow(self._fixed_note())
+        for _, name, info in found:
+            if _marked(info, "advanced"):
+                self._add_row(name, info)
+        with QSignalBlocker(self._preset):
+            self._preset.clear()
+            for name in presets(self._settings.model.family):
+                self._preset.addItem(name.capitalize(), name)
+        self._sentence.setText(self._settings.family.sentence)
+        self._add_rate_now()
+        self.setWidget(page)  # which takes the one before with it
+        for kept in (self._family, self._sentence, self._preset, self._advanced):
+            kept.show()
+        self.set_advanced_open(opened)
+        self._built_for = self._settings.model.family
+
+    def settings(self) -> Settings:
+        """The newest valid settings; a field marked as invalid counts with its last valid value."""
+        return self._settings
+
+    def set_settings(self, settings: Settings) -> None:
+        """Show ``settings`` in all fields, without a signal."""
+        self._settings = settings
+        if settings.model.family != self._built_for:
+            self._build_rows()
+            self._apply_theme()
+        with QSignalBlocker(self._family):
+            self._family.setCurrentIndex(self._family.findData(settings.model.family))
+        for name, row in self._rows.items():
+            with QSignalBlocker(row.editor.widget):
+                row.editor.write(value_of(settings, name))
+            self._mark(name, "")
+        self._refresh()
+
+    def set_run_active(self, active: bool, reason: str) -> None:
+        """Hold the fields that a run fixes, or free them.
+
+        Args:
+            active: Whether a run has begun and was not reset.
+            reason: One sentence, shown above them, such as ``"Greyed settings are fixed: Reset first."``.
+        """
+        self._run_reason = reason if active else None
+        self._refresh()
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Say which learning rate is in force, where the schedule makes it another one than the field shows."""
+        text = rate_text(rate, self._settings.train.learning_rate)
+        self._rate_now.setText(text)
+        if self._rate_now.isHidden() == bool(text):
+            self._rate_now.setVisible(bool(text))
+
+    @property
+    def advanced_open(self) -> bool:
+        """Whether the settings that few need are unfolded."""
+        return self._advanced.isChecked()
+
+    def set_advanced_open(self, opened: bool) -> None:
+        """Fold the settings that few need away, or unfold them."""
+        self._advanced.setChecked(opened)
+        self._advanced.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        for row in self._rows.values():
+            if row.advanced:
+                self._form.setRowVisible(row.field, opened)
+        self._refresh()
+
+    def editor(self, name: str) -> QWidget:
+        """The input widget of the setting ``name`` of either group."""
+        return self._rows[name].editor.widget
+
+    def error_text(self, name: str) -> str:
+        """The sentence below the field ``name``; empty where it is valid."""
+        return self._rows[name].error.text()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take over the colours of a new scheme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._apply_theme()
+
+    def _build_fold(self) -> QToolButton:
+        button = QToolButton()
+        button.setObjectName("advancedButton")
+        button.setText("Advanced")
+        button.setToolTip("Settings that few need: how it computes, samples per image, the Gaussian's scale")
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setCheckable(True)
+        button.setAutoRaise(True)
+        button.setFont(_bold(button))
+        button.toggled.connect(self.set_advanced_open)
+        return button
+
+    def _fixed_note(self) -> QLabel:
+        """Room above a group for why its settings are greyed."""
+        note = QLabel()
+        note.setWordWrap(True)
+        note.hide()
+        self._fixed_notes.append(note)
+        return note
+
+    def _add_rate_now(self) -> None:
+        field = self._rows["learning_rate"].field.layout()
+        assert isinstance(field, QVBoxLayout)
+        field.insertWidget(1, self._rate_now)
+        self._rate_now.setToolTip("The learning rate of the next step, to which the schedule has scaled it")
+
+    def _add_row(self, name: str, info: FieldInfo) -> None:
+        editor = _build_editor(name, info)
+        editor.widget.setObjectName(name)
+        editor.widget.setAccessibleName(info.title or name)
+        note, error = QLabel(), QLabel()
+        for text in (note, error):
+            text.setWordWrap(True)
+            text.setTextFormat(Qt.TextFormat.PlainText)
+            text.hide()
+        field = QWidget()
+        column = QVBoxLayout(field)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(editor.widget)
+        column.addWidget(note)
+        column.addWidget(error)
+        label = QLabel(info.title or name)
+        label.setBuddy(editor.widget)
+        self._form.addRow(label, field)
+        live, advanced = _marked(info, "live"), _marked(info, "advanced")
+        self._rows[name] = _Row(editor, field, label, note, error, info, live, advanced)
+        editor.on_commit(lambda: self._commit(name))
+        if isinstance(editor.widget, NumberField):
+            editor.widget.refused.connect(lambda sentence: self._mark(name, sentence))
+
+    def _commit(self, name: str) -> None:
+        row = self._rows[name]
+        problem = value_problem(row.info, row.editor.read())
+        self._mark(name, problem)
+        if problem:
+            return
+        settings = updated(self._settings, **{name: row.editor.read()})
+        changed = settings != self._settings
+        self._settings = settings
+        with QSignalBlocker(row.editor.widget):
+            row.editor.write(value_of(settings, name))  # the text as we would write it
+        if changed:
+            self._refresh()
+            self.settings_changed.emit(settings)
+
+    def _preset_chosen(self, index: int) -> None:
+        self._take(presets(self._settings.model.family)[self._preset.itemData(index)])
+
+    def _family_chosen(self, index: int) -> None:
+        key = self._family.itemData(index)
+        if key == self._settings.model.family:
+            return
+        # What both families have stays as it is set, but where a family begins is its own to say.
+        QTimer.singleShot(0, lambda: self._take(updated(self._settings, family=key)))  # the list closes first
+
+    def _take(self, settings: Settings) -> None:
+        if settings != self._settings:
+            self.set_settings(settings)
+            self.settings_changed.emit(settings)
+
+    def _refresh(self) -> None:
+        """Enable what may be edited now, say why for the rest, and name the preset that fits."""
+        folded = len(self._fixed_notes) - 1
+        for i, note in enumerate(self._fixed_notes):
+            opened = i < folded or self.advanced_open
+            note.setText(self._run_reason or "")
+            note.setVisible(opened and self._run_reason is not None)
+        for name, row in self._rows.items():
+            reason = self._why_fixed(name)
+            row.editor.widget.setEnabled(not reason)
+            row.label.setEnabled(not reason)
+            text = f"{row.info.description} {reason}" if reason else row.info.description or ""
+            row.editor.widget.setToolTip(text)
+            row.note.setText("" if reason == self._run_reason else reason)  # which stands above the group
+            row.note.setVisible(bool(row.note.text()))
+            row.label.setToolTip(text)
+        found = presets(self._settings.model.family)
+        names = [name for name, preset in found.items() if _learns_alike(preset, self._settings)]
+        self._preset.setCurrentIndex(self._preset.findData(names[0]) if names else -1)
+        self._preset.setEnabled(self._run_reason is None)
+        self._preset.setToolTip(self._run_reason or "All settings at once, to start from.")
+        self._family.setEnabled(self._run_reason is None)
+        self._family.setToolTip(self._run_reason or "Which kind of model, and so which paper.")
+
+    def _why_fixed(self, name: str) -> str:
+        if name in FIXED:
+            return FIXED[name]
+        if self._run_reason is not None and not self._rows[name].live:
+            return self._run_reason
+        if name in NEEDS:
+            other, needed, reason = NEEDS[name]
+            return "" if value_of(self._settings, other) == needed else reason
+        return ""
+
+    def _mark(self, name: str, error: str) -> None:
+        row = self._rows[name]
+        row.error.setText(error)
+        row.error.setVisible(bool(error))
+        # After it was left, a number field shows its last value again.
+        if error and (row.editor.widget.hasFocus() or not isinstance(row.editor.widget, NumberField)):
+            tint(row.editor.widget, theme_of(self.palette()).warning)
+        else:
+            row.editor.widget.setPalette(QPalette())
+
+    def _apply_theme(self) -> None:
+        for label in (
+            self._sentence,
+            *self._fixed_notes,
+            *(row.note for row in self._rows.values()),
+            self._rate_now,
+        ):
+            tint(label, theme_of(self.palette()).muted)
+        for name, row in self._rows.items():
+            tint(row.error, theme_of(self.palette()).warning)
+            self._mark(name, row.error.text())
+
+
+def _build_editor(name: str, info: FieldInfo) -> _Editor:
+    """The editor that fits the type of a field."""
+    if get_origin(info.annotation) is Literal:
+        return _choice_editor(get_args(info.annotation))
+    if get_origin(info.annotation) is tuple:
+        return _list_editor()
+    return _number_editor(name, info)
+
+
+def _learns_alike(preset: Settings, settings: Settings) -> bool:
+    """Whether two differ at most in what computes, of which a preset says nothing."""
+    return (preset.model, preset.train) == (settings.model, settings.train)
+
+
+def _chooser(name: str, chosen: Callable[[int], None]) -> QComboBox:
+    chooser = QComboBox()
+    chooser.setObjectName(name)
+    chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    chooser.setMinimumContentsLength(6)
+    chooser.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    ignore_wheel_unless_focused(chooser)
+    chooser.activated.connect(chosen)
+    return chooser
+
+
+def _marked(info: FieldInfo, mark: str) -> bool:
+    return isinstance(info.json_schema_extra, dict) and bool(info.json_schema_extra.get(mark))
+
+
+def _choice_editor(choices: tuple[str, ...]) -> _Editor:
+    box = QComboBox()
+    # The longest choice may be cut in a narrow dock; opened, the list shows it whole.
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(6)
+    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    for choice in choices:
+        box.addItem(CHOICE_TEXT.get(choice, choice.capitalize()), choice)
+    ignore_wheel_unless_focused(box)
+    return _Editor(
+        box,
+        read=box.currentData,
+        write=lambda value: box.setCurrentIndex(box.findData(value)),
+        on_commit=box.currentIndexChanged.connect,
+    )
+
+
+def _list_editor() -> _Editor:
+    line = QLineEdit()
+    line.setMinimumWidth(60)
+    return _Editor(
+        line,
+        # Left as text: the settings themselves say what is wrong with a part that is no whole number.
+        read=lambda: tuple(part for part in re.split(r"[\s,;]+", line.text()) if part),
+        write=lambda value: line.setText(", ".join(map(str, value))),
+        on_commit=line.editingFinished.connect,
+    )
+
+
+def _number_editor(name: str, info: FieldInfo) -> _Editor:
+    box = number_field(info)
+    if name == "threads" and isinstance(box, QSpinBox):
+        box.setSpecialValueText("Automatic")
+    return _Editor(
+        box,
+        read=lambda: number_value(box, info),
+        write=lambda value: set_number(box, value),
+        on_commit=box.valueChanged.connect,
+    )
+
+
+def _heading(title: str) -> QLabel:
+    label = QLabel(title)
+    label.setFont(_bold(label))
+    label.setContentsMargins(0, 8, 0, 0)
+    return label
+
+
+def _bold(widget: QWidget) -> QFont:
+    font = widget.font()
+    font.setBold(True)
+    return font

@@ -1,0 +1,1 @@
+"""Widgets, colours and styles that all panels share."""

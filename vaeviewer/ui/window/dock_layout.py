@@ -1,0 +1,223 @@
+"""Where the docks lie around the plane: at first, as the window grows, and as the user left them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+
+from PySide6.QtCore import QByteArray, QSettings, Qt
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+from vaeviewer.ui.widgets.scrolled import Scrolled
+from vaeviewer.ui.window.panel_help import add_help
+
+VERSION = 1
+"""Of the arrangement; one that another version saved is not restored."""
+
+_GEOMETRY, _STATE, _BY_HAND = "window/geometry", "window/state", "window/docks_by_hand"
+_CHECKSUM = "window/checksum"
+
+TITLE_HEIGHT = 24
+"""Of a floating dock, pixels: what must be on a screen for the mouse to take it."""
+
+log = logging.getLogger(__name__)
+
+_Area = Qt.DockWidgetArea
+_FEATURES = (
+    QDockWidget.DockWidgetFeature.DockWidgetClosable
+    | QDockWidget.DockWidgetFeature.DockWidgetMovable
+    | QDockWidget.DockWidgetFeature.DockWidgetFloatable
+)
+
+
+class DockLayout:
+    """The docks of a window and their arrangement.
+
+    Args:
+        window: Whose docks they are; they are made and placed at once.
+        left: Panels by title, behind each other as tabs, the first one in front.
+        right: Panels by title, one below the other.
+        bottom: Panels by title, from corner to corner but for the right side.
+
+    Attributes:
+        docks: All of them, in the order given.
+        by_hand: Whether the user has dragged one of their edges; from then on :meth:`fit` leaves them alone.
+    """
+
+    def __init__(
+        self,
+        window: QMainWindow,
+        *,
+        left: Mapping[str, QWidget],
+        right: Mapping[str, QWidget],
+        bottom: Mapping[str, QWidget],
+    ) -> None:
+        self._window = window
+        self.by_hand = False
+        self._hall: tuple[QDockWidget, QDockWidget] | None = None
+        self._before_hall = self._present()
+        window.setDockNestingEnabled(True)
+        window.setTabPosition(_Area.AllDockWidgetAreas, window.tabPosition(_Area.TopDockWidgetArea))
+        window.setCorner(Qt.Corner.BottomLeftCorner, _Area.BottomDockWidgetArea)
+        window.setCorner(Qt.Corner.BottomRightCorner, _Area.RightDockWidgetArea)
+        self._left, self._right, self._bottom = (
+            [self._dock(title, panel) for title, panel in panels.items()] for panels in (left, right, bottom)
+        )
+        self.docks = [*self._left, *self._right, *self._bottom]
+        self._arrange()
+
+    def reset(self) -> None:
+        """Put every dock back where it was at first."""
+        self._remove()
+        self._arrange()
+        for dock in self.docks:
+            dock.setFloating(False)
+            dock.show()
+        self.by_hand = False
+        self.fit()
+
+    def fit(self) -> None:
+        """Give each dock its share of the window, unless somebody arranges them."""
+        window, nowhere = self._window, Qt.DockWidgetArea.NoDockWidgetArea
+        if self._hall is not None:
+            right, bottom = self._hall
+            if nowhere in map(window.dockWidgetArea, self._hall):
+                return
+            window.resizeDocks([right], [round(0.3 * window.width())], Qt.Orientation.Horizontal)
+            window.resizeDocks([bottom], [round(0.27 * window.height())], Qt.Orientation.Vertical)
+            return
+        if self.by_hand or any(dock.isFloating() for dock in self.docks):
+            return
+        if any(window.dockWidgetArea(dock) == nowhere for dock in self.docks):
+            return  # the window is resized in the middle of another arrangement
+        side = max(250, min(460, round(window.width() * 0.22)))
+        window.resizeDocks([self._left[0], self._right[0]], [side, side], Qt.Orientation.Horizontal)
+        height = max(175, round(window.height() * 0.22))
+        window.resizeDocks([self._bottom[0]], [height], Qt.Orientation.Vertical)
+        # Their captions differ in height; so shared, both pictures come out about as large.
+        window.resizeDocks(self._right, [side + 70, side + 64], Qt.Orientation.Vertical)
+
+    def enter_hall(self) -> None:
+        """Show nothing but the first dock of the right side and of the bottom, until :meth:`leave_hall`."""
+        self._before_hall = self._present()
+        self._hall = right, bottom = self._right[0], self._bottom[0]
+        self._remove()
+        # From side to side: large numbers and curves beside each other need it on a small screen.
+        self._window.setCorner(Qt.Corner.BottomRightCorner, _Area.BottomDockWidgetArea)
+        for dock, area in ((right, _Area.RightDockWidgetArea), (bottom, _Area.BottomDockWidgetArea)):
+            self._window.addDockWidget(area, dock)
+            dock.setFloating(False)
+            dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
+            dock.show()
+        self.fit()
+
+    def leave_hall(self) -> None:
+        """Put every dock back where it was; again, if the window was not back to its size the first time."""
+        _, state, self.by_hand = self._before_hall
+        for dock in self._hall or ():
+            dock.setFeatures(_FEATURES)
+        self._hall = None
+        self._window.setCorner(Qt.Corner.BottomRightCorner, _Area.RightDockWidgetArea)
+        self._remove()
+        self._window.restoreState(state, VERSION)
+        self.fit()
+
+    def save(self, store: QSettings) -> None:
+        """Remember the window's place and the arrangement, with a checksum over both."""
+        geometry, state, by_hand = self._before_hall if self._hall is not None else self._present()
+        values = {
+            _GEOMETRY: _text(geometry),
+            _STATE: _text(state),
+            _BY_HAND: str(by_hand).lower(),
+        }
+        for key, value in values.items():
+            store.setValue(key, value)
+        store.setValue(_CHECKSUM, _checksum(values))
+
+    def restore(self, store: QSettings) -> None:
+        """Go back to what is remembered. What was damaged or cannot be restored is left, and logged.
+
+        Qt may crash at a damaged arrangement, so it is given only what passes its checksum.
+        """
+        values = {key: str(store.value(key, "")) for key in (_GEOMETRY, _STATE, _BY_HAND)}
+        if not any(values.values()):
+            return
+        if store.value(_CHECKSUM) != _checksum(values):
+            log.warning(
+                "the layout remembered is damaged, or another version's; the window begins with its own"
+            )
+            return
+        if not self._window.restoreGeometry(_bytes(values[_GEOMETRY])):
+            log.warning("the window's place could not be restored")
+        self._remove()
+        if self._window.restoreState(_bytes(values[_STATE]), VERSION):
+            self.by_hand = values[_BY_HAND] == "true"
+        else:
+            log.warning("the arrangement of the panels could not be restored")
+            self._arrange()
+            for dock in self.docks:
+                dock.show()
+        self._bring_on_screen()
+
+    def _present(self) -> tuple[QByteArray, QByteArray, bool]:
+        """The window's place, its arrangement, and whether that was made by hand."""
+        return self._window.saveGeometry(), self._window.saveState(VERSION), self.by_hand
+
+    def _dock(self, title: str, panel: QWidget) -> QDockWidget:
+        dock = QDockWidget(title, self._window)
+        dock.setObjectName(title.lower().replace(" ", "-") + "-dock")
+        dock.setWidget(Scrolled(panel))
+        add_help(dock)
+        panel.windowTitleChanged.connect(dock.setWindowTitle)  # of a panel that shows one thing or another
+        return dock
+
+    def _arrange(self) -> None:
+        window = self._window
+        for dock in self._left:
+            window.addDockWidget(_Area.LeftDockWidgetArea, dock)
+        for behind in self._left[1:]:
+            window.tabifyDockWidget(self._left[0], behind)
+        self._left[0].raise_()
+        for dock in self._right:
+            window.addDockWidget(_Area.RightDockWidgetArea, dock)
+        for dock in self._bottom:
+            window.addDockWidget(_Area.BottomDockWidgetArea, dock)
+
+    def _bring_on_screen(self) -> None:
+        """A floating dock on a screen that is gone, or too small now, comes to where the window is."""
+        room = self._window.screen().availableGeometry()
+        for dock in self.docks:
+            title = dock.frameGeometry()
+            title.setHeight(TITLE_HEIGHT)
+            screens = (screen.availableGeometry() for screen in self._window.screen().virtualSiblings())
+            if dock.isFloating() and not any(screen.contains(title.center()) for screen in screens):
+                dock.resize(dock.size().boundedTo(room.size() * 0.8))
+                dock.move(room.center() - dock.rect().center())
+
+    def _remove(self) -> None:
+        """Before another arrangement: over the one there is, Qt would leave its tab bars behind."""
+        for dock in self.docks:
+            self._window.removeDockWidget(dock)
+        layout = self._window.layout()
+        assert layout is not None, "a main window has one from the first"
+        layout.activate()
+
+
+def forget(store: QSettings) -> None:
+    """Forget what :meth:`DockLayout.save` remembered."""
+    for key in (_GEOMETRY, _STATE, _BY_HAND, _CHECKSUM):
+        store.remove(key)
+
+
+def _text(data: QByteArray) -> str:
+    return bytes(data.data()).hex()
+
+
+def _bytes(text: str) -> QByteArray:
+    return QByteArray(bytes.fromhex(text))
+
+
+def _checksum(values: Mapping[str, str]) -> str:
+    lines = [str(VERSION), *(f"{key}={values[key]}" for key in sorted(values))]
+    return hashlib.sha256("\n".join(lines).encode(errors="replace")).hexdigest()

@@ -1,0 +1,264 @@
+"""The menus and what their entries do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QActionGroup, QImage, QKeySequence
+from PySide6.QtWidgets import QFileDialog, QMenu
+
+from vaeviewer import __version__, log, paths
+from vaeviewer.backend.data import CATALOG
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.session.messages import OPENING
+from vaeviewer.session.states import BUTTONS, Action, State
+from vaeviewer.ui.images.image_widget import to_qimage
+from vaeviewer.ui.runs.recent_menu import RecentMenu
+from vaeviewer.ui.window.export import export_image
+from vaeviewer.ui.window.key_list import show_key_list
+from vaeviewer.ui.window.main_window import MainWindow
+from vaeviewer.ui.window.panel_help import explain_focused
+from vaeviewer.ui.window.text_dialog import TextDialog
+
+DATA_TEXTS = {
+    "mnist-10k": "&Bundled digits (MNIST 10k)",
+    "mnist": "&MNIST",
+    "fashion-mnist": "&Fashion-MNIST",
+    "folder": "F&older…",
+}
+DOCK_TEXTS = {
+    "Reconstructions": "Re&constructions",
+    "Settings": "Se&ttings",
+    "Decoded image": "&Decoded image",
+    "Manifold": "&Manifold",
+    "ELBO terms": "&ELBO terms",
+    "Loss terms": "&Loss terms",
+}
+"""What has a letter to press in its menu; no letter twice in one menu."""
+
+
+class Menus(QObject):
+    """Builds the menu bar of a main window and keeps its entries true to the session's state."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._data_entries: dict[str, QAction] = {}
+        self._build_file()
+        self._build_data()
+        self._build_view()
+        self._build_training()
+        self._build_help()
+        session = window.session
+        session.state_changed.connect(self.show_state)
+        session.opened.connect(lambda opened: self.show_data(opened.dataset))
+        session.problem.connect(self._show_data_in_use)
+        session.data_declined.connect(self._show_data_in_use)
+        window.run_status.elsewhere_wanted.connect(self._save_run_as)
+        window.decoded.save_wanted.connect(self._save_image)
+        session.data_missing.connect(self._ask_for_data)
+        self.show_state(session.state)
+
+    def show_state(self, state: State) -> None:
+        """Enable what ``state`` allows."""
+        buttons = BUTTONS[state]
+        self._train.setEnabled(buttons.train is not None)
+        self._step.setEnabled(buttons.step is not None)
+        self._stop.setEnabled(buttons.stop is not None)
+        self._reset.setEnabled(buttons.reset is not None)
+        loaded = state is not State.LOADING
+        for action in (self._new, self._save, self._save_as, self._export):
+            action.setEnabled(loaded)
+
+    def show_data(self, dataset: ImageDataset) -> None:
+        """Mark the entry of the data in use."""
+        for key, action in self._data_entries.items():
+            action.setChecked(key == dataset.source.key)
+
+    def _show_data_in_use(self) -> None:
+        """After a choice that came to nothing, mark the entry of the data there were."""
+        dataset = self._window.session.dataset
+        if dataset is not None:
+            self.show_data(dataset)
+
+    def _build_file(self) -> None:
+        menu = self._menu("&File")
+        keys = QKeySequence.StandardKey
+        self._new = self._add(menu, "&New run with these settings", self._window.session.new_run, keys.New)
+        self._new.setToolTip(
+            "New weights from the seed, and a folder of its own; the run so far stays on disk"
+        )
+        self._add(menu, "&Open run…", self._open_run, keys.Open)
+        menu.addMenu(RecentMenu(menu, self._window.recent_runs, self._window.session))
+        menu.addSeparator()
+        self._save = self._add(menu, "&Save run", self._save_run, keys.Save)
+        self._save_as = self._add(menu, "Save run &as…", self._save_run_as, keys.SaveAs)
+        menu.addSeparator()
+        self._export = self._add(menu, "&Export manifold…", self._export_manifold, "Ctrl+E")
+        menu.addSeparator()
+        self._add(menu, "&Quit", self._window.close, "Ctrl+Q")
+
+    def _build_data(self) -> None:
+        menu = self._menu("&Data")
+        group = QActionGroup(menu)
+        for entry in CATALOG:
+            if entry.key == "folder":
+                menu.addSeparator()
+            action = self._add(menu, DATA_TEXTS.get(entry.key, entry.title), partial(self._load, entry.key))
+            action.setToolTip(entry.note)
+            action.setStatusTip(entry.note)
+            action.setCheckable(True)
+            group.addAction(action)
+            self._data_entries[entry.key] = action
+        menu.setToolTipsVisible(True)
+
+    def _build_view(self) -> None:
+        window = self._window
+        menu = self._menu("&View")
+        self._add(menu, "&Fit the plane, or the curves", self._fit, "F")
+        underlay = self._add(menu, "Decoded images &behind the points", lambda: None, "U")
+        underlay.setCheckable(True)
+        underlay.toggled.connect(lambda on: window.set_view(underlay=on))
+        sample = self._add(menu, "One &sample of each posterior", lambda: None)
+        sample.setToolTip("Draw one sample of each q(z|x) in place of its mean.")
+        sample.setCheckable(True)
+        sample.toggled.connect(lambda on: window.set_view(points="sample" if on else "mean"))
+        labels = self._add(menu, "Class &names in the plane", lambda: None)
+        labels.setCheckable(True)
+        labels.setChecked(True)
+        labels.toggled.connect(window.plane.set_class_labels)
+        menu.addSeparator()
+        # The second is what keyboards have where "+" needs Shift.
+        self._add(menu, "Text &larger", lambda: window.text_size.step(1), "Ctrl++", "Ctrl+=")
+        self._add(menu, "Text sm&aller", lambda: window.text_size.step(-1), "Ctrl+-")
+        self._add(menu, "Text as lar&ge as usual", window.text_size.reset, "Ctrl+0")
+        self._add(menu, "Lecture &hall: full screen", window.lecture_hall.toggle, "F11")
+        menu.addSeparator()
+        for dock in window.docks:
+            show = dock.toggleViewAction()
+            name = partial(_name_dock, show)
+            name(dock.windowTitle())
+            dock.windowTitleChanged.connect(name)  # upon which Qt writes the title itself there
+            menu.addAction(show)
+        self._add(menu, "&Restore the layout", window.reset_layout)
+
+    def _build_training(self) -> None:
+        request = self._window.session.request
+        menu = self._menu("&Training")
+        # Space itself belongs to the window's shortcut, which leaves it to a field that has the focus.
+        controls = self._window.controls
+        self._train = self._add(menu, f"&{controls.train_text}", controls.press_train)
+        controls.train_text_changed.connect(lambda text: self._train.setText(f"&{text}"))
+        self._step = self._add(menu, "One st&ep", lambda: request(Action.STEP), ".")
+        self._stop = self._add(menu, "St&op", lambda: request(Action.STOP), "Ctrl+.")
+        self._reset = self._add(menu, "Re&set", lambda: request(Action.RESET), "Ctrl+R")
+
+    def _build_help(self) -> None:
+        message = self._window.message
+        menu = self._menu("&Help")
+        self._add(menu, "&Keyboard and mouse", lambda: show_key_list(self._window), "F1")
+        self._add(menu, "E&xplain this panel", lambda: explain_focused(self._window), "Shift+F1")
+        self._add(menu, "Show &log", self._show_log)
+        self._add(
+            menu,
+            "&About vaeviewer",
+            lambda: message.show_message(
+                f"vaeviewer {__version__}: an explorer for the latent spaces of variational autoencoders "
+                "(Kingma & Welling 2013). Bundled digits: MNIST by Yann LeCun and Corinna Cortes, CC BY-SA 3.0.",
+                key="about",
+            ),
+        )
+
+    def _menu(self, title: str) -> QMenu:
+        return self._window.menuBar().addMenu(title)
+
+    def _add(
+        self,
+        menu: QMenu,
+        text: str,
+        action: Callable[[], object],
+        *shortcuts: QKeySequence.StandardKey | str,
+    ) -> QAction:
+        entry = QAction(text, self._window)
+        entry.triggered.connect(lambda _checked=False: action())
+        entry.setShortcuts([QKeySequence(keys) for keys in shortcuts])
+        menu.addAction(entry)
+        self._window.addAction(entry)  # so that its keys work without the menu bar, too
+        return entry
+
+    # What entries do
+
+    def _open_run(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self._window, "Open run", str(_existing(paths.runs_dir())))
+        if folder:
+            self._window.session.open_run(Path(folder))
+
+    def _save_run(self) -> None:
+        session = self._window.session
+        if session.read_only:
+            self._save_run_as()
+        else:
+            session.save(session.folder or paths.new_run_folder())
+
+    def _save_run_as(self) -> None:
+        start = _existing(paths.runs_dir()) / paths.new_run_folder().name
+        folder, _ = QFileDialog.getSaveFileName(self._window, "Save run as a new folder", str(start))
+        if folder:
+            self._window.session.save(Path(folder))
+
+    def _export_manifold(self) -> None:
+        picture = self._window.manifold.picture()
+        if picture is None:
+            self._window.show_problem("there is no manifold yet; open the Manifold panel first.")
+            return
+        window = self._window
+        export_image(to_qimage(picture), window, "Export manifold", "manifold.png", window.message)
+
+    def _save_image(self, image: QImage) -> None:
+        export_image(image, self._window, "Save image", "decoded.png", self._window.message)
+
+    def _fit(self) -> None:
+        """Show everything again in the curves, if they have the focus, else in the plane."""
+        focus = self._window.focusWidget()
+        if focus is not None and self._window.elbo_terms.isAncestorOf(focus):
+            self._window.elbo_terms.reset_view()
+        else:
+            self._window.plane.fit()
+
+    def _show_log(self) -> None:
+        TextDialog(self._window, "Log", log.tail(), log.log_file()).show()
+
+    def _ask_for_data(self, run: Path, sentence: str) -> None:
+        self._window.message.show_message(
+            sentence, [("&Find the images…", lambda: self._find_data(run))], key=OPENING
+        )
+
+    def _find_data(self, run: Path) -> None:
+        folder = QFileDialog.getExistingDirectory(self._window, f"The folder of the images of {run.name}")
+        if folder:
+            self._window.session.open_run(run, Path(folder))
+
+    def _load(self, key: str) -> None:
+        session = self._window.session
+        if key != "folder":
+            session.load_data(key)
+            return
+        folder = QFileDialog.getExistingDirectory(self._window, "Open a folder of idx files")
+        if folder:
+            session.load_data(key, Path(folder))
+        else:
+            self._show_data_in_use()
+
+
+def _name_dock(entry: QAction, title: str) -> None:
+    entry.setText(DOCK_TEXTS.get(title, title))
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there: where a file dialog can start."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return folder
