@@ -18,13 +18,13 @@ import run_folders
 from bounds import Bounds, size_on_disk
 from mutators import ODD_TEXTS, damage_run, damaged_bytes, damaged_values, odd_value, put_something_else
 
-from vaeviewer import commands
 from vaeviewer.backend.config import Settings, parse_settings, presets, updated
 from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.data.folder import load_folder
 from vaeviewer.backend.runs import restore
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.training.trainer import NonFiniteError, Trainer
+from vaeviewer.commands import flags
 from vaeviewer.errors import UserError
 
 pytestmark = [
@@ -218,15 +218,15 @@ def test_damaged_settings(cases: range, figures: list[str]) -> None:
 
 def test_odd_values_on_the_command_line(cases: range, figures: list[str]) -> None:
     parser = argparse.ArgumentParser()
-    commands.add_settings(parser)
+    flags.add_settings(parser)
     odd = ("1_0", " 5 ", "٣", "1,2", ",,", "9" * 5000)
 
     def use(word: str) -> None:
-        settings = commands.settings_of(parser.parse_args([word]))
+        settings = flags.settings_of(parser.parse_args([word]))
         assert parse_settings(settings.model_dump()) == settings
 
     def prepare(rng: random.Random) -> tuple[int, Callable[[], None]]:
-        flag = rng.choice(list(commands.FIELDS)).replace("_", "-")
+        flag = rng.choice(list(flags.FIELDS)).replace("_", "-")
         text = rng.choice((rng.choice(ODD_TEXTS), rng.choice(odd), repr(odd_value(rng))))
         return 0, lambda: use(f"--{flag}={text}")
 

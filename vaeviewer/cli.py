@@ -35,7 +35,13 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    commands = {"train": _train, "evaluate": _evaluate, "export": _export, "bench": _bench}
+    commands = {
+        "train": _train,
+        "evaluate": _evaluate,
+        "export": _export,
+        "families": _families,
+        "bench": _bench,
+    }
     try:
         if words and words[0] in commands:
             return commands[words[0]](words[1:])
@@ -58,8 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _window(words: list[str]) -> int:
     parser = _Parser(
         prog="vaeviewer",
-        description="Explore latent spaces: train a variational autoencoder and drag through what it learns.",
-        epilog="Without a window: vaeviewer train | evaluate | export | bench, each with --help.",
+        description="Explore latent spaces: train a model and drag through what it learns.",
+        epilog="Without a window: vaeviewer train | evaluate | export | families | bench, each with --help.",
     )
     parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a saved run to open")
     parser.add_argument("--version", action="version", version=f"vaeviewer {__version__}")
@@ -97,7 +103,7 @@ def _window(words: list[str]) -> int:
 
 
 def _train(words: list[str]) -> int:
-    from vaeviewer import commands
+    from vaeviewer.commands import flags, train
 
     parser = _Parser(prog="vaeviewer train", description="Train without a window and leave a run folder.")
     parser.add_argument("--out", type=Path, metavar="RUN", help="folder to write; new or empty")
@@ -119,7 +125,7 @@ def _train(words: list[str]) -> int:
         metavar="S",
         help="seconds between saves while it trains, at least (10)",
     )
-    commands.add_settings(parser)
+    flags.add_settings(parser)
     parser.add_argument(
         "--dataset", metavar="NAME", help="mnist-10k (bundled, the default), mnist, fashion-mnist"
     )
@@ -127,21 +133,21 @@ def _train(words: list[str]) -> int:
         "--data", type=Path, metavar="DIR", help="a folder that holds the data set's idx files"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    return commands.train(parser.parse_args(words))
+    return train.train(parser.parse_args(words))
 
 
 def _evaluate(words: list[str]) -> int:
-    from vaeviewer import commands
+    from vaeviewer.commands import evaluate
 
     parser = _Parser(prog="vaeviewer evaluate", description="Held-out figures of a saved run.")
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
     parser.add_argument("--data", type=Path, metavar="DIR", help="a folder that holds the run's data")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    return commands.evaluate(parser.parse_args(words))
+    return evaluate.evaluate(parser.parse_args(words))
 
 
 def _export(words: list[str]) -> int:
-    from vaeviewer import commands
+    from vaeviewer.commands import export
 
     parser = _Parser(prog="vaeviewer export", description="Write pictures of a saved run.")
     parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
@@ -155,7 +161,15 @@ def _export(words: list[str]) -> int:
         default="equal",
         help="equally spaced over -3 to 3, or through the inverse Gaussian CDF",
     )
-    return commands.export(parser.parse_args(words))
+    return export.export(parser.parse_args(words))
+
+
+def _families(words: list[str]) -> int:
+    from vaeviewer.commands import families
+
+    parser = _Parser(prog="vaeviewer families", description="The kinds of model there are.")
+    parser.add_argument("--json", action="store_true", help="print one JSON list on standard output")
+    return families.families(parser.parse_args(words))
 
 
 def _bench(words: list[str]) -> int:

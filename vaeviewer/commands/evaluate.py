@@ -1,0 +1,70 @@
+"""``vaeviewer evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from vaeviewer.errors import RunFolderError
+
+if TYPE_CHECKING:
+    pass
+
+from vaeviewer.commands.speech import terms_line
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """``vaeviewer evaluate``; returns the exit code.
+
+    Raises:
+        UserError: Something the user can mend.
+    """
+    from vaeviewer.backend.runs.folder import load_run
+
+    run = load_run(options.run)
+    for sentence in run.notes:
+        note(sentence)
+    from vaeviewer.analysis.neighbours import knn_accuracy
+    from vaeviewer.backend.runs import restore
+    from vaeviewer.backend.training.trainer import NonFiniteError
+
+    dataset = restore.find_data(run, options.data)
+    trainer = restore.trainer_of(run, dataset, {"device": "auto"})
+    try:
+        held_out = trainer.evaluate()
+    except NonFiniteError:
+        raise RunFolderError(f"{run.folder} holds weights too large to compute with.") from None
+    snapshot = trainer.snapshot()
+    codes, accuracy = snapshot.encode(dataset.held_out_images), None
+    if codes is not None and snapshot.posterior is not None:
+        accuracy = knn_accuracy(
+            snapshot.posterior.loc, dataset.train_labels, codes[0], dataset.held_out_labels, k=5
+        )
+    settings = trainer.settings
+    report = {
+        "run": str(run.folder),
+        "step": trainer.step_count,
+        "dataset": dataset.name,
+        "images": len(dataset.held_out_images),
+        "family": trainer.family.key,
+        "latent_dim": settings.model.latent_dim,
+        "protocol": settings.train.protocol,
+        "likelihood": getattr(settings.model, "likelihood", None),
+        "samples": held_out and held_out.samples,
+        **(held_out.values if held_out else {}),
+        "knn5_accuracy": accuracy,
+        "data_as_trained": dataset.source.checksum == run.data.source.checksum,
+    }
+    if options.json:
+        print(json.dumps(report))
+    else:
+        if not report["data_as_trained"]:
+            note(f"{dataset.name} differs from the data of the run")
+        print(
+            f"step {trainer.step_count:,}, {len(dataset.held_out_images):,} held-out images of {dataset.name}"
+        )
+        print(terms_line(held_out, settings))
+        if accuracy is not None:
+            print(f"5-nearest-neighbour accuracy of posterior means {accuracy:.4f}")
+    return 0

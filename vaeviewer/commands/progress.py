@@ -1,0 +1,49 @@
+"""The progress bar of ``vaeviewer train``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vaeviewer.backend.training.trainer import Trainer
+
+
+class _Screen:
+    """Standard error for the progress bar, which goes on when the terminal is gone."""
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
+@contextmanager
+def progress_bar(trainer: Trainer) -> Iterator[Any]:
+    """A bar over the planned steps, with the newest held-out ELBO beside it, on standard error if it is a screen."""
+    from tqdm import tqdm
+
+    total = trainer.planned_epochs * trainer.steps_per_epoch
+    with tqdm(
+        total=total, initial=trainer.step_count, unit=" steps", disable=None, leave=False, file=_Screen()
+    ) as bar:
+
+        def after_block() -> None:
+            best = trainer.family.metrics.headline
+            if trainer.held_out is not None:
+                value = trainer.held_out.values[best.key]
+                bar.set_postfix_str(f"held-out {best.title} {value:.2f}", refresh=False)
+            bar.update(trainer.step_count - bar.n)
+
+        yield after_block

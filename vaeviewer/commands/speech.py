@@ -1,0 +1,47 @@
+"""What commands print: notes on standard error, answers on standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vaeviewer.backend.config import (
+    Settings,
+    protocol_text,
+)
+
+if TYPE_CHECKING:
+    from vaeviewer.backend.runs.folder import HeldOut
+
+
+def note(sentence: str) -> None:
+    """Say something beside the answer, on standard error."""
+    complain(f"note: {sentence}")
+
+
+def complain(line: str) -> None:
+    """Print a line on standard error."""
+    with suppress(OSError):  # the terminal may be gone, which is no reason to stop
+        print(line, file=sys.stderr)
+
+
+def say(line: str) -> None:
+    """Print a line of the answer; once nobody reads it, say nothing more."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for what is left of this process
+
+
+def terms_line(held_out: HeldOut | None, settings: Settings) -> str:
+    """The held-out metrics in words, with their units and protocol."""
+    if held_out is None:
+        return "no images are held out, so there are no held-out figures"
+    terms = [
+        f"{metric.title} {held_out.values[metric.key]:.2f} {metric.unit}"
+        for metric in settings.family.metrics
+    ]
+    return f"held-out {', '.join(terms)} ({protocol_text(settings)})"

@@ -1,0 +1,279 @@
+"""``vaeviewer train``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vaeviewer.backend.config import (
+    Settings,
+)
+from vaeviewer.errors import RunFolderError, SettingsError, UserError
+
+if TYPE_CHECKING:
+    from vaeviewer.backend.data.base import ImageDataset
+    from vaeviewer.backend.runs.autosave import Autosave
+    from vaeviewer.backend.training.health import Finding
+    from vaeviewer.backend.training.trainer import Trainer
+
+from vaeviewer.commands.flags import FIELDS, flag, settings_of
+from vaeviewer.commands.progress import progress_bar
+from vaeviewer.commands.signals import SIGNALLED, USER_ERROR, interrupt_flag
+from vaeviewer.commands.speech import complain, note, say, terms_line
+
+BESIDE_RESUME = ("epochs", "device", "engine")
+"""Settings that may be given another value when a run is resumed."""
+
+
+def train(options: argparse.Namespace) -> int:
+    """``vaeviewer train``; returns the exit code.
+
+    Raises:
+        UserError: Something the user can mend.
+    """
+    settings = settings_of(options)  # mistakes are told first: what follows takes seconds
+    if options.resume is not None:
+        _refuse_beside_resume(options)
+        dataset, out = None, options.resume.absolute()
+    elif options.out is not None:
+        dataset, out = _new_run(options)
+    else:
+        raise SettingsError(
+            "--out RUN must name a folder for a new run, or --resume RUN a run to go on with."
+        )
+    with interrupt_flag() as interrupted:
+        from vaeviewer.backend.runs.autosave import SAVE_SECONDS, Autosave
+        from vaeviewer.backend.training.affinity import any_core
+
+        failures = _Failures()
+        autosave = Autosave(
+            out,
+            on_saved=failures.forget,
+            on_failed=failures.tell,
+            interval_s=options.save_every or SAVE_SECONDS,
+        )
+        problem = None
+        try:
+            if dataset is None:
+                trainer = _opened(options, settings, autosave)
+            else:
+                from vaeviewer.backend.training.trainer import Trainer
+
+                trainer = Trainer(dataset, settings)
+            before, start = trainer.step_count, time.perf_counter()
+            try:
+                _train_on(trainer, autosave, interrupted, options.stop_after)
+            finally:
+                any_core()
+            seconds = time.perf_counter() - start
+            if not trainer.held_out_is_current:
+                trainer.evaluate(record=False)
+            try:
+                autosave.close(trainer)
+            except RunFolderError as error:  # what was found out is told all the same
+                problem = str(error)
+                failures.tell(problem)
+        except BaseException:
+            autosave.close(None)
+            raise
+
+    settings, held_out = trainer.settings, trainer.held_out
+    images = (trainer.step_count - before) * trainer.batch_size
+    report = {
+        "run": str(out),
+        "dataset": trainer.dataset.name,
+        "images": len(trainer.dataset.train_images),
+        "device": trainer.device.type,
+        "threads": trainer.threads,
+        "family": trainer.family.key,
+        "mode": trainer.mode,
+        "engine_reason": trainer.engine_reason,
+        "epochs": round(trainer.epoch, 4),
+        "planned_epochs": trainer.planned_epochs,
+        "steps": trainer.step_count,
+        "seconds": round(seconds, 3),
+        "images_per_s": round(images / seconds, 1),
+        "protocol": settings.train.protocol,
+        "likelihood": getattr(settings.model, "likelihood", None),
+        "latent_dim": settings.model.latent_dim,
+        "seed": settings.train.seed,
+        "held_out": held_out
+        and {
+            **held_out.values,
+            "images": len(trainer.dataset.held_out_images),
+            "samples": held_out.samples,
+        },
+        "interrupted": bool(interrupted),
+        "problem": problem,
+    }
+    if options.json:
+        say(json.dumps(report))
+    else:
+        say(
+            f"{trainer.epoch:g} epochs, {trainer.step_count:,} steps in {seconds:.1f} s "
+            f"({report['images_per_s']:,.0f} images/s on {trainer.device.type}, {trainer.threads} threads, "
+            f"{trainer.mode}: {trainer.engine_reason})"
+        )
+        say(terms_line(held_out, settings))
+        if problem is None:
+            say(f"saved in {out}")
+    if problem is not None:
+        return USER_ERROR
+    return SIGNALLED + interrupted[0] if interrupted else 0
+
+
+def _refuse_beside_resume(options: argparse.Namespace) -> None:
+    """A run that is resumed has its own settings, data and folder.
+
+    Raises:
+        SettingsError: Something on the command line says otherwise; the sentence names it.
+    """
+    given = [name for name in ("out", "family", "preset", "dataset") if getattr(options, name) is not None]
+    given += [name for name in FIELDS if getattr(options, f"set_{name}") is not None]
+    refused = [flag(name) for name in given if name not in BESIDE_RESUME]
+    if refused:
+        raise SettingsError(
+            f"--resume goes on with the run's own folder, settings and data; leave out {', '.join(refused)}."
+        )
+
+
+def _new_run(options: argparse.Namespace) -> tuple[ImageDataset, Path]:
+    """The data asked for, and the folder, made for a new run."""
+    from vaeviewer.backend.runs.folder import prepare_folder
+
+    new = not os.path.exists(options.out)  # noqa: PTH110  # Path's own raises where a name is too long
+    out = prepare_folder(options.out)
+    try:
+        return _load(options.dataset, options.data), out
+    except UserError:
+        if new:
+            out.rmdir()
+        raise
+
+
+def _opened(options: argparse.Namespace, settings: Settings, autosave: Autosave) -> Trainer:
+    """The run that ``--resume`` names, with the epochs and on the device asked for."""
+    from vaeviewer.backend.runs import restore
+
+    autosave.claim()
+    given = {name: getattr(options, f"set_{name}") for name in ("device", "engine")}
+    compute = {name: value for name, value in given.items() if value is not None}
+    trainer = restore.open_run(autosave.folder, data=options.data, compute=compute, tell=note)
+    autosave.adopt(trainer)
+    if options.set_epochs is not None:
+        epochs = settings.train.epochs
+        if epochs < trainer.epoch:
+            raise SettingsError(
+                f"--epochs must be at least {math.ceil(trainer.epoch)}, as {autosave.folder} has trained for "
+                f"{trainer.epoch:g}, but is {epochs}."
+            )
+        trainer.change("epochs", epochs)
+    if trainer.finished:
+        note(f"{autosave.folder} has its {trainer.planned_epochs} epochs; --epochs N trains to N")
+    return trainer
+
+
+def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[int], stop_after: int | None) -> None:
+    """Train to the planned epochs, to ``stop_after`` epochs from here, or to a Ctrl-C or what is like it.
+
+    Where memory runs out, the batch is halved and training goes on from the last good state.
+
+    Raises:
+        UserError: Training failed, and the user can do something about it; the last good state is saved.
+        Exception: Training failed in a way that nobody foresaw; the last good state is saved.
+    """
+    from vaeviewer.backend.training import loop
+    from vaeviewer.backend.training.failure import Kind, describe_failure, smaller_batches
+    from vaeviewer.session.failure_sentences import eased, senseless
+
+    last = math.inf if stop_after is None else trainer.epoch + stop_after
+    smaller = smaller_batches(trainer.batch_size)
+    autosave.begin(trainer)
+    trainer.stay_on_cores(give_way_to_window=False)
+    with progress_bar(trainer) as show_progress:
+        told: set[Finding] = set()
+
+        def after_block() -> None:
+            show_progress()
+            finding = trainer.finding
+            if finding is not None and finding not in told:
+                told.add(finding)
+                note(senseless(finding))
+            autosave.after_block(trainer)
+
+        while True:
+            try:
+                loop.train(
+                    trainer,
+                    go_on=lambda: 0 if interrupted else trainer.steps_until(last),
+                    after_block=after_block,
+                )
+                return
+            except Exception as error:
+                failure = describe_failure(error)
+                if failure.kind is Kind.OTHER:
+                    kept = _save_good_state(trainer, autosave)
+                    note(f"training failed; step {kept:,} is saved in {autosave.folder}")
+                    raise
+            # From here on the exception is gone, and with it the memory that its frames held.
+            batch_size = next(smaller, None) if failure.kind is Kind.MEMORY else None
+            if batch_size is None:
+                break
+            failed_size = trainer.batch_size
+            step = trainer.restore_good_state(batch_size)
+            note(eased(failed_size, batch_size, step).removesuffix("."))
+    kept = _save_good_state(trainer, autosave)
+    saved = f"step {kept:,} is saved in {autosave.folder}"
+    match failure.kind:
+        case Kind.MEMORY:
+            raise UserError(
+                f"there is not enough memory on {trainer.device.type}, even for batches of {trainer.batch_size}; "
+                f"{saved}. Close other programs and --resume it, or try fewer --hidden units."
+            )
+        case Kind.DEVICE:
+            raise UserError(
+                f"{trainer.device.type} does not answer any more ({failure.reason}); {saved}. "
+                "--resume it with --device cpu."
+            )
+        case _:
+            raise SettingsError(f"{failure.reason}; {saved}. Try a lower --learning-rate.")
+
+
+def _save_good_state(trainer: Trainer, autosave: Autosave) -> int:
+    """Save the state before training failed; returns its step."""
+    try:
+        trainer.restore_good_state()
+    except Exception:  # a device that is lost cannot be written to, but the state was kept in ordinary memory
+        from vaeviewer.backend.runs.restore import moved_to_cpu
+
+        trainer = moved_to_cpu(trainer)
+    autosave.save_now(trainer, in_training=False)
+    return trainer.step_count
+
+
+def _load(key: str | None, folder: Path | None) -> ImageDataset:
+    from vaeviewer.backend.data import load_dataset
+
+    if key is None:
+        key = "mnist-10k" if folder is None else "folder"
+    return load_dataset(key, folder)
+
+
+class _Failures:
+    """Says why a save failed: once, until a save succeeds."""
+
+    def __init__(self) -> None:
+        self._told = ""
+
+    def tell(self, sentence: str) -> None:
+        if sentence != self._told:
+            self._told = sentence
+            complain(f"vaeviewer: {sentence}")
+
+    def forget(self, _step: int) -> None:
+        self._told = ""
