@@ -11,7 +11,7 @@ from vaeviewer.errors import RunFolderError
 if TYPE_CHECKING:
     pass
 
-from vaeviewer.commands.speech import terms_line
+from vaeviewer.commands.speech import note, terms_line
 
 
 def evaluate(options: argparse.Namespace) -> int:

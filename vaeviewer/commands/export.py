@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from vaeviewer.commands.speech import note
 from vaeviewer.errors import RunFolderError, SettingsError
 
 if TYPE_CHECKING:
