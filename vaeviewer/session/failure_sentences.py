@@ -55,16 +55,15 @@ def senseless(finding: Finding) -> str:
     """Training goes on, but makes no sense any more."""
     if finding.trouble is Trouble.COLLAPSED:
         return (
-            f"β = {finding.value:g} weighs the KL so much that q(z|x) no longer depends on the image "
+            f"{finding.label} = {finding.value:g} weighs the KL so much that q(z|x) no longer depends on the image "
             "(posterior collapse)."
         )
-    name = "β" if finding.field == "beta" else "learning rate"
-    return f"The ELBO is exploding: a {name} of {finding.value:g} is probably too high."
+    return f"The {finding.measure} is exploding: a {finding.label} of {finding.value:g} is probably too high."
 
 
 def way_back(finding: Finding) -> str:
     """What going back does, as a button says it."""
-    name = "β =" if finding.field == "beta" else "learning rate"
+    name = finding.label if len(finding.label) > 1 else f"{finding.label} ="
     start = f"Go back to step {finding.good_step:,}" if finding.good_step else "Start again"
     return f"{start} with {name} {finding.suggested:g}"
 

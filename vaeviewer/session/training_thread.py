@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -194,7 +195,8 @@ class TrainingThread:
         if self._overtaken(command):
             self._enter(self._state)
             return
-        trainer = self._trainer
+        # Weakly, as a model that is to be built needs the memory of the one before.
+        before = None if self._trainer is None else weakref.ref(self._trainer)
         failure = self._attempt(lambda: self._perform(command))
         if failure is not None and isinstance(command, TRAINING):
             failure = self._retry_with_smaller_batches(command, failure)
@@ -206,8 +208,8 @@ class TrainingThread:
         if (
             isinstance(command, ASIDE)
             and failure.spares_weights
-            and trainer is not None
-            and trainer is self._trainer
+            and before is not None
+            and before() is self._trainer
         ):
             self._problem(failure_sentences.not_done(failure), failure.details, key=self._topic)
             self._enter(self._state)

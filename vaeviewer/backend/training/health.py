@@ -53,7 +53,9 @@ class Finding:
 
     Attributes:
         trouble: What went wrong.
+        measure: What explodes, as a user reads it, such as ``"ELBO"``.
         field: The setting to lower, such as ``learning_rate``.
+        label: What a user calls it, within a sentence.
         value: Its value when that was seen.
         suggested: A value that should do.
         step: Where it was seen.
@@ -61,7 +63,9 @@ class Finding:
     """
 
     trouble: Trouble
+    measure: str
     field: str
+    label: str
     value: float
     suggested: float
     step: int
@@ -120,12 +124,14 @@ class Health:
             return None
         trouble, step, settings = self._finding
         rate, suspect = settings.train.learning_rate, settings.family.suspect(settings.model)
+        measure = settings.family.metrics.headline.title
         if suspect and (trouble is Trouble.COLLAPSED or rate < LARGE_RATE):
-            usual = type(settings.model).model_fields[suspect].default
-            return Finding(trouble, suspect, getattr(settings.model, suspect), usual, step, good_step)
+            declared = type(settings.model).model_fields[suspect]
+            value, label = getattr(settings.model, suspect), (declared.title or suspect).lower()
+            return Finding(trouble, measure, suspect, label, value, declared.default, step, good_step)
         usual = TrainConfig.model_fields["learning_rate"].default
         lower = min(float(f"{rate / 10:.0e}"), usual)
-        return Finding(trouble, "learning_rate", rate, lower, step, good_step)
+        return Finding(trouble, measure, "learning_rate", "learning rate", rate, lower, step, good_step)
 
     def _judge(self, step: int, settings: Settings) -> None:
         if self._settings and self._settings[-1][1] == settings:
