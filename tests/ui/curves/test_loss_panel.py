@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel
 from pytestqt.qtbot import QtBot
 
+from vaeviewer.backend.models.families.vae import FAMILY
 from vaeviewer.backend.training.history import History
 from vaeviewer.ui.curves.elbo_curves import (
     Curves,
@@ -36,15 +37,14 @@ PER_EPOCH = 100
 def made_history(steps: int, *, kl: float = 7.0, falls_after: int | None = None, seed: int = 0) -> History:
     """An ELBO that rises from −540 towards −150 nats with noise, evaluated once per 100 steps."""
     rng = np.random.default_rng(seed)
-    history = History.empty()
+    history = History.empty(FAMILY.metrics)
     step = np.arange(1, steps + 1)
     divergence = kl * (1 - np.exp(-step / 200.0)) * rng.uniform(0.95, 1.05, steps) + 1e-4
     elbo = -150 - 390 * np.exp(-step / 60.0) - 14 * np.exp(-step / 2000.0) + rng.normal(0, 2, steps)
     history.training.append(
         step.astype(np.int32),
         (step / PER_EPOCH).astype(np.float32),
-        (elbo + divergence).astype(np.float32),
-        divergence.astype(np.float32),
+        np.stack([elbo + divergence, divergence], axis=1).astype(np.float32),
     )
     for epoch in range(1, steps // PER_EPOCH + 1):
         at = epoch * PER_EPOCH
@@ -52,7 +52,9 @@ def made_history(steps: int, *, kl: float = 7.0, falls_after: int | None = None,
         if falls_after is not None:
             value -= 2.0 * max(0, epoch - falls_after)
         divergence_then = kl * (1 - np.exp(-at / 200.0))
-        history.held_out.append_row(at, float(epoch), float(value + divergence_then), float(divergence_then))
+        history.held_out.append_row(
+            at, float(epoch), {"reconstruction": float(value + divergence_then), "kl": float(divergence_then)}
+        )
     return history
 
 
@@ -95,7 +97,7 @@ def plots(panel: LossPanel) -> tuple[ElboPlot, ElboPlot]:
 
 
 def test_without_steps_it_says_when_curves_appear(panel: LossPanel) -> None:
-    for history in (None, History.empty()):
+    for history in (None, History.empty(FAMILY.metrics)):
         panel.update_frame(history)
         assert text(panel, "emptyMessage") == "The curves appear with the first step."
         assert panel.findChild(QLabel, "emptyMessage").isVisible()
@@ -106,26 +108,26 @@ def test_the_newest_values_are_those_of_the_history(panel: LossPanel) -> None:
     history = made_history(950)
     panel.update_frame(history)
     view, held_out = history.training.view(), history.held_out.view()
-    last = view.elbo[-smoothing_window(949) :].mean(dtype=np.float64)
+    last = view["elbo"][-smoothing_window(949) :].mean(dtype=np.float64)
     assert shown_values(panel, "training")[0] == number_label(float(last), 2)
     assert shown_values(panel, "held_out") == [
         number_label(float(value), 2)
-        for value in (held_out.elbo[-1], held_out.reconstruction[-1], held_out.kl[-1])
+        for value in (held_out["elbo"][-1], held_out["reconstruction"][-1], held_out["kl"][-1])
     ]
     assert shown_values(panel, "held_out")[0].startswith("−")
 
 
 def test_the_first_step_is_shown_as_it_is(panel: LossPanel) -> None:
-    history = History.empty()
-    history.training.append_row(1, 0.01, -543.25, 0.5)
+    history = History.empty(FAMILY.metrics)
+    history.training.append_row(1, 0.01, {"reconstruction": -543.25, "kl": 0.5})
     panel.update_frame(history)
     assert shown_values(panel, "training") == ["−543.75", "−543.25", "0.50"]
     assert not panel.findChild(QLabel, "emptyMessage").isVisible()
 
 
 def test_loss_turns_signs_round(panel: LossPanel) -> None:
-    history = History.empty()
-    history.training.append_row(1, 0.01, -150.0, 5.0)
+    history = History.empty(FAMILY.metrics)
+    history.training.append_row(1, 0.01, {"reconstruction": -150.0, "kl": 5.0})
     panel.update_frame(history)
     choose(panel, "yAxis", "loss")
     assert shown_values(panel, "training") == ["155.00", "150.00", "5.00"]
@@ -135,9 +137,9 @@ def test_loss_turns_signs_round(panel: LossPanel) -> None:
 def test_it_shows_the_past_up_to_a_step(panel: LossPanel) -> None:
     history = made_history(950)
     panel.update_frame(history, until_step=420)
-    assert shown_values(panel, "held_out")[0] == number_label(float(history.held_out.view().elbo[3]), 2)
+    assert shown_values(panel, "held_out")[0] == number_label(float(history.held_out.view()["elbo"][3]), 2)
     panel.update_frame(history)
-    assert shown_values(panel, "held_out")[0] == number_label(float(history.held_out.view().elbo[-1]), 2)
+    assert shown_values(panel, "held_out")[0] == number_label(float(history.held_out.view()["elbo"][-1]), 2)
 
 
 def test_a_history_that_went_back_is_read_again(panel: LossPanel) -> None:
@@ -146,7 +148,7 @@ def test_a_history_that_went_back_is_read_again(panel: LossPanel) -> None:
     history.training.truncate(500)
     history.held_out.truncate(500)
     panel.update_frame(history)
-    assert shown_values(panel, "held_out")[0] == number_label(float(history.held_out.view().elbo[-1]), 2)
+    assert shown_values(panel, "held_out")[0] == number_label(float(history.held_out.view()["elbo"][-1]), 2)
 
 
 def test_the_protocol_stands_beside_the_unit(panel: LossPanel) -> None:
@@ -193,7 +195,7 @@ def test_nothing_is_drawn_when_nothing_changed(panel: LossPanel, monkeypatch: py
     monkeypatch.setattr(ElboPlot, "set_curves", lambda *_, **__: drawn.append(1))
     panel.update_frame(history)
     assert not drawn
-    history.training.append_row(301, 3.01, -150.0, 7.0)
+    history.training.append_row(301, 3.01, {"reconstruction": -150.0, "kl": 7.0})
     panel.update_frame(history)
     assert drawn
 
@@ -249,8 +251,8 @@ def test_a_log_axis_opens_to_positive_values_only(panel: LossPanel, qtbot: QtBot
 
 
 def test_a_gaussian_likelihood_may_forbid_the_log_axis(panel: LossPanel) -> None:
-    history = History.empty()
-    history.training.append_row(1, 0.01, 300.0, 5.0)  # a density may exceed 1
+    history = History.empty(FAMILY.metrics)
+    history.training.append_row(1, 0.01, {"reconstruction": 300.0, "kl": 5.0})  # a density may exceed 1
     panel.update_frame(history)
     choose(panel, "yAxis", "loss")
     assert not check(panel, "logAxis").isEnabled()
@@ -260,10 +262,10 @@ def test_a_gaussian_likelihood_may_forbid_the_log_axis(panel: LossPanel) -> None
 def test_the_best_epoch_is_named_and_marked(panel: LossPanel) -> None:
     history = made_history(950, falls_after=7)
     panel.update_frame(history)
-    value = number_label(float(history.held_out.view().elbo[6]), 2)
+    value = number_label(float(history.held_out.view()["elbo"][6]), 2)
     assert text(panel, "verdict") == f"Best held-out: epoch 7, {value}"
     first, _ = plots(panel)
-    assert first._item.best == (700, pytest.approx(history.held_out.view().elbo[6]))
+    assert first._item.best == (700, pytest.approx(history.held_out.view()["elbo"][6]))
 
 
 def test_a_falling_held_out_elbo_is_overfitting(panel: LossPanel) -> None:
@@ -276,8 +278,9 @@ def test_a_falling_held_out_elbo_is_overfitting(panel: LossPanel) -> None:
 def test_falling_with_the_training_elbo_is_not_overfitting() -> None:
     history = made_history(1500, falls_after=7)
     view = history.training.view()
-    falling = History.empty()
-    falling.training.append(view.step, view.epoch, view.reconstruction - view.step * 0.5, view.kl)
+    falling = History.empty(FAMILY.metrics)
+    lower = np.stack([view["reconstruction"] - view.step * 0.5, view["kl"]], axis=1)
+    falling.training.append(view.step, view.epoch, lower.astype(np.float32))
     training = Curves.of(falling.training.view(), smooth=True)
     assert not overfits(training, Curves.of(history.held_out.view(), smooth=False))
 
@@ -322,7 +325,7 @@ def test_the_table_follows_the_cursor(panel: LossPanel, qtbot: QtBot) -> None:
     move_mouse(first, position)
     assert text(panel, "where").startswith("Epoch 4.")
     held_out = history.held_out.view()
-    assert shown_values(panel, "held_out")[0] == number_label(float(held_out.elbo[3]), 2)
+    assert shown_values(panel, "held_out")[0] == number_label(float(held_out["elbo"][3]), 2)
     assert first._cursor.isVisible()
     assert second._cursor.isVisible()
     QApplication.sendEvent(first, QEvent(QEvent.Type.Leave))
@@ -339,7 +342,7 @@ def test_a_zoom_stays_until_it_is_reset(panel: LossPanel, qtbot: QtBot) -> None:
     zoomed = first.getViewBox().viewRange()
     assert zoomed[0][1] - zoomed[0][0] < 950
     assert second.getViewBox().viewRange()[0] == pytest.approx(zoomed[0])
-    history.training.append_row(2000, 20.0, -150.0, 7.0)
+    history.training.append_row(2000, 20.0, {"reconstruction": -150.0, "kl": 7.0})
     panel.update_frame(history)
     assert first.getViewBox().viewRange() == zoomed
     middle = first.viewport().rect().center()
@@ -377,14 +380,14 @@ def test_the_axis_begins_where_training_began(panel: LossPanel) -> None:
     panel.update_frame(made_history(500))
     assert ends(panel)[0] == 0.0
     # Weights brought along to other images: first their figures on these, then more steps.
-    history = History.empty()
-    history.held_out.append_row(700, 7.0, -150.0, 7.0)
+    history = History.empty(FAMILY.metrics)
+    history.held_out.append_row(700, 7.0, {"reconstruction": -150.0, "kl": 7.0})
     panel.update_frame(history)
     low, high = ends(panel)
     assert low == 700
     assert high > 700
     for step in (701, 750):
-        history.training.append_row(step, step / PER_EPOCH, -150.0, 7.0)
+        history.training.append_row(step, step / PER_EPOCH, {"reconstruction": -150.0, "kl": 7.0})
     panel.update_frame(history)
     low, high = ends(panel)
     assert low == 700
@@ -414,10 +417,12 @@ def test_the_first_steps_do_not_squash_the_rest(panel: LossPanel) -> None:
 
 def exploding_history(steps: int = 60) -> History:
     """An ELBO that falls tenfold with each step, to the end of float32."""
-    history = History.empty()
+    history = History.empty(FAMILY.metrics)
     for step in range(1, steps + 1):
-        history.training.append_row(step, step / PER_EPOCH, -(10.0 ** min(38.0, 2 + step)), 3.4e38)
-    history.held_out.append_row(steps, steps / PER_EPOCH, -8.1e18, 3.4e38)
+        history.training.append_row(
+            step, step / PER_EPOCH, {"reconstruction": -(10.0 ** min(38.0, 2 + step)), "kl": 3.4e38}
+        )
+    history.held_out.append_row(steps, steps / PER_EPOCH, {"reconstruction": -8.1e18, "kl": 3.4e38})
     return history
 
 
@@ -442,9 +447,11 @@ def test_numbers_that_explode_are_short_and_leave_everything_where_it_is(panel: 
 
 @pytest.mark.parametrize("nats", [1e3, 47e3, 460e3, 3e6, 2e9, 1e30])
 def test_the_vertical_axis_has_numbers_however_large_they_are(panel: LossPanel, nats: float) -> None:
-    history = History.empty()
+    history = History.empty(FAMILY.metrics)
     for step in range(1, 101):
-        history.training.append_row(step, step / PER_EPOCH, -nats * (1 + 1 / step), 7.0)
+        history.training.append_row(
+            step, step / PER_EPOCH, {"reconstruction": -nats * (1 + 1 / step), "kl": 7.0}
+        )
     panel.update_frame(history)
     QTest.qWait(50)
     assert len(axis_labels(plots(panel)[0], "left")) >= 2
@@ -461,8 +468,8 @@ def axis_labels(plot: ElboPlot, side: str) -> list[str]:
 
 
 def test_one_step_is_a_dot_at_a_whole_number(panel: LossPanel) -> None:
-    history = History.empty()
-    history.training.append_row(1, 0.01, -543.25, 0.5)
+    history = History.empty(FAMILY.metrics)
+    history.training.append_row(1, 0.01, {"reconstruction": -543.25, "kl": 0.5})
     panel.update_frame(history)
     QTest.qWait(50)
     for plot in plots(panel):
@@ -477,9 +484,9 @@ def test_one_step_is_a_dot_at_a_whole_number(panel: LossPanel) -> None:
 @pytest.mark.parametrize("width", [620, 700, 800])
 def test_a_narrow_panel_has_numbers_below_curves_of_any_length(panel: LossPanel, width: int) -> None:
     panel.resize(width, 200)
-    history = History.empty()
+    history = History.empty(FAMILY.metrics)
     for steps in (*range(1, 60), 99, 100, 101, 459, 460, 461, 499, 999, 1001, 4600, 9999):
-        history.training.append_row(steps, steps / PER_EPOCH, -150.0, 7.0)
+        history.training.append_row(steps, steps / PER_EPOCH, {"reconstruction": -150.0, "kl": 7.0})
         panel.update_frame(history)
         for plot in plots(panel):
             labels = axis_labels(plot, "bottom")
@@ -535,7 +542,7 @@ def test_a_long_history_updates_quickly(panel: LossPanel) -> None:
     panel.update_frame(history)
     seconds = []
     for k in range(15):
-        history.training.append_row(65_001 + k, 650.0, -143.0, 7.0)
+        history.training.append_row(65_001 + k, 650.0, {"reconstruction": -143.0, "kl": 7.0})
         start = time.process_time()
         panel.update_frame(history)
         seconds.append(time.process_time() - start)

@@ -57,6 +57,10 @@ def test_a_curve_of_any_length_has_two_numbers_below_it(most: int) -> None:
 
 
 def test_ticks_of_a_tiny_range_differ() -> None:
+    low, high = -1.3645131169932094e38, -1.364513116990694e38  # where zooming in far out ends
+    far = round_ticks(low, high, 6)
+    assert len(set(far)) == len(far) >= 2
+    assert all(low <= tick <= high for tick in far)
     assert round_ticks(1e-30, 3.5e-30, 3) == [1e-30, 2e-30, 3e-30]
     assert min(decade_ticks(1e-300, 2e-300, 4)) >= 1e-300
 

@@ -79,7 +79,7 @@ def round_ticks(low: float, high: float, most: int, least_step: float = 0.0) -> 
         if found and (last - first >= room or step < least_step):
             break
         if first <= last:
-            found = [float(f"{i * step:.12g}") for i in range(first, last + 1)]
+            found = [float(f"{i * step:.15g}") for i in range(first, last + 1)]
     return found
 
 
