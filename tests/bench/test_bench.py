@@ -18,7 +18,8 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.models.families.vae import VAE
+from vaeviewer.backend.models.families.vae import FAMILY, VaeConfig
+from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.training.engines.fused import torch_functions
 from vaeviewer.bench import memory, stage
 from vaeviewer.bench.common import percentile, tiled
@@ -36,6 +37,9 @@ TRAINING = {
     "images_per_s": float,
     "plain_images_per_s": float,
     "ratio_plain": float,
+    "eager_images_per_s": float,
+    "compiled_images_per_s": type(None),  # compiling takes too long for the short form
+    "ratio_eager": float,
     "fp32_images_per_s": float,
     "limit_images_per_s": float,
     "fraction_of_limit": float,
@@ -78,8 +82,9 @@ def test_training(figures: dict[str, Any], row: str) -> None:
     assert {key: type(value) for key, value in values.items()} == TRAINING
     assert all(value > 0 for value in values.values() if isinstance(value, float))
     # The middle of ratios is near the ratio of the middles, but not the same.
-    ratio = values["images_per_s"] / values["plain_images_per_s"]
-    assert values["ratio_plain"] == pytest.approx(ratio, rel=0.5)
+    for other in ("plain", "eager"):
+        ratio = values["images_per_s"] / values[f"{other}_images_per_s"]
+        assert values[f"ratio_{other}"] == pytest.approx(ratio, rel=0.5)
     fraction = values["fp32_images_per_s"] / values["limit_images_per_s"]
     assert values["fraction_of_limit"] == pytest.approx(fraction, rel=0.5)
     assert values["hidden"] == ([512, 256] if row != "default" else list(Settings().model.hidden))
@@ -161,6 +166,8 @@ def test_the_table_has_a_line_for_every_figure(figures: dict[str, Any]) -> None:
     for words in (
         "batch 128",
         "batch 512",
+        "autograd and torch.optim",
+        "under torch.compile",
         "matrix products alone",
         "fused steps beside three",
         "window open",
@@ -241,7 +248,8 @@ def test_tiled_images_repeat(digits: ImageDataset) -> None:
 
 def test_the_plain_network_is_the_same_network() -> None:
     model = Settings().model
-    plain, ours = _PlainVAE(model, (28, 28)), VAE(model, 784)
+    assert isinstance(model, VaeConfig)
+    plain, ours = _PlainVAE(model, (28, 28)), FAMILY.build(model, ImageSpec(28, 28), 10)
     assert sorted(p.shape for p in plain.parameters()) == sorted(p.shape for p in ours.parameters())
 
 
@@ -267,7 +275,7 @@ def test_waiting_passes_errors_on(qtbot: QtBot) -> None:
 
 def test_only_new_things_painted_count(qtbot: QtBot) -> None:
     class Panel(QWidget):
-        def show_thing(self, thing: object) -> None:
+        def show_thing(self, thing: object, *, timeline: object = None) -> None:
             self.update(QRect())
 
     panel = Panel()
@@ -278,7 +286,7 @@ def test_only_new_things_painted_count(qtbot: QtBot) -> None:
     count.begin()
     things = [object(), object()]
     for thing, expected in ((things[0], 1), (things[0], 1), (things[1], 2)):
-        panel.show_thing(thing)
+        panel.show_thing(thing, timeline=())
         panel.repaint()
         stage.pause(0.02)
         assert count.number == expected

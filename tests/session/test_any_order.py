@@ -16,7 +16,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QApplication
 from small_images import write_idx_folder
 
-from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.config import Settings, updated, value_of
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.messages import Opened
@@ -167,7 +167,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.last_step = progress.step
             history = progress.history.training.view()
             assert (np.diff(history.step) > 0).all()
-            assert np.isfinite(history.elbo).all()
+            assert np.isfinite(history["elbo"]).all()
 
     def teardown(self) -> None:
         start = time.perf_counter()
@@ -219,8 +219,8 @@ class AnyOrder(RuleBasedStateMachine):
             pairs["snapshot"] = (session.snapshot is not None, True)
             for field in live:
                 pairs[field] = (
-                    getattr(trainer.settings.train, field),
-                    getattr(session.settings.train, field),
+                    value_of(trainer.settings, field),
+                    value_of(session.settings, field),
                 )
         return [f"{name}: {a} and {b}" for name, (a, b) in pairs.items() if a is not b and a != b]
 

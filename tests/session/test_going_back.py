@@ -53,7 +53,7 @@ class Told:
             if history is None or self.session.state is not State.RUNNING:
                 return False
             rows = history.training.view()
-            return len(rows) > 200 and float(rows.elbo[-20:].mean()) > elbo
+            return len(rows) > 200 and float(rows["elbo"][-20:].mean()) > elbo
 
         self.wait(healthy)
         assert self.findings[-1] is None
@@ -119,4 +119,4 @@ def test_a_large_beta_is_told_and_undone(start: Start) -> None:
     )
     told.session.go_back(finding)
     told.wait_for_a_healthy_run()
-    assert told.session.settings.train.beta == 1.0
+    assert told.session.settings.model.beta == 1.0

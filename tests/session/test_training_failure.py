@@ -146,10 +146,13 @@ def out_of_memory(draw: random.Random) -> Callable[[Trainer], None]:
 
 def a_nan_somewhere(draw: random.Random) -> Callable[[Trainer], None]:
     def fault(trainer: Trainer) -> None:
-        stepper = trainer._stepper
-        weights = stepper.parameters.data
-        spoilt = draw.choice([weights, weights, stepper.state()["exp_avg"], trainer._block])
-        spoilt.view(-1)[draw.randrange(len(weights)) if spoilt is not trainer._block else 0] = float("nan")
+        weights = [parameter.data for parameter in trainer._model.parameters()]
+        moments = [value for name, value in trainer._engine.optimizer_state().items() if "exp_avg" in name]
+        spoilt = draw.choice(
+            [draw.choice(weights), draw.choice(weights), draw.choice(moments), trainer._block]
+        )
+        number = draw.randrange(spoilt.numel()) if spoilt is not trainer._block else 0
+        spoilt.view(-1)[number] = float("nan")
 
     return fault
 
@@ -214,6 +217,7 @@ def test_held_out_figures_and_posteriors_that_are_not_finite(
     watched = make(small)
 
     def spoil(trainer: Trainer) -> None:
+        trainer.evaluate(record=False)  # copies the images to the device
         images = trainer._held_out_images
         assert images is not None
         with monkeypatch.context() as patch:
@@ -276,7 +280,9 @@ def lose(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Callable[[Trainer
     """The trainer's device, called CUDA, stops answering: whatever is asked of its tensors raises."""
     lost = watched.trainer
     copied = lost._copies.of
-    theirs = {t.data_ptr() for t in (lost._rows.loc, lost._rows.steps, lost._stepper.parameters)}
+    weights = lost._engine.flat_state()
+    assert weights is not None
+    theirs = {t.data_ptr() for t in (lost._rows.loc, lost._rows.steps, weights[0])}
 
     def fault(_trainer: Trainer) -> None:
         lost.device = torch.device("cuda")
@@ -314,7 +320,7 @@ def test_a_device_that_disappears(
     watched.assert_finite()
     assert offered == [True]
     assert changed == ["device"]
-    assert session.settings.train.device == "cpu"
+    assert session.settings.compute.device == "cpu"
     assert watched.trainer is not lost
     kept = watched.trainer.step_count
 

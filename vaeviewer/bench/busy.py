@@ -14,11 +14,10 @@ from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.training import loop
 from vaeviewer.backend.training.affinity import any_core
-from vaeviewer.backend.training.engines.fused.engine import COMPILE_FROM
 from vaeviewer.backend.training.neighbours import LOOK_EVERY_S
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.bench.common import paired, say
-from vaeviewer.bench.training import FOREVER
+from vaeviewer.bench.training import FOREVER, warm_up
 
 PROGRAMS = {"one": 1, "three": 3}
 
@@ -41,11 +40,8 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def _shares(way: str, trainer: Trainer, rounds: int, seconds: float) -> dict[str, float]:
-    trainer.prepare(wait=True)
     trainer.stay_on_cores(give_way_to_window=False)
-    while trainer.step_count <= COMPILE_FROM:
-        trainer.step()
-        trainer.finish_block()
+    warm_up(trainer)
     programs = {"alone": 0, **PROGRAMS}
     speeds: dict[str, list[float]] = {name: [] for name in programs}
     for number in range(rounds):

@@ -70,6 +70,9 @@ def _training(figures: Figures) -> Iterable[Row]:
             "the loop everyone writes: DataLoader, ToTensor, autograd, .item() each step",
         )
         yield _times(row["ratio_plain"]), "ours over that"
+        yield _rate(row["eager_images_per_s"]), "the reference: autograd and torch.optim on whole tensors"
+        yield _times(row["ratio_eager"]), "ours over that"
+        yield _rate(row["compiled_images_per_s"]), "the same under torch.compile"
         yield _rate(row["fp32_images_per_s"]), "ours in float32"
         yield (
             _rate(row["limit_images_per_s"]),
@@ -182,8 +185,8 @@ def _seconds(value: float | None) -> str:
     return f"{_number(value, 2)} s"
 
 
-def _rate(value: float) -> str:
-    return f"{value:,.0f}/s"
+def _rate(value: float | None) -> str:
+    return f"{_number(value, 0)}/s"
 
 
 def _times(value: float) -> str:

@@ -57,12 +57,16 @@ def measure(spawned: float, compiles: bool) -> dict[str, Any]:
 
 def _until_compiled(window: MainWindow, begin: float) -> float | None:
     """Wait for the fused step and for the plane's kernel; the seconds that the first of them took."""
-    from vaeviewer.backend.training.engines.fused import torch_functions
+    import torch
+
+    from vaeviewer.backend.training.engines.choice import fused_engine
     from vaeviewer.bench import stage
     from vaeviewer.native import object_code
     from vaeviewer.ui.plane.raster.compiled import raster_code
 
-    if not (object_code.available() and torch_functions.available()):
+    engine = fused_engine()
+    settings = window.session.settings
+    if engine is None or engine.why_not(settings, torch.device("cpu")) or not object_code.available():
         return None
 
     def fused() -> bool:

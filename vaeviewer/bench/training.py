@@ -18,7 +18,6 @@ from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.training.device import use_threads
-from vaeviewer.backend.training.engines.fused.engine import FUSED_FROM
 from vaeviewer.backend.training.loop import BLOCK_SECONDS, FREELY
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.bench import machine
@@ -65,6 +64,16 @@ def trainer_speed(trainer: Trainer, seconds: float) -> float:
     return (trainer.step_count - first) * trainer.batch_size / (time.perf_counter() - start)
 
 
+def warm_up(trainer: Trainer) -> None:
+    """Take steps until they are as fast as they become, whatever has to be compiled first."""
+    trainer.prepare(wait=True)
+    while not trainer.at_full_speed:
+        trainer.step()
+        trainer.finish_block()
+    trainer.step()  # makes what the fast steps need
+    trainer.finish_block()
+
+
 def _compare(dataset: ImageDataset, settings: Settings, quick: bool) -> dict[str, Any]:
     rounds, seconds = (2, 0.3) if quick else (20, 0.65)
     settings = updated(settings, epochs=FOREVER)
@@ -87,10 +96,7 @@ def _compare(dataset: ImageDataset, settings: Settings, quick: bool) -> dict[str
     ours.prepare(wait=False)
     fp32.prepare(wait=False)
     for trainer in (ours, fp32):
-        trainer.prepare(wait=True)
-        while trainer.step_count <= FUSED_FROM:
-            trainer.step()
-            trainer.finish_block()
+        warm_up(trainer)
     for contender in contenders.values():
         contender(0.15)  # allocations, thread pools and caches before anything counts
     speeds: dict[str, list[float]] = {name: [] for name in contenders}

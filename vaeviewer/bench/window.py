@@ -225,11 +225,11 @@ class _Count:
         delattr(self._panel, self._name)  # its class's own comes back
         self._watcher.deleteLater()
 
-    def _show(self, shown: object, *others: object) -> None:
+    def _show(self, shown: object, *others: object, **named: object) -> None:
         content = self._content(shown)
         self._new = self._new or content != self._shown
         self._shown, self._kept = content, shown  # kept, so that nothing else is given its id
-        self._method(shown, *others)
+        self._method(shown, *others, **named)
 
     def _painted(self) -> None:
         self.number += self._new

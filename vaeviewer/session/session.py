@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.config import Settings, updated, value_of
 from vaeviewer.backend.data import CATALOG
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
@@ -178,7 +178,7 @@ class Session(QObject):
         Raises:
             SettingsError: The value is out of bounds.
         """
-        if getattr(self.settings.train, field) == value:
+        if value_of(self.settings, field) == value:
             return
         self.settings = updated(self.settings, **{field: value})
         self._send(messages.Change(field, value))

@@ -80,6 +80,7 @@ class TrainingThread:
         self._ends_anyway = False
         self._ended = False
         self._imported = threading.Event()
+        self._deferred: tuple[int, messages.Build] | None = None
         self._pace = Pace()
         self._state = State.LOADING
         self._told: Finding | None = None
@@ -148,7 +149,8 @@ class TrainingThread:
         self._imported.set()
         while True:
             while not self._leave.is_set():
-                item = self._commands.get()
+                item = self._deferred or self._commands.get()
+                self._deferred = None
                 if item is not None:
                     self._handle(*item)
             problem = self._keep_run()
@@ -345,7 +347,7 @@ class TrainingThread:
         self._enter(State.RUNNING)
         train(trainer, go_on=self._go_on, after_block=self._after_block)
         # A command that ended the run has entered its own state already.
-        if self._state is State.RUNNING and not self._leave.is_set():
+        if self._state is State.RUNNING and not self._leave.is_set() and self._deferred is None:
             self._rest(State.FINISHED)
 
     def _go_back(self, **changes: float | None) -> None:
@@ -399,7 +401,11 @@ class TrainingThread:
                 item = self._commands.get()
                 if item is None:  # only wakes
                     continue
-                self._handle(*item)
+                number, command = item
+                if isinstance(command, messages.Build) and _can_be_built(command.settings):
+                    self._deferred = number, command  # until none of the loop's frames holds the old model
+                    return 0
+                self._handle(number, command)
                 if self._state is not State.RUNNING:
                     return 0
                 continue
@@ -536,3 +542,14 @@ class TrainingThread:
     ) -> None:
         self.run_keeper.note(self._trainer, sentence)
         self._notify(messages.Problem(sentence, details, key, cpu_may_help))
+
+
+def _can_be_built(settings: Settings) -> bool:
+    """Whether the device that a model is to be built on is there."""
+    from vaeviewer.backend.training.device import resolve_device
+
+    try:
+        resolve_device(settings.compute.device)
+    except UserError:
+        return False
+    return True

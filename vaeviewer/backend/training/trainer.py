@@ -188,6 +188,11 @@ class Trainer:
         """Whether the next step begins an epoch."""
         return self._batches.image == 0
 
+    @property
+    def at_full_speed(self) -> bool:
+        """Whether the engine has come to the step from which its steps are fast."""
+        return self.step_count >= self._engine.fast_from
+
     # Training
 
     def prepare(self, *, wait: bool) -> None:

@@ -23,7 +23,7 @@ def choose_engine(work: Work) -> tuple[StepEngine, str]:
         from vaeviewer.backend.training.engines.compiled import CompiledEngine
 
         return CompiledEngine(work), "as the settings say"
-    fused = _fused()
+    fused = fused_engine()
     reason = "this installation has none" if fused is None else fused.why_not(work.settings, work.device)
     if fused is not None and not reason:
         return fused.FusedEngine(work), "the fastest for this model"
@@ -32,8 +32,8 @@ def choose_engine(work: Work) -> tuple[StepEngine, str]:
     return EagerEngine(work), f"no fused step: {reason}"
 
 
-def _fused() -> ModuleType | None:
-    """The accelerator for the fully connected VAE, which training can do without."""
+def fused_engine() -> ModuleType | None:
+    """The accelerator for the fully connected VAE, or ``None``: training can do without."""
     name = "vaeviewer.backend.training.engines.fused"
     try:
         importlib.import_module(name)

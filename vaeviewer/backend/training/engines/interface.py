@@ -77,9 +77,11 @@ class StepEngine(ABC):
 
     Attributes:
         key: Name among the settings.
+        fast_from: The step from which steps are taken at full speed.
     """
 
     key: str
+    fast_from: int = 0
 
     @property
     @abstractmethod

@@ -61,6 +61,7 @@ class FusedEngine(StepEngine):
     """
 
     key = "fused"
+    fast_from = FUSED_FROM
 
     def __init__(self, work: Work) -> None:
         settings, config = work.settings, work.settings.model
