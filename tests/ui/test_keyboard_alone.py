@@ -62,7 +62,7 @@ def test_start_train_change_beta_pause_select_drag_export_quit(
     press("2")
     press(Key.Key_Return)
     assert QApplication.focusWidget() is window.plane
-    qtbot.waitUntil(lambda: session.settings.train.beta == 2.0)
+    qtbot.waitUntil(lambda: session.settings.model.beta == 2.0)
 
     press(Key.Key_Space)
     assert session.state is State.PAUSED

@@ -70,7 +70,7 @@ def test_enter_gives_the_keys_back_to_the_plane(qtbot: QtBot, window: MainWindow
     assert QApplication.focusWidget() is window.plane
     press(Qt.Key.Key_Space)
     assert window.session.state is State.PAUSED
-    assert window.session.settings.train.beta == 2.0
+    assert window.session.settings.model.beta == 2.0
 
 
 def test_space_in_a_number_field_trains_with_what_stands_there(window: MainWindow) -> None:

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from vaeviewer.backend.models import registry
-from vaeviewer.backend.models.fields import ADVANCED, LIVE, FamilyConfig, Group
+from vaeviewer.backend.models.fields import ADVANCED, LIVE, FamilyConfig, Group, marked
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.errors import SettingsError
 
@@ -178,7 +178,7 @@ def value_of(settings: Settings, name: str) -> Any:
 
 def live_fields(settings: Settings) -> frozenset[str]:
     """Names of the settings that may change while training runs."""
-    return frozenset(name for _, name, info in fields(settings) if info.json_schema_extra == LIVE)
+    return frozenset(name for _, name, info in fields(settings) if marked(info, "live"))
 
 
 def value_problem(field: FieldInfo, value: Any) -> str:

@@ -79,6 +79,11 @@ class Snapshot(ABC):
         object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
 
     @property
+    def family(self) -> registry.AnyFamily:
+        """The kind of model it is."""
+        return registry.family(self.model.family)
+
+    @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of an image's array: ``(height, width)``, and ``3`` behind it in colour."""
         size = (self.image.height, self.image.width)

@@ -20,7 +20,7 @@ from pytestqt.qtbot import QtBot
 from vaeviewer import paths
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.runs import atomic_files
-from vaeviewer.backend.training.engines.fused import stepper
+from vaeviewer.backend.training.engines.fused import engine
 from vaeviewer.native import object_code
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.runs.run_status import RunStatus, cause, duration
@@ -88,7 +88,7 @@ def test_the_words_follow_the_run(qtbot: QtBot, make_window: MakeWindow, small: 
 def test_it_says_when_steps_are_fused(
     qtbot: QtBot, make_window: MakeWindow, small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stepper, "COMPILE_FROM", 2)
+    monkeypatch.setattr(engine, "FUSED_FROM", 4)
     window = make_window(updated(small, epochs=100_000, precision="float32"))
     label = window.findChild(QLabel, "deviceStatus")
     assert label is not None
@@ -97,7 +97,7 @@ def test_it_says_when_steps_are_fused(
     window.session.request(Action.TRAIN)
     qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread, fast mode", timeout=60_000)
     assert "few passes" in label.toolTip()
-    code = window.session._thread._trainer._stepper._code  # type: ignore[union-attr]
+    code = window.session._thread._trainer._engine._code  # type: ignore[union-attr]
     monkeypatch.setattr(code, "not_kept", "/<b>shared</b> belongs to another user")
     qtbot.waitUntil(lambda: "each start, as /&lt;b&gt;shared" in label.toolTip(), timeout=30_000)
     window.session.request(Action.PAUSE)

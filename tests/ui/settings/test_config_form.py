@@ -20,17 +20,17 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.backend.config import Settings, TrainConfig, presets, updated
+from vaeviewer.backend.config import ComputeConfig, Settings, TrainConfig, fields, presets, updated, value_of
 from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.ui.settings.config_form import ConfigForm
 from vaeviewer.ui.settings.number_fields import ScientificSpinBox, next_rung, number_text
 from vaeviewer.ui.widgets.theme import DARK, LIGHT, build_palette
 
-ALL_FIELDS = [*VaeConfig.model_fields, *TrainConfig.model_fields]
+ALL_FIELDS = [name for _, name, _ in fields(Settings())]
 LIVE_FIELDS = ["epochs", "learning_rate", "beta"]
 ADVANCED_FIELDS = [
     *("gaussian_variance", "gaussian_scale", "samples"),
-    *("device", "precision", "cuda_graph", "repeatable", "threads"),
+    *("device", "precision", "engine", "threads"),
 ]
 REASON = "Fixed during a run: Reset first."
 
@@ -45,6 +45,8 @@ any_settings = st.builds(
         likelihood=st.sampled_from(["bernoulli", "gaussian"]),
         gaussian_variance=st.sampled_from(["fixed", "learned"]),
         gaussian_scale=st.floats(0.01, 10.0),
+        beta=st.just(0.0) | st.floats(1e-300, 1000.0),
+        samples=st.integers(1, 100),
     ),
     train=st.builds(
         TrainConfig,
@@ -53,11 +55,14 @@ any_settings = st.builds(
         learning_rate=positive,
         schedule=st.sampled_from(["cosine", "constant"]),
         optimizer=st.sampled_from(["adam", "sgd", "adagrad"]),
-        beta=st.just(0.0) | st.floats(1e-300, 1000.0),
-        samples=st.integers(1, 100),
         protocol=st.sampled_from(["grey", "dynamic", "threshold"]),
         seed=st.integers(0, 2**32 - 1),
+    ),
+    compute=st.builds(
+        ComputeConfig,
         device=st.sampled_from(["auto", "cpu", "cuda", "mps"]),
+        precision=st.sampled_from(["auto", "float32", "bfloat16"]),
+        engine=st.sampled_from(["auto", "eager", "compiled", "fused"]),
         threads=st.integers(0, 1024),
     ),
 )
@@ -102,20 +107,16 @@ def test_settings_come_back_from_the_editors_as_they_were(form: ConfigForm, valu
     assert form.settings() == values
     assert not said
     for name in ALL_FIELDS:  # each editor by itself gives back its value exactly
-        assert form._rows[name].editor.read() == tuple_of_text(getattr_either(values, name))
+        assert form._rows[name].editor.read() == tuple_of_text(value_of(values, name))
 
 
 def tuple_of_text(value: Any) -> Any:
     return tuple(map(str, value)) if isinstance(value, tuple) else value
 
 
-def getattr_either(values: Settings, name: str) -> Any:
-    return getattr(values.model if name in VaeConfig.model_fields else values.train, name)
-
-
 @pytest.mark.parametrize("name", ALL_FIELDS)
 def test_every_field_has_an_editor_with_its_label_and_help(form: ConfigForm, name: str) -> None:
-    info = {**VaeConfig.model_fields, **TrainConfig.model_fields}[name]
+    info = next(info for _, field, info in fields(Settings()) if field == name)
     assert form.editor(name).accessibleName() == info.title
     assert form.editor(name).toolTip().startswith(info.description or "?")
 
@@ -287,12 +288,12 @@ def test_the_gaussian_fields_wait_for_their_likelihood(form: ConfigForm) -> None
     assert form.editor("gaussian_scale").isEnabled()
 
 
-def test_presets_say_nothing_about_repeating_a_run(form: ConfigForm) -> None:
-    form.set_settings(updated(presets()["paper"], repeatable="on"))
+def test_presets_say_nothing_about_what_computes(form: ConfigForm) -> None:
+    form.set_settings(updated(presets()["paper"], engine="eager", threads=1))
     box = preset_box(form)
     assert box.currentData() == "paper"
     box.activated.emit(box.findData("default"))
-    assert form.settings() == updated(Settings(), repeatable="on")
+    assert form.settings() == updated(Settings(), engine="eager", threads=1)
     assert box.currentData() == "default"
 
 

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.backend.config import TrainConfig
+from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.settings.number_fields import ScientificSpinBox
 from vaeviewer.ui.settings.training_controls import (
@@ -190,7 +190,7 @@ def test_showing_live_settings_is_silent_and_leaves_what_is_being_typed(
     box.selectAll()
     QTest.keyClicks(box, "7")
     with qtbot.assertNotEmitted(controls.live_setting_changed, wait=300):
-        controls.set_live_settings(TrainConfig(epochs=33, learning_rate=1e-5, beta=0.5))
+        controls.set_live_settings(updated(Settings(), epochs=33, learning_rate=1e-5, beta=0.5))
     assert box.cleanText() == "7"
     assert child(controls, QDoubleSpinBox, "learningRateBox").text() == "1e-5"
     assert child(controls, QDoubleSpinBox, "betaBox").text() == "0.5"

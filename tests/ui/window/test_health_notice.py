@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QPushButton
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.config import Settings, updated, value_of
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.curves.elbo_plot import ElboPlot
 from vaeviewer.ui.window.health_notice import KEY
@@ -58,11 +58,11 @@ def test_a_value_beyond_use_is_told_and_taken_back_by_one_press(
         assert plot.getAxis("left").width() < 100
 
     qtbot.mouseClick(answer(window), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: getattr(session.settings.train, field) < value and window.message.key != KEY)
+    qtbot.waitUntil(lambda: value_of(session.settings, field) < value and window.message.key != KEY)
     assert session.state is State.RUNNING
     box = window.findChild(QDoubleSpinBox, BOXES[field])
     assert box is not None
-    assert box.value() == getattr(session.settings.train, field)  # what is typed is what is used
+    assert box.value() == value_of(session.settings, field)  # what is typed is what is used
     again = session.progress.step if session.progress is not None else 0
     qtbot.waitUntil(
         lambda: session.progress is not None and session.progress.step > again + 150, timeout=30_000
@@ -70,6 +70,6 @@ def test_a_value_beyond_use_is_told_and_taken_back_by_one_press(
     assert window.message.key != KEY
     session.request(Action.PAUSE)
     qtbot.waitUntil(lambda: session.history is not None and session.state is State.PAUSED)
-    elbo = session.history.training.view().elbo if session.history is not None else np.empty(0)
+    elbo = session.history.training.view()["elbo"] if session.history is not None else np.empty(0)
     assert elbo.min() > -5000  # what exploded is gone from the curves
     assert elbo[-20:].mean() > -300

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
 
 HiddenWidth = Annotated[int, Field(ge=1, le=8192)]
 
@@ -18,6 +19,11 @@ LIVE: JsonDict = {"live": True}
 
 ADVANCED: JsonDict = {"advanced": True}
 """Marks a field that few need: forms fold it away."""
+
+
+def marked(info: FieldInfo, mark: str) -> bool:
+    """Whether a field carries a mark, ``"live"`` or ``"advanced"``."""
+    return isinstance(info.json_schema_extra, dict) and bool(info.json_schema_extra.get(mark))
 
 
 class Group(BaseModel):

@@ -17,6 +17,11 @@ from vaeviewer.ui.curves.value_axis import number_label
 from vaeviewer.ui.images.image_widget import ImageWidget
 from vaeviewer.ui.widgets.labels import LiveLabel
 
+_SHARE_TIP = (
+    "Of all codes z that the prior p(z) = N(0, I) draws, a share 1 − exp(−|z|²/2) is nearer:\n"
+    "far out, the decoder was seldom trained."
+)
+
 WRITE_MS = 40
 """The numbers change at most this often, which is as fast as anybody reads; the image changes with every move."""
 
@@ -60,10 +65,7 @@ class DecodedImageView(QWidget):
             label.setAccessibleName(title)
             label.setFont(tabular(self.font()))
             label.setForegroundRole(QPalette.ColorRole.PlaceholderText)  # the theme's muted ink
-            label.setToolTip(
-                "|z| is the distance from the centre, z = (0, 0). Of all codes z that the prior p(z) = N(0, I)\n"
-                "draws, a share 1 − exp(−|z|²/2) is nearer: far out, the decoder was seldom trained."
-            )
+        self._distance.setToolTip("|z| is the distance from the centre, z = (0, 0).")
         self._write_timer = QTimer(self)
         self._write_timer.setSingleShot(True)
         self._write_timer.setInterval(WRITE_MS)
@@ -149,11 +151,14 @@ class DecodedImageView(QWidget):
         distance = math.hypot(*self._z[:latent_dim])
         self._distance.setText(f"Distance {number_text(distance)} from the centre")
         self._share.clear()
-        if latent_dim == 2:
+        if (
+            latent_dim == 2 and snapshot.family.capabilities.generates
+        ):  # else there is no prior that codes follow
             # |z|² is chi-squared with two degrees of freedom, so that P(|z| < r) = 1 − exp(−r²/2).
             share = percent_text(-math.expm1(-distance * distance / 2))
             self._distance.setText(f"{self._distance.text()}:")
             self._share.setText(f"farther out than {share} of the prior's codes")
+        self._share.setToolTip(_SHARE_TIP if self._share.text() else "")
 
     def _copy(self) -> None:
         image = self._image.shown_image()

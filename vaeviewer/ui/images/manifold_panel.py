@@ -7,7 +7,16 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QShowEvent
+from PySide6.QtGui import (
+    QColor,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QShowEvent,
+    QStandardItemModel,
+)
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.manifold import Spacing, grid, grid_points, mosaic
@@ -19,6 +28,15 @@ from vaeviewer.ui.window.focus_keys import handle_step
 
 _MARK_RADIUS, _MARK_RIM = 6.0, 5.0
 _MARK_REACH = _MARK_RADIUS + _MARK_RIM  # and a little, for soft edges
+
+_WITH_PRIOR = (
+    "Where the grid's points lie along each axis: evenly, or at the prior's quantiles\n"
+    "Φ⁻¹((i + ½) / n), so that equally probable regions get equal room\n"
+    "(Kingma & Welling 2013, figure 4)."
+)
+_WITHOUT_PRIOR = (
+    "The grid's points lie evenly along each axis: codes of this kind of model follow no distribution."
+)
 
 SIZES = (10, 15, 20, 25)
 SPACINGS: tuple[tuple[Spacing, str], ...] = (
@@ -54,11 +72,6 @@ class ManifoldPanel(QWidget):
         self._spacing = QComboBox()
         self._spacing.setObjectName("manifoldSpacing")
         self._spacing.setAccessibleName("Spacing of the manifold")
-        self._spacing.setToolTip(
-            "Where the grid's points lie along each axis: evenly, or at the prior's quantiles\n"
-            "Φ⁻¹((i + ½) / n), so that equally probable regions get equal room\n"
-            "(Kingma & Welling 2013, figure 4)."
-        )
         # In a narrow dock the choice may be cut; opened, the list shows it whole.
         self._spacing.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._spacing.setMinimumContentsLength(8)
@@ -85,6 +98,7 @@ class ManifoldPanel(QWidget):
         layout.addLayout(choices)
         layout.addWidget(self._picture, 1)
 
+        self.set_prior(True)
         self.update_frame(ViewState())
         self._spacing.currentIndexChanged.connect(
             lambda: self.spacing_changed.emit(self._spacing.currentData())
@@ -95,6 +109,13 @@ class ManifoldPanel(QWidget):
     def set_hint(self, text: str) -> None:
         """What the panel waits for, shown while there are no images."""
         self._picture.set_placeholder(text)
+
+    def set_prior(self, there: bool) -> None:
+        """Whether codes follow a prior, at whose quantiles the grid's points can lie."""
+        model = self._spacing.model()
+        assert isinstance(model, QStandardItemModel), "as every QComboBox has at first"
+        model.item(self._spacing.findData("gaussian")).setEnabled(there)
+        self._spacing.setToolTip(_WITH_PRIOR if there else _WITHOUT_PRIOR)
 
     def update_frame(self, view: ViewState) -> None:
         """Show the view's spacing, size and handle; emits nothing."""

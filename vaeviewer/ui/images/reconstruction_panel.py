@@ -42,6 +42,14 @@ Images = NDArray[np.uint8]
 Codes = tuple[NDArray[np.float32], NDArray[np.float32] | None]
 """As ``Snapshot.encode`` gives them."""
 
+_PAIRS_TIP = "Above, held-out images x, never trained on; below, their reconstructions:\nthe mean of p(x|z) at {place}."
+_POSTERIOR_TIP = (
+    "The approximate posterior that the encoder gives this image,\n"
+    "q(z|x) = N(loc, diag(scale²)): loc ± scale of each coordinate."
+)
+_NO_ENCODER = "Held-out images. This kind of model has no encoder: it reconstructs none."
+_CODE_TIP = "The code z that the encoder gives this image: one point."
+
 
 class ReconstructionPanel(QWidget):
     """Held-out images above their reconstructions; below, the selected training image with its own.
@@ -65,7 +73,8 @@ class ReconstructionPanel(QWidget):
         self._drawn: tuple[Snapshot | None, ImageDataset | None, ViewState] | None = None
         self._examples: Images | None = None
 
-        heading = QLabel("Held-out images")
+        self._heading = heading = QLabel("Held-out images")
+        heading.setWordWrap(True)
         heading.setForegroundRole(QPalette.ColorRole.PlaceholderText)  # the theme's muted ink
         self._button = QPushButton("Other examples")
         self._button.setObjectName("examplesButton")
@@ -116,6 +125,8 @@ class ReconstructionPanel(QWidget):
         seen = last[2] if last is not None and same else None
         if last is None or last[1] is not dataset or last[2].examples != view.examples:
             self._choose_examples()
+        encodes = snapshot is None or snapshot.family.capabilities.encodes
+        self._heading.setText("Held-out images" if encodes else _NO_ENCODER)
         if seen is None or seen.examples != view.examples:
             self._reconstruct()
         if seen is None or seen.selected != view.selected:
@@ -138,8 +149,11 @@ class ReconstructionPanel(QWidget):
             return
         images = self._examples[: self._pairs.fitting]
 
-        def show(found: tuple[Images, object] | None) -> None:
+        def show(found: tuple[Images, Codes] | None) -> None:
             self._pairs.set_reconstructions(None if found is None else found[0])
+            if found is not None:
+                place = "their codes z" if found[1][1] is None else "the mean of q(z|x)"
+                self._pairs.setToolTip(_PAIRS_TIP.format(place=place))
 
         self._ask("examples", self._snapshot, lambda snapshot: _reconstructed(snapshot, images), show)
 
@@ -157,18 +171,14 @@ class ReconstructionPanel(QWidget):
         image = dataset.train_images[row]
         title = f"Class {dataset.class_names[dataset.train_labels[row]]}, training image {row:,}"
         if self._snapshot is None:
-            self._selected.show_image(title, image, "", None)
+            self._selected.show_image(title, image)
             return
 
         def show(found: tuple[Images, Codes] | None) -> None:
             if self._view.selected != row:
                 return  # another one was selected meanwhile
-            if found is None:
-                self._selected.show_image(title, image, "", None)
-                return
-            drawn, (loc, scale) = found
-            text = posterior_text(loc[0], None if scale is None else scale[0])
-            self._selected.show_image(title, image, text, drawn[0])
+            drawn, codes = (None, None) if found is None else found
+            self._selected.show_image(title, image, codes, None if drawn is None else drawn[0])
 
         self._ask("selected", self._snapshot, lambda snapshot: _reconstructed(snapshot, image[None]), show)
 
@@ -201,17 +211,10 @@ class _SelectedImage(QWidget):
         self._posterior = QLabel()
         self._posterior.setObjectName("selectedPosterior")
         self._posterior.setAccessibleName("Posterior of the selected image")
-        self._posterior.setToolTip(
-            "The approximate posterior that the encoder gives this image,\n"
-            "q(z|x) = N(loc, diag(scale²)): loc ± scale of each coordinate."
-        )
         self._posterior.setFont(tabular(self.font()))
         self._posterior.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._posterior.setWordWrap(True)  # between two numbers that are longer than usual
         self._decoded = ImageWidget()
-        self._decoded.setToolTip(
-            "The reconstruction: the decoder's mean image at the posterior mean, z = loc."
-        )
         self._decoded.setAccessibleName("Reconstruction of the selected image")
         page = QWidget()
         grid = QGridLayout(page)
@@ -248,10 +251,21 @@ class _SelectedImage(QWidget):
     def clear(self) -> None:
         self._pages.setCurrentIndex(0)
 
-    def show_image(self, title: str, image: Images, posterior: str, decoded: Images | None) -> None:
+    def show_image(
+        self, title: str, image: Images, codes: Codes | None = None, decoded: Images | None = None
+    ) -> None:
+        """Show an image, and what the model makes of it, if anything."""
         self._title.setText(title)
         self._image.set_image(image)
-        self._posterior.setText(posterior)
+        loc, scale = (None, None) if codes is None else codes
+        self._posterior.setText(
+            "" if loc is None else posterior_text(loc[0], None if scale is None else scale[0])
+        )
+        of_points = loc is not None and scale is None
+        self._posterior.setToolTip(_CODE_TIP if of_points else _POSTERIOR_TIP)
+        self._posterior.setAccessibleName(f"{'Code' if of_points else 'Posterior'} of the selected image")
+        place = "its code z" if of_points else "the posterior mean, z = loc"
+        self._decoded.setToolTip(f"The reconstruction: the decoder's mean image at {place}.")
         self._decoded.set_image(decoded)
         self._pages.setCurrentIndex(1)
 
@@ -304,10 +318,7 @@ class _PairGrid(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName("Held-out images and their reconstructions")
-        self.setToolTip(
-            "Above, held-out images x, never trained on; below, their reconstructions:\n"
-            "the mean of p(x|z) at the mean of q(z|x)."
-        )
+        self.setToolTip(_PAIRS_TIP.format(place="the mean of q(z|x)"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAutoFillBackground(True)  # else all that lies behind is painted anew each time
         self._images: list[QImage] = []

@@ -88,10 +88,13 @@ class ClassMark:
 
 @dataclass(frozen=True)
 class PosteriorMark:
-    """q(z|x) of the selected image: its mean, its standard deviations, and where its point is drawn."""
+    """q(z|x) of the selected image: its mean, its standard deviations, and where its point is drawn.
+
+    Without standard deviations, ``None``, it is a point.
+    """
 
     loc: tuple[float, float]
-    scale: tuple[float, float]
+    scale: tuple[float, float] | None
     point: tuple[float, float]
 
 

@@ -110,6 +110,14 @@ class MarksItem(_PlaneItem):
         self._selected: PosteriorMark | None = None
         self._hint = ""
         self._hint_at: tuple[float, float] | None = None
+        self._contours: tuple[int, ...] = CONTOURS
+
+    def set_prior(self, shown: bool) -> None:
+        """Whether the contours of the prior are drawn: codes of some families follow none."""
+        contours = CONTOURS if shown else ()
+        if contours != self._contours:
+            self._contours = contours
+            self.update()
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of a scheme."""
@@ -167,7 +175,7 @@ class MarksItem(_PlaneItem):
         painter.setPen(QPen(line, 1.0))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         centre = QPointF(*plane.to_pixels(0.0, 0.0))
-        for sigma in CONTOURS:
+        for sigma in self._contours:
             painter.drawEllipse(centre, sigma * plane.x_scale, sigma * plane.y_scale)
 
     def _paint_names(self, painter: QPainter, plane: PlaneMap) -> None:
@@ -176,7 +184,7 @@ class MarksItem(_PlaneItem):
         taken: list[QRectF] = []
         for mark in self._classes if self._spread_out(plane) else ():
             self._write(painter, _shortened(mark.name), plane.to_pixels(*mark.z), ink, taken, may_shift=True)
-        for sigma in CONTOURS:
+        for sigma in self._contours:
             self._write(painter, f"{sigma}σ", plane.to_pixels(0.0, -sigma), muted, taken, small=True)
         bounds = self._rect
         across, up = 14 * text_scale(), 13 * text_scale()
@@ -194,10 +202,12 @@ class MarksItem(_PlaneItem):
         ring = QPointF(*plane.to_pixels(*mark.point))
         for color, extra in ((QColor(self._theme.canvas), 2.5), (QColor(self._theme.ink), 0.0)):
             for sigma in SELECTION_CONTOURS:
+                if mark.scale is None:
+                    break
                 style = Qt.PenStyle.SolidLine if extra or sigma == 1 else Qt.PenStyle.DashLine
                 painter.setPen(QPen(color, 1.4 + extra, style))
-                radius_x = sigma * mark.scale[0] * plane.x_scale
-                painter.drawEllipse(centre, radius_x, sigma * mark.scale[1] * plane.y_scale)
+                x, y = mark.scale
+                painter.drawEllipse(centre, sigma * x * plane.x_scale, sigma * y * plane.y_scale)
             painter.setPen(QPen(color, 2.0 + extra))
             painter.drawEllipse(ring, 6.0, 6.0)
 

@@ -103,14 +103,14 @@ class PlanePoints:
         """q(z|x) of an image, or ``None`` where it has no finite one."""
         if row is None or self.posterior is None or self.positions is None:
             return None
+        if not 0 <= row < len(self.positions):
+            return None
         log_variance = self.posterior.log_variance
-        if log_variance is None or not 0 <= row < len(self.positions):
-            return None
-        scale = standard_deviations(log_variance[row, :2]).tolist()
         loc, point = (a[row, :2].tolist() for a in (self.posterior.loc, self.positions))
-        if not np.isfinite([loc, scale, point]).all():
+        scale = [] if log_variance is None else standard_deviations(log_variance[row, :2]).tolist()
+        if not np.isfinite([*loc, *scale, *point]).all():
             return None
-        return PosteriorMark(tuple(loc), tuple(scale), tuple(point))
+        return PosteriorMark(tuple(loc), tuple(scale) if scale else None, tuple(point))
 
     def nearest(self, plane: PlaneMap, pixel: tuple[float, float], radius: float) -> int | None:
         """Row of the visible point nearest to a pixel, within ``radius`` logical pixels."""

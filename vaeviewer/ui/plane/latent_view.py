@@ -37,8 +37,9 @@ HOVER_MS = 16
 LAYOUT_MS = 400  # between two choices of the range and of the places of names, while points move …
 CALM_LAYOUT_MS = 1200  # … and after one that changed nothing
 
+AT_THE_MEAN, AT_THE_CODE = "the mean of its approximate posterior q(z|x)", "its code z"
 TOOL_TIP = (
-    "<p>Each point is an image, at the mean of its approximate posterior q(z|x). Press anywhere to decode "
+    "<p>Each point is an image, at {place}. Press anywhere to decode "
     "that z; click a point to select its image.</p><p>Wheel: zoom. Right or middle drag: pan. F: fit. "
     "Arrow keys: move the handle (Shift: faster). H: bring it here. Enter: select the image nearest to it; "
     "N and P: the next and the previous one, outwards from there. Esc: clear the selection.</p>"
@@ -95,8 +96,7 @@ class LatentView(QWidget):
         self._mark_scale = 1.0
 
         self._canvas = LatentCanvas(self)
-        self._canvas.setToolTip(TOOL_TIP)
-        self.setToolTip(TOOL_TIP)
+        self._say_what_points_are(AT_THE_MEAN)
         self._points_item = PointsItem(self._canvas.box, self._draw_points)
         self._marks_item = MarksItem(self._canvas.box)
         self._step_item = StepItem(self._canvas.box)
@@ -154,6 +154,8 @@ class LatentView(QWidget):
         more than two the first two are shown.
         """
         posterior = self._points.usable(snapshot)
+        if snapshot is not None:
+            self._marks_item.set_prior(snapshot.family.capabilities.generates)
         before, self._view = self._view, view
         marked_anew = (
             posterior is not self._points.posterior
@@ -172,6 +174,7 @@ class LatentView(QWidget):
             if posterior is None:
                 self._lay_out()  # no name outlasts its points
             else:
+                self._say_what_points_are(AT_THE_CODE if posterior.log_variance is None else AT_THE_MEAN)
                 self._lay_out_soon()
             if self._hover_at is not None:
                 self._hover_timer.start()  # another point may lie under the mouse now
@@ -225,6 +228,12 @@ class LatentView(QWidget):
             if len(xs) * len(ys) <= UNDERLAY_CELLS:
                 return xs, ys
             cell *= 1.1
+
+    def _say_what_points_are(self, place: str) -> None:
+        tip = TOOL_TIP.format(place=place)
+        if tip != self.toolTip():
+            for widget in (self, self._canvas):
+                widget.setToolTip(tip)
 
     # The visible range
 
@@ -396,7 +405,7 @@ class LatentView(QWidget):
     def _show_hovered(self) -> None:
         row = None if self._hover_at is None else self._point_at(self._hover_at)
         # A tool tip would cover the card.
-        self._canvas.setToolTip(TOOL_TIP if row is None else "")
+        self._canvas.setToolTip(self.toolTip() if row is None else "")
         if row is None or self._hover_at is None or self._dataset is None:
             self._card.put_away()
             return

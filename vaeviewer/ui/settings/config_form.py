@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from itertools import pairwise
 
 from pydantic.fields import FieldInfo
-from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QFont, QPalette
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QFrame,
     QLabel,
-    QLineEdit,
     QScrollArea,
     QSizePolicy,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from vaeviewer.backend.config import Settings, fields, presets, updated, value_of, value_problem
+from vaeviewer.backend.models.fields import marked
 from vaeviewer.backend.models.registry import families
+from vaeviewer.ui.settings.editors import Editor, build_editor
 from vaeviewer.ui.settings.live_settings import rate_text
 from vaeviewer.ui.settings.number_fields import (
     NumberField,
     ignore_wheel_unless_focused,
-    number_field,
-    number_value,
-    set_number,
 )
 from vaeviewer.ui.widgets.labels import LiveLabel, tint
 from vaeviewer.ui.widgets.theme import theme_of
-
-CHOICE_TEXT = {
-    "tanh": "tanh",
-    "relu": "ReLU",
-    "silu": "SiLU",
-    "sgd": "SGD",
-    "grey": "Grey levels",
-    "dynamic": "Dynamically binarised",
-    "threshold": "Thresholded",
-    "auto": "Automatic",
-    "cpu": "CPU",
-    "cuda": "CUDA",
-    "mps": "MPS",
-    "float32": "float32",
-    "bfloat16": "bfloat16",
-}
-"""How a choice is written where its capitalised value would not do."""
 
 GROUP_TITLES = {"model": "Model", "train": "Training", "compute": "Computing"}
 
@@ -69,27 +48,24 @@ _CUSTOM = "Custom"
 
 
 @dataclass(frozen=True)
-class _Editor:
-    """An input widget with one way to read and to write it; ``on_commit`` takes who is told of user edits."""
-
-    widget: QWidget
-    read: Callable[[], Any]
-    write: Callable[[Any], None]
-    on_commit: Callable[[Callable[[], None]], object]
-
-
-@dataclass(frozen=True)
 class _Row:
     """``note`` says why the field is greyed, ``error`` what is wrong with the text in it."""
 
-    editor: _Editor
+    editor: Editor
     field: QWidget
     label: QLabel
     note: QLabel
     error: QLabel
     info: FieldInfo
-    live: bool
-    advanced: bool
+    group: str
+
+    @property
+    def live(self) -> bool:
+        return marked(self.info, "live")
+
+    @property
+    def advanced(self) -> bool:
+        return marked(self.info, "advanced")
 
 
 class ConfigForm(QScrollArea):
@@ -105,37 +81,35 @@ class ConfigForm(QScrollArea):
         super().__init__(parent)
         self.setObjectName("configForm")
         self._settings = Settings()
+        self._shown_family = ""
         self._run_reason: str | None = None
         self._rows: dict[str, _Row] = {}
         self._fixed_notes: list[QLabel] = []
         self._rate_now = LiveLabel()
         self._rate_now.setObjectName("rateNow")
         self._rate_now.hide()
-        self._family = _chooser("familyBox", self._family_chosen)
+        self._family = _chooser("familyBox", "Kind of model", self._family_chosen)
         for key, family in families().items():
             self._family.addItem(family.title, key)
-            self._family.setItemData(
-                self._family.count() - 1, f"{family.sentence} {family.source}", Qt.ItemDataRole.ToolTipRole
-            )
+            about = f"{family.sentence} ({family.source})"
+            self._family.setItemData(self._family.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
         self._sentence = QLabel()
+        self._sentence.setObjectName("familySentence")
         self._sentence.setWordWrap(True)
-        self._preset = _chooser("presetBox", self._preset_chosen)
+        self._sentence.setTextFormat(Qt.TextFormat.PlainText)
+        self._preset = _chooser("presetBox", "Preset", self._preset_chosen)
         self._preset.setPlaceholderText(_CUSTOM)  # shown where no preset fits; nothing to choose
+        self._advanced = self._build_fold()
 
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._advanced = self._build_fold()
-        self._build_rows()
-        self._apply_theme()
+        self.setWidget(self._build_page())
         self.set_settings(self._settings)
+        self._apply_theme()
 
-    def _build_rows(self) -> None:
-        """Make the page anew, with the settings of the family in use."""
-        opened = self._advanced.isChecked()
-        for kept in (self._family, self._sentence, self._preset, self._advanced, self._rate_now):
-            kept.setParent(None)  # of the page before, which goes
-        self._rows, self._fixed_notes = {}, []
+    def _build_page(self) -> QWidget:
+        """All rows but those of the model, which :meth:`_show_family` makes for each family."""
         page = QWidget()
         self._form = layout = QFormLayout(page)
         layout.setContentsMargins(8, 10, 8, 10)
@@ -144,33 +118,66 @@ class ConfigForm(QScrollArea):
         layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-        layout.addRow("Kind", self._family)
+        layout.addRow(_heading("Kind"))
+        layout.addRow(self._family)  # as wide as there is room: its names are long
         layout.addRow(self._sentence)
         layout.addRow("Preset", self._preset)
-        found = list(fields(self._settings))
+        lasting = [(group, name, info) for group, name, info in fields(self._settings) if group != "model"]
         for group, title in GROUP_TITLES.items():
-            plain = [(name, info) for g, name, info in found if g == group and not _marked(info, "advanced")]
-            if plain:
+            plain = [(name, info) for g, name, info in lasting if g == group and not marked(info, "advanced")]
+            if plain or group == "model":
                 layout.addRow(_heading(title))
                 layout.addRow(self._fixed_note())
             for name, info in plain:
-                self._add_row(name, info)
+                self._add_row(layout.rowCount(), group, name, info)
         layout.addRow(self._advanced)
         layout.addRow(self._fixed_note())
-        for _, name, info in found:
-            if _marked(info, "advanced"):
-                self._add_row(name, info)
+        for group, name, info in lasting:
+            if marked(info, "advanced"):
+                self._add_row(layout.rowCount(), group, name, info)
+        self._add_rate_now()
+        return page
+
+    def _show_family(self) -> None:
+        """Make the rows of the model's own settings, in place of those of another family."""
+        self._shown_family = self._settings.model.family
+        for name in [name for name, row in self._rows.items() if row.group == "model"]:
+            gone = self._rows.pop(name)
+            gone.editor.widget.blockSignals(True)  # what was being typed there is of the family before
+            if gone.editor.widget.hasFocus():
+                self._family.setFocus(Qt.FocusReason.OtherFocusReason)
+            self._form.removeRow(gone.field)
+        after: dict[bool, QWidget] = {
+            False: self._fixed_notes[0],
+            True: self._fixed_notes[-1],
+        }  # by: advanced?
+        for group, name, info in fields(self._settings):
+            if group == "model":
+                advanced = marked(info, "advanced")
+                self._add_row(self._row_of(after[advanced]) + 1, group, name, info)
+                after[advanced] = self._rows[name].field
+        self._order_tabs()
         with QSignalBlocker(self._preset):
             self._preset.clear()
-            for name in presets(self._settings.model.family):
+            for name in presets(self._shown_family):
                 self._preset.addItem(name.capitalize(), name)
+        with QSignalBlocker(self._family):
+            self._family.setCurrentIndex(self._family.findData(self._shown_family))
         self._sentence.setText(self._settings.family.sentence)
-        self._add_rate_now()
-        self.setWidget(page)  # which takes the one before with it
-        for kept in (self._family, self._sentence, self._preset, self._advanced):
-            kept.show()
-        self.set_advanced_open(opened)
-        self._built_for = self._settings.model.family
+        self._sentence.setToolTip(self._settings.family.source)
+        self._apply_theme()
+
+    def _order_tabs(self) -> None:
+        """Tab goes downwards, whenever a row was made."""
+        stops: list[tuple[QWidget, QWidget]] = [(row.field, row.editor.widget) for row in self._rows.values()]
+        stops += [(widget, widget) for widget in (self._family, self._preset, self._advanced)]
+        stops.sort(key=lambda stop: self._row_of(stop[0]))
+        for (_, before), (_, after) in pairwise(stops):
+            QWidget.setTabOrder(before, after)
+
+    def _row_of(self, widget: QWidget) -> int:
+        place: tuple[int, object] = self._form.getWidgetPosition(widget)  # type: ignore[assignment]
+        return place[0]
 
     def settings(self) -> Settings:
         """The newest valid settings; a field marked as invalid counts with its last valid value."""
@@ -179,11 +186,8 @@ class ConfigForm(QScrollArea):
     def set_settings(self, settings: Settings) -> None:
         """Show ``settings`` in all fields, without a signal."""
         self._settings = settings
-        if settings.model.family != self._built_for:
-            self._build_rows()
-            self._apply_theme()
-        with QSignalBlocker(self._family):
-            self._family.setCurrentIndex(self._family.findData(settings.model.family))
+        if settings.model.family != self._shown_family:
+            self._show_family()
         for name, row in self._rows.items():
             with QSignalBlocker(row.editor.widget):
                 row.editor.write(value_of(settings, name))
@@ -261,8 +265,8 @@ class ConfigForm(QScrollArea):
         field.insertWidget(1, self._rate_now)
         self._rate_now.setToolTip("The learning rate of the next step, to which the schedule has scaled it")
 
-    def _add_row(self, name: str, info: FieldInfo) -> None:
-        editor = _build_editor(name, info)
+    def _add_row(self, place: int, group: str, name: str, info: FieldInfo) -> None:
+        editor = build_editor(name, info)
         editor.widget.setObjectName(name)
         editor.widget.setAccessibleName(info.title or name)
         note, error = QLabel(), QLabel()
@@ -279,9 +283,10 @@ class ConfigForm(QScrollArea):
         column.addWidget(error)
         label = QLabel(info.title or name)
         label.setBuddy(editor.widget)
-        self._form.addRow(label, field)
-        live, advanced = _marked(info, "live"), _marked(info, "advanced")
-        self._rows[name] = _Row(editor, field, label, note, error, info, live, advanced)
+        self._form.insertRow(place, label, field)
+        row = self._rows[name] = _Row(editor, field, label, note, error, info, group)
+        if row.advanced:
+            self._form.setRowVisible(field, self.advanced_open)
         editor.on_commit(lambda: self._commit(name))
         if isinstance(editor.widget, NumberField):
             editor.widget.refused.connect(lambda sentence: self._mark(name, sentence))
@@ -302,14 +307,14 @@ class ConfigForm(QScrollArea):
             self.settings_changed.emit(settings)
 
     def _preset_chosen(self, index: int) -> None:
-        self._take(presets(self._settings.model.family)[self._preset.itemData(index)])
+        preset = presets(self._shown_family)[self._preset.itemData(index)]
+        # It says what is learned and how, not what computes it.
+        self._take(preset.model_copy(update={"compute": self._settings.compute}))
 
     def _family_chosen(self, index: int) -> None:
         key = self._family.itemData(index)
-        if key == self._settings.model.family:
-            return
-        # What both families have stays as it is set, but where a family begins is its own to say.
-        QTimer.singleShot(0, lambda: self._take(updated(self._settings, family=key)))  # the list closes first
+        if key != self._shown_family:
+            self._take(updated(self._settings, family=key))  # what both have stays as it is set
 
     def _take(self, settings: Settings) -> None:
         if settings != self._settings:
@@ -332,7 +337,7 @@ class ConfigForm(QScrollArea):
             row.note.setText("" if reason == self._run_reason else reason)  # which stands above the group
             row.note.setVisible(bool(row.note.text()))
             row.label.setToolTip(text)
-        found = presets(self._settings.model.family)
+        found = presets(self._shown_family)
         names = [name for name, preset in found.items() if _learns_alike(preset, self._settings)]
         self._preset.setCurrentIndex(self._preset.findData(names[0]) if names else -1)
         self._preset.setEnabled(self._run_reason is None)
@@ -347,7 +352,7 @@ class ConfigForm(QScrollArea):
             return self._run_reason
         if name in NEEDS:
             other, needed, reason = NEEDS[name]
-            return "" if value_of(self._settings, other) == needed else reason
+            return reason if other in self._rows and value_of(self._settings, other) != needed else ""
         return ""
 
     def _mark(self, name: str, error: str) -> None:
@@ -373,74 +378,21 @@ class ConfigForm(QScrollArea):
             self._mark(name, row.error.text())
 
 
-def _build_editor(name: str, info: FieldInfo) -> _Editor:
-    """The editor that fits the type of a field."""
-    if get_origin(info.annotation) is Literal:
-        return _choice_editor(get_args(info.annotation))
-    if get_origin(info.annotation) is tuple:
-        return _list_editor()
-    return _number_editor(name, info)
-
-
 def _learns_alike(preset: Settings, settings: Settings) -> bool:
     """Whether two differ at most in what computes, of which a preset says nothing."""
     return (preset.model, preset.train) == (settings.model, settings.train)
 
 
-def _chooser(name: str, chosen: Callable[[int], None]) -> QComboBox:
+def _chooser(name: str, title: str, chosen: Callable[[int], None]) -> QComboBox:
     chooser = QComboBox()
     chooser.setObjectName(name)
+    chooser.setAccessibleName(title)
     chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     chooser.setMinimumContentsLength(6)
     chooser.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     ignore_wheel_unless_focused(chooser)
     chooser.activated.connect(chosen)
     return chooser
-
-
-def _marked(info: FieldInfo, mark: str) -> bool:
-    return isinstance(info.json_schema_extra, dict) and bool(info.json_schema_extra.get(mark))
-
-
-def _choice_editor(choices: tuple[str, ...]) -> _Editor:
-    box = QComboBox()
-    # The longest choice may be cut in a narrow dock; opened, the list shows it whole.
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(6)
-    box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    for choice in choices:
-        box.addItem(CHOICE_TEXT.get(choice, choice.capitalize()), choice)
-    ignore_wheel_unless_focused(box)
-    return _Editor(
-        box,
-        read=box.currentData,
-        write=lambda value: box.setCurrentIndex(box.findData(value)),
-        on_commit=box.currentIndexChanged.connect,
-    )
-
-
-def _list_editor() -> _Editor:
-    line = QLineEdit()
-    line.setMinimumWidth(60)
-    return _Editor(
-        line,
-        # Left as text: the settings themselves say what is wrong with a part that is no whole number.
-        read=lambda: tuple(part for part in re.split(r"[\s,;]+", line.text()) if part),
-        write=lambda value: line.setText(", ".join(map(str, value))),
-        on_commit=line.editingFinished.connect,
-    )
-
-
-def _number_editor(name: str, info: FieldInfo) -> _Editor:
-    box = number_field(info)
-    if name == "threads" and isinstance(box, QSpinBox):
-        box.setSpecialValueText("Automatic")
-    return _Editor(
-        box,
-        read=lambda: number_value(box, info),
-        write=lambda value: set_number(box, value),
-        on_commit=box.valueChanged.connect,
-    )
 
 
 def _heading(title: str) -> QLabel:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from pydantic.fields import FieldInfo
 from PySide6.QtCore import QEvent, QSignalBlocker, QTimer, Signal
 from PySide6.QtGui import QFont, QMoveEvent
@@ -37,6 +39,7 @@ class LiveSettings(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._family = ""
         self._pending: dict[str, int | float] = {}
         self._debounce = QTimer(self)
         self._debounce.setSingleShot(True)
@@ -61,11 +64,13 @@ class LiveSettings(QWidget):
 
     def show_settings(self, settings: Settings) -> None:
         """Show the live settings without a signal; what the user is editing stays."""
-        live = live_fields(settings)
-        found = {name: info for _, name, info in fields(settings) if name in live}
-        wanted = {name: found[name] for name in (*FIRST, *(n for n in found if n not in FIRST))}
-        if wanted.keys() != self._fields.keys():
-            self._build(wanted)
+        if settings.model.family != self._family:
+            self._family = settings.model.family
+            live = live_fields(settings)
+            found = {
+                n: info for _, n, info in fields(settings) if n in live and info.annotation in (int, float)
+            }
+            self._build({name: found[name] for name in (*FIRST, *(n for n in found if n not in FIRST))})
         for name, box in self._boxes.items():
             value = value_of(settings, name)
             if name not in self._pending and not _being_typed(box) and box.value() != value:
@@ -95,8 +100,9 @@ class LiveSettings(QWidget):
         self._note.place()
 
     def _build(self, wanted: dict[str, FieldInfo]) -> None:
-        """Make an editor for each setting wanted, and keep those that are there."""
-        for name in self._fields.keys() - wanted.keys():
+        """Make an editor for each setting of the family, in place of those of another; the first ones stay."""
+        for name in self._fields.keys() - set(FIRST):
+            self._boxes[name].blockSignals(True)  # what was being typed there is of the family before
             for widget in (self._boxes.pop(name), self._captions.pop(name)):
                 self._grid.removeWidget(widget)
                 widget.hide()
@@ -105,6 +111,8 @@ class LiveSettings(QWidget):
         for column, (name, info) in enumerate(wanted.items()):
             if name not in self._boxes:
                 self._add_field(column, name, info)
+        for before, after in pairwise(wanted):
+            QWidget.setTabOrder(self._boxes[before], self._boxes[after])
         self._fields = wanted
         self._apply_theme()
 

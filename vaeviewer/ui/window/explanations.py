@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from html import escape
+
+from vaeviewer.backend.models.registry import AnyFamily
 
 _TERM = '<a href="{key}">{text}</a>'
 
@@ -93,8 +97,64 @@ EXPLANATIONS = {
 """By the title of the panel."""
 
 
-def rich_text(title: str) -> str:
+def explanation_of(title: str, family: AnyFamily) -> Explanation:
+    """What a panel shows of a kind of model.
+
+    The sentences above are those of a model with q(z|x), p(x|z) and the ELBO; what a family has not, they leave out.
+    """
+    found, can = EXPLANATIONS[title], family.capabilities
+    if title in ("ELBO terms", "Settings") and not {"elbo", "kl"} <= {
+        metric.key for metric in family.metrics
+    }:
+        return _of_its_metrics(title, family)
+    if can.has_density and can.encodes and can.generates:
+        return found
+    match title:
+        case "Latent plane":
+            circles = f"; the circles are 1, 2 and 3 standard deviations of {_PRIOR}" if can.generates else ""
+            return Explanation(
+                f"Each point is a training image, at its code {_Z} and in the colour of its class{circles}.",
+                found.attempt,
+                f"{_Z} = f({_X}): the encoder computes the code from the image.",
+            )
+        case "Decoded image":
+            return replace(
+                found, formula=f"The image is {_XHAT} = g({_Z}): what the decoder computes at the handle."
+            )
+        case "Reconstructions":
+            return replace(found, formula=f"{_X} → {_Z} = f({_X}) → {_XHAT} = g({_Z}).")
+        case "Manifold":
+            return Explanation(
+                found.see,
+                found.attempt
+                if can.generates
+                else "Drag in the picture, and see where that is in the plane.",
+                f"The images are {_XHAT} = g({_Z}) at evenly spaced {_Z}.",
+            )
+    return found
+
+
+def _of_its_metrics(title: str, family: AnyFamily) -> Explanation:
+    best = family.metrics.headline
+    about = f"{escape(family.title)} ({escape(family.source)}): {escape(family.sentence)}"
+    if title == "Settings":
+        see = EXPLANATIONS[title].see
+        attempt = f"Change a setting, train again and compare: {escape(best.title)}, {escape(best.unit)}."
+        return Explanation(see, attempt, about)
+    helps = [f"{escape(metric.title)}: {escape(metric.help)}" for metric in family.metrics if metric.help]
+    see = " ".join(helps) or f"{escape(best.title)}, {escape(best.unit)}."
+    return Explanation(see, "Change a setting above the plane while it trains, and watch the curves.", about)
+
+
+def terms_of(family: AnyFamily) -> Mapping[str, str]:
+    """A sentence for each term, as it is meant of a kind of model."""
+    if family.capabilities.has_density:
+        return TERMS
+    return {**TERMS, "xhat": "x̂ is the reconstruction of x: what the decoder draws at the code of x."}
+
+
+def rich_text(title: str, family: AnyFamily) -> str:
     """The three sentences of a panel, each with what it is about."""
-    found = EXPLANATIONS[title]
+    found = explanation_of(title, family)
     parts = (("What you see", found.see), ("What to try", found.attempt), ("The formula", found.formula))
     return "".join(f"<p><b>{heading}.</b> {sentence}</p>" for heading, sentence in parts)

@@ -43,7 +43,7 @@ from vaeviewer.ui.window.health_notice import HealthNotice
 from vaeviewer.ui.window.lecture_hall import LectureHall
 from vaeviewer.ui.window.message_bar import MessageBar
 from vaeviewer.ui.window.messages import Kind
-from vaeviewer.ui.window.panel_help import PanelTitle
+from vaeviewer.ui.window.panel_help import HelpButton, PanelTitle
 from vaeviewer.ui.window.refresh import Schedule
 from vaeviewer.ui.window.text_size import TextSize
 from vaeviewer.ui.window.work_row import fetching_text
@@ -248,8 +248,17 @@ class MainWindow(QMainWindow):
         self.elbo_terms.set_protocol_text(protocol_text(opened.settings))
         self._forget_pictures()
         self.plane.set_dataset(dataset)
+        family = opened.settings.family
+        generates = family.capabilities.generates
+        self.manifold.set_prior(generates)
+        for button in self.findChildren(HelpButton):
+            button.set_family(family)
         self.view = replace(
-            self.view, selected=None, hidden_classes=frozenset(), examples=self._choose_examples()
+            self.view,
+            selected=None,
+            hidden_classes=frozenset(),
+            examples=self._choose_examples(),
+            manifold_spacing=self.view.manifold_spacing if generates else "equal",
         )
 
     def _on_changed(self, _field: str) -> None:

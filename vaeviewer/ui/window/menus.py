@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu
 from vaeviewer import __version__, log, paths
 from vaeviewer.backend.data import CATALOG
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.session.messages import OPENING
+from vaeviewer.session.messages import OPENING, Opened
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.images.image_widget import to_qimage
 from vaeviewer.ui.runs.recent_menu import RecentMenu
@@ -54,7 +54,7 @@ class Menus(QObject):
         self._build_help()
         session = window.session
         session.state_changed.connect(self.show_state)
-        session.opened.connect(lambda opened: self.show_data(opened.dataset))
+        session.opened.connect(self._on_opened)
         session.problem.connect(self._show_data_in_use)
         session.data_declined.connect(self._show_data_in_use)
         window.run_status.elsewhere_wanted.connect(self._save_run_as)
@@ -77,6 +77,11 @@ class Menus(QObject):
         """Mark the entry of the data in use."""
         for key, action in self._data_entries.items():
             action.setChecked(key == dataset.source.key)
+
+    def _on_opened(self, opened: Opened) -> None:
+        self.show_data(opened.dataset)
+        posterior = opened.snapshot.posterior
+        self._sample.setEnabled(posterior is not None and posterior.log_variance is not None)
 
     def _show_data_in_use(self) -> None:
         """After a choice that came to nothing, mark the entry of the data there were."""
@@ -122,7 +127,7 @@ class Menus(QObject):
         underlay = self._add(menu, "Decoded images &behind the points", lambda: None, "U")
         underlay.setCheckable(True)
         underlay.toggled.connect(lambda on: window.set_view(underlay=on))
-        sample = self._add(menu, "One &sample of each posterior", lambda: None)
+        self._sample = sample = self._add(menu, "One &sample of each posterior", lambda: None)
         sample.setToolTip("Draw one sample of each q(z|x) in place of its mean.")
         sample.setCheckable(True)
         sample.toggled.connect(lambda on: window.set_view(points="sample" if on else "mean"))

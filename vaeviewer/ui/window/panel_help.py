@@ -14,8 +14,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from vaeviewer.backend.config import Settings
+from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.ui.widgets.theme import theme_of
-from vaeviewer.ui.window.explanations import EXPLANATIONS, TERMS, rich_text
+from vaeviewer.ui.window.explanations import EXPLANATIONS, rich_text, terms_of
 
 _LETTERS_PER_LINE = 64
 _GAP = 4
@@ -32,6 +34,7 @@ class HelpButton(QAbstractButton):
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._title = title
+        self._family = Settings().family
         self.setObjectName("helpButton")
         self.setText("?")
         self.setAccessibleName(f"What is {title}?")
@@ -41,9 +44,13 @@ class HelpButton(QAbstractButton):
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.clicked.connect(self.explain)
 
+    def set_family(self, family: AnyFamily) -> None:
+        """Explain the panel as it is for this kind of model."""
+        self._family = family
+
     def explain(self) -> None:
         """Open the explanation."""
-        HelpPopup(self._title, self).open_beside(self)
+        HelpPopup(self._title, self._family, self).open_beside(self)
 
     def sizeHint(self) -> QSize:
         """A little less high than a line of text."""
@@ -112,15 +119,16 @@ class PanelTitle(QWidget):
 class HelpPopup(QFrame):
     """Three sentences about a panel. A click on a term explains it below; Escape or a click elsewhere closes it."""
 
-    def __init__(self, title: str, parent: QWidget) -> None:
+    def __init__(self, title: str, family: AnyFamily, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
+        self._family = family
         self.setObjectName("helpPopup")
         self.setAccessibleName(f"About {title}")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         theme = theme_of(self.palette())
         self.setStyleSheet(f"#helpPopup {{ background: {theme.base}; border: 1px solid {theme.muted}; }}")
         width = self.fontMetrics().averageCharWidth() * _LETTERS_PER_LINE
-        self._text, self._term = QLabel(rich_text(title)), QLabel()
+        self._text, self._term = QLabel(rich_text(title, family)), QLabel()
         self._text.setObjectName("helpText")
         self._text.setTextInteractionFlags(
             Qt.TextInteractionFlag.LinksAccessibleByMouse | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
@@ -145,7 +153,7 @@ class HelpPopup(QFrame):
         self._text.setFocus(Qt.FocusReason.PopupFocusReason)
 
     def _explain(self, term: str) -> None:
-        self._term.setText(TERMS[term])
+        self._term.setText(terms_of(self._family)[term])
         self._term.show()
         self._place()
 

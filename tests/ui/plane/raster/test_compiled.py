@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -65,6 +65,7 @@ def assert_same(what: Scene) -> None:
     np.testing.assert_array_equal(painted(CompiledPainter(), what), painted(NumpyPainter(), what))
 
 
+@settings(deadline=None)  # a busy machine takes its time
 @given(
     st.lists(st.tuples(COORDINATE, COORDINATE), max_size=60),
     st.sampled_from([(50, 40), (1, 1), (33, 140), (3, 200)]),
