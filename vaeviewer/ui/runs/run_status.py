@@ -234,7 +234,8 @@ def cause(sentence: str, folder: Path | None) -> str:
     """The reason in a sentence of why a folder cannot be written, without its path and what to do about it."""
     if folder is not None:
         sentence = sentence.replace(str(folder), "the folder")
-    return sentence.removeprefix("the folder: the run was not saved: ").partition(";")[0].rstrip(".")
+    # A run that never was on disk has no folder yet as far as is known here.
+    return sentence.rpartition("the run was not saved: ")[2].partition(";")[0].rstrip(".")
 
 
 def duration(seconds: float) -> str:
