@@ -119,10 +119,7 @@ def test_a_large_beta_is_told_and_undone(start: Start) -> None:
     )
     told.session.go_back(finding)
     told.wait_for_a_healthy_run()
-<<<<<<< HEAD
     assert told.session.settings.model.beta == 1.0
-=======
-    assert told.session.settings.train.beta == 1.0
 
 
 def test_where_numbers_become_infinite_at_once_the_way_back_is_offered_too(start: Start) -> None:
@@ -144,4 +141,3 @@ def test_a_new_run_is_not_blamed_for_the_old_one(start: Start) -> None:
     told.session.use_settings(SETTINGS)
     assert told.session.request(Action.RESET)
     told.wait(lambda: told.findings[-1] is None)
->>>>>>> s6
