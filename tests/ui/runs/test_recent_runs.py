@@ -90,9 +90,11 @@ def test_an_entry_opens_its_run(
     window = make_window(small)
     (entry,) = entries(qtbot, window)
     # Its data are the bundled digits, of which the small set is a part: the message says that they differ.
-    with qtbot.waitSignal(window.session.problem, timeout=10_000) as problem:
+    with qtbot.waitSignal(window.session.data_missing, timeout=10_000) as missing:
         entry.trigger()
-    assert str(paths.runs_dir() / "one") in problem.args[0]
+    folder, sentence = missing.args
+    assert folder == paths.runs_dir() / "one"
+    assert str(folder) in sentence
 
 
 def test_no_more_than_ten_are_shown(

@@ -411,3 +411,99 @@ def test_steps_of_a_weight_reach_zero_and_come_back(qtbot: QtBot) -> None:
     assert box.value() == 0.0
     box.stepBy(1)
     assert box.value() == 0.01
+
+
+def family_box(form: ConfigForm) -> QComboBox:
+    box = form.findChild(QComboBox, "familyBox")
+    assert box is not None
+    return box
+
+
+def tab_stops(form: ConfigForm) -> list[str]:
+    """Names of what Tab comes to, from the chooser of families on, once around."""
+    start = family_box(form)
+    start.setFocus()
+    found = []
+    for _ in range(60):
+        found.append(QApplication.focusWidget().objectName())
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+        if QApplication.focusWidget() is start:
+            break
+    return found
+
+
+def test_another_family_brings_its_own_settings(form: ConfigForm) -> None:
+    said = heard(form)
+    type_into(form.editor("batch_size"), "64")
+    type_into(form.editor("hidden"), "300")
+    box = family_box(form)
+    box.setFocus()
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert box.hasFocus(), "the arrow key goes on"
+    assert box.currentData() == "denoising"
+    settings = said[-1]
+    assert (
+        settings == form.settings() == updated(presets("denoising")["default"], batch_size=64, hidden=(300,))
+    )
+    assert list(form._rows) != ALL_FIELDS
+    assert {name for _, name, _ in fields(settings)} == form._rows.keys()
+    assert [preset_box(form).itemData(i) for i in range(preset_box(form).count())] == list(
+        presets("denoising")
+    )
+    sentence = form.findChild(QLabel, "familySentence")
+    assert sentence is not None
+    assert sentence.text() == settings.family.sentence
+    type_into(form.editor("noise_level"), "0.25")
+    assert form.settings().model.noise_level == 0.25  # type: ignore[attr-defined]
+    box.setFocus()
+    QTest.keyClick(box, Qt.Key.Key_Up)
+    assert form.settings() == updated(Settings(), batch_size=64, hidden=(300,))
+    assert form.editor("beta").isVisible()
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_tab_goes_downwards_in_every_family(form: ConfigForm, opened: bool) -> None:
+    form.set_advanced_open(opened)
+    for key in ("vae", "denoising", "vae"):
+        form.set_settings(
+            updated(form.settings(), family=key, likelihood="gaussian")
+            if key == "vae"
+            else presets(key)["default"]
+        )
+        QTest.qWait(0)
+        stops = tab_stops(form)
+        heights = [form.findChild(QWidget, name).mapTo(form.widget(), QPoint()).y() for name in stops]
+        assert heights == sorted(heights)
+        editable = {
+            name
+            for name, row in form._rows.items()
+            if row.editor.widget.isEnabled() and (opened or not row.advanced)
+        }
+        assert {*stops} == {"familyBox", "presetBox", "advancedButton", *editable}
+        for name, row in form._rows.items():
+            assert row.editor.widget.isVisible() == (opened or not row.advanced), name
+
+
+def test_what_is_typed_into_a_setting_that_goes_is_not_taken(form: ConfigForm) -> None:
+    said = heard(form)
+    beta = form.editor("beta")
+    assert isinstance(beta, QAbstractSpinBox)
+    beta.setFocus()
+    beta.selectAll()
+    QTest.keyClicks(beta, "7")
+    form.set_settings(presets("denoising")["default"])  # as when a run is opened
+    assert QApplication.focusWidget() is family_box(form)
+    assert not said
+    assert form.settings() == presets("denoising")["default"]
+
+
+def test_a_run_fixes_the_family(form: ConfigForm) -> None:
+    form.set_settings(presets("denoising")["default"])
+    form.set_run_active(True, REASON)
+    assert not family_box(form).isEnabled()
+    assert family_box(form).toolTip() == REASON
+    assert {name for name in form._rows if form.editor(name).isEnabled()} == {
+        *("epochs", "learning_rate", "noise_level")
+    }
+    form.set_run_active(False, REASON)
+    assert family_box(form).isEnabled()
