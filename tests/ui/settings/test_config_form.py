@@ -425,8 +425,10 @@ def tab_stops(form: ConfigForm) -> list[str]:
     start.setFocus()
     found = []
     for _ in range(60):
-        found.append(QApplication.focusWidget().objectName())
-        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+        focus = QApplication.focusWidget()
+        if focus is not form:  # the room that scrolls
+            found.append(focus.objectName())
+        QTest.keyClick(focus, Qt.Key.Key_Tab)
         if QApplication.focusWidget() is start:
             break
     return found
@@ -458,6 +460,7 @@ def test_another_family_brings_its_own_settings(form: ConfigForm) -> None:
     box.setFocus()
     QTest.keyClick(box, Qt.Key.Key_Up)
     assert form.settings() == updated(Settings(), batch_size=64, hidden=(300,))
+    QTest.qWait(0)
     assert form.editor("beta").isVisible()
 
 
