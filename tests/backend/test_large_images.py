@@ -82,8 +82,8 @@ def test_shared_memory_lives_as_long_as_its_tensor() -> None:
 
 @pytest.mark.usefixtures("one_thread")
 def test_binary_images_are_drawn_in_parts_as_they_were_at_once(large: ImageDataset, small: Settings) -> None:
-    found = HeldOutImages(large, "dynamic", small.model, torch.device("cpu"))
-    assert found._rows < COUNT
+    found = HeldOutImages(large, updated(small, protocol="dynamic"), torch.device("cpu"))
+    assert found._at_once < COUNT
     images = torch.tensor(large.held_out_images[:200].reshape(200, -1).copy())
     at_once = seen_levels(images, "dynamic", named_generator(EVALUATION_SEED, "pixels"))
-    assert torch.equal(found._levels[:200], at_once)
+    assert torch.equal(found._levels[:200].reshape(200, -1), at_once)

@@ -1,0 +1,73 @@
+"""The hand-made step is an accelerator and no more: without its folder the program trains, draws, saves and resumes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[4]
+
+TESTS = (
+    "backend/models",
+    "backend/training/test_trainer.py",
+    "backend/runs",
+    "session/test_session.py",
+    "ui/window/test_main_window.py",
+    "test_architecture.py",
+)
+"""Training, a drag in the window, saving and resuming."""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program and its tests, without what only the fused step needs."""
+    folder = tmp_path_factory.mktemp("copy")
+    rubbish = shutil.ignore_patterns("__pycache__", "fused")
+    for name in ("vaeviewer", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=rubbish)
+    (folder / "resources").symlink_to(ROOT / "resources")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    assert not list(folder.rglob("fused"))
+    return folder
+
+
+def run(copy: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, words)],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_the_command_line_says_that_there_is_none(copy: Path, tmp_path: Path) -> None:
+    quick = ("--epochs", "1", "--hidden", "16", "--threads", "1", "--json")
+    done = run(copy, "vaeviewer", "train", "--out", tmp_path / "run", *quick)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["engine_reason"] == "no fused step: this installation has none"
+    assert "eager" in report["mode"]
+    refused = run(copy, "vaeviewer", "train", "--out", tmp_path / "other", "--engine", "fused", *quick)
+    assert refused.returncode == 2
+    assert "this installation has none; use auto or eager" in refused.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_training_window_and_resuming_work_without_it(copy: Path) -> None:
+    tests = [f"tests/{name}" for name in TESTS]
+    done = run(
+        copy, "pytest", "-q", "-m", "not slow", "-k", "not fused_step", "-p", "no:cacheprovider", *tests
+    )
+    assert done.returncode == 0, done.stdout[-10_000:]
+    passed = int(done.stdout.rsplit(" passed", 1)[0].split()[-1])
+    assert passed > 150
