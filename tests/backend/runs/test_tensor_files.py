@@ -100,7 +100,7 @@ def test_bytes_that_are_no_tensor_file_are_refused(data: bytes) -> None:
 
 
 def test_exactly_the_arrays_asked_for_are_accepted() -> None:
-    shapes = {"a": (2,), "b": (1, 2)}
+    shapes = {"a": ("float32", (2,)), "b": ("float32", (1, 2))}
     good = {"a": np.zeros(2, np.float32), "b": np.zeros((1, 2), np.float32)}
     check_arrays(good, shapes)
     with pytest.raises(ValueError, match="b is missing"):
