@@ -16,9 +16,11 @@ import pytest
 if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+from vaeviewer import paths
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.native import object_code
 
 if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
@@ -143,11 +145,35 @@ def small() -> Settings:
 
 
 @pytest.fixture
+def slow_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """The fused step is compiled anew, by a compiler that begins when the function given is called."""
+    if not object_code.available():
+        pytest.skip("no compiler is installed")
+    from vaeviewer.backend.training.engines.fused import engine, step
+
+    begin, cache = tmp_path / "begin", tmp_path / "no cache"
+    script = tmp_path / "slow-python"
+    script.write_text(
+        f'#!/bin/sh\nwhile [ ! -e "{begin}" ]; do sleep 0.02; done\nexec "{sys.executable}" "$@"\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setattr(paths, "cache_dir", lambda: cache)
+    made: dict[tuple[object, ...], object_code.MachineCode] = {}
+
+    def anew(*arguments: str) -> object_code.MachineCode:
+        return made.setdefault(arguments, object_code.MachineCode(*arguments))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(step, "machine_code", anew)
+    monkeypatch.setattr(engine, "FUSED_FROM", 5)
+    return begin.touch
+
+
+@pytest.fixture
 def make_window(qtbot: QtBot, digits: ImageDataset) -> Iterator[Callable[..., MainWindow]]:
     """Makes shown windows with a ready session on the small digits; ``prepare`` is called before one is shown."""
     from PySide6.QtCore import QSettings
 
-    from vaeviewer import paths
     from vaeviewer.session.session import Session
     from vaeviewer.session.states import State
     from vaeviewer.ui.window.main_window import MainWindow

@@ -40,10 +40,12 @@ def progress_bar(trainer: Trainer) -> Iterator[Any]:
     ) as bar:
 
         def after_block() -> None:
-            best = trainer.family.metrics.headline
-            if trainer.held_out is not None:
-                value = trainer.held_out.values[best.key]
-                bar.set_postfix_str(f"held-out {best.title} {value:.2f}", refresh=False)
+            best, beside = trainer.family.metrics.headline, ""
+            if not trainer.ready:
+                beside = "preparing fast mode (only once)"
+            elif trainer.held_out is not None:
+                beside = f"held-out {best.title} {trainer.held_out.values[best.key]:.2f}"
+            bar.set_postfix_str(beside, refresh=not trainer.ready)
             bar.update(trainer.step_count - bar.n)
 
         yield after_block

@@ -7,9 +7,11 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import logging
+import math
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 
 FILES_KEPT = 30
 """Most files in the cache: a few for each version and each processor that shares the folder. One takes 100 kB."""
+
+COMPILE_SECONDS = 600.0
+"""After so long a compiler is given up. It needs some seconds, on a computer with much else to do a minute."""
 
 _COMPILER = "vaeviewer.native.compiler"
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -59,6 +64,7 @@ class MachineCode:
         self._module, self._names, self._arguments = module, names, arguments
         self._path: Path | None = None
         self._compiler: subprocess.Popen[bytes] | None = None
+        self._give_up_at = math.inf
         self._unnamed: IO[bytes] | None = None  # where code goes that is not kept
 
     def prepare(self) -> None:
@@ -79,19 +85,26 @@ class MachineCode:
         """Whether they were compiled before, so that :meth:`prepare` need only load them."""
         return available() and stored(self._file()) is not None
 
-    def poll(self) -> None:
-        """Load the kernels if a compilation under way is done by now."""
-        if self._compiler is not None and self._compiler.poll() is not None:
-            self._finish(self._compiler)
+    @property
+    def under_way(self) -> bool:
+        """Whether a compilation was begun and its end not seen yet."""
+        return self._compiler is not None
 
-    def wait(self, timeout_s: float) -> None:
-        """Wait until a compilation under way is done, or give it up after so long."""
+    def poll(self, timeout_s: float = 0.0) -> None:
+        """Load the kernels if a compilation under way ends within so long; one that lasts too long is given up."""
         if self._compiler is not None:
             try:
                 self._compiler.wait(timeout_s)
             except subprocess.TimeoutExpired:
+                if time.monotonic() < self._give_up_at:
+                    return
                 self._compiler.kill()
             self._finish(self._compiler)
+
+    def wait(self, timeout_s: float = COMPILE_SECONDS) -> None:
+        """Wait until a compilation under way is done, or give it up after so long."""
+        self._give_up_at = min(self._give_up_at, time.monotonic() + timeout_s)
+        self.poll(timeout_s)
 
     def _begin(self) -> None:
         self._path = path = self._file()
@@ -101,6 +114,7 @@ class MachineCode:
         if self.not_kept:
             log.warning("compiled steps are not kept: %s", self.not_kept)
             self._unnamed = tempfile.TemporaryFile()  # noqa: SIM115 (read when the compiler is done)
+        self._give_up_at = time.monotonic() + COMPILE_SECONDS
         self._compiler = subprocess.Popen(
             [sys.executable, "-m", _COMPILER, str(path), self._module, *self._arguments],
             stdin=subprocess.PIPE,

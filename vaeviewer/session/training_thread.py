@@ -386,8 +386,13 @@ class TrainingThread:
         trainer = self._current()
         if trainer.finished:
             trainer.train_further()
-        steps = iter((True,))
-        train(trainer, go_on=lambda: next(steps, False), after_block=lambda: None)
+        before = trainer.step_count
+
+        def go_on() -> int:
+            # A step that waits for its compiler gives way to the next command.
+            return int(trainer.step_count == before and (trainer.ready or not self._wanted()))
+
+        train(trainer, go_on=go_on, after_block=lambda: self._publisher.progress(trainer))
         self._rest(State.PAUSED, save=self.run_keeper.rest_after_step)
 
     def _go_on(self) -> int:

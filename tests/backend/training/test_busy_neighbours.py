@@ -136,7 +136,6 @@ def test_waiting_asleep_takes_no_processor_time() -> None:
 def test_sharing_the_cores_changes_no_number(
     precision: str, digits: ImageDataset, small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "COMPILE_FROM", 2)
     monkeypatch.setattr(engine, "FUSED_FROM", 20)
     settings = updated(
         small,

@@ -107,6 +107,24 @@ def test_it_says_when_steps_are_fused(
     qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread", timeout=30_000)
 
 
+def test_it_says_that_fast_mode_is_being_prepared(
+    qtbot: QtBot,
+    make_window: MakeWindow,
+    small: Settings,
+    slow_compiler: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "FUSED_FROM", 2)
+    window = make_window(updated(small, epochs=100_000))
+    label = window.findChild(QLabel, "deviceStatus")
+    assert label is not None
+    window.session.request(Action.TRAIN)
+    preparing = "CPU, 1 thread, preparing fast mode (only once)"
+    qtbot.waitUntil(lambda: label.text() == preparing, timeout=60_000)
+    slow_compiler()
+    qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread, fast mode", timeout=60_000)
+
+
 def test_without_a_folder_it_is_not_saved_yet(qtbot: QtBot, make_window: MakeWindow, small: Settings) -> None:
     window = make_window(small)
     window.session.forget_run()

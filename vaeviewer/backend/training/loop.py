@@ -16,6 +16,9 @@ BLOCK_SECONDS = 0.06
 FREELY = sys.maxsize
 """An answer of ``go_on``: as many steps as there are."""
 
+WAIT_SECONDS = 0.1
+"""How long at a time it waits for an engine that is not ready, before it asks again whether to go on."""
+
 KEEP_SECONDS = 1.0
 """How often the good state is kept that a failure returns to."""
 
@@ -28,7 +31,7 @@ def train(trainer: Trainer, *, go_on: Callable[[], int], after_block: Callable[[
         go_on: How many steps may be taken before it is asked again, some hundredths of a second later at most where
             steps are faster together. It must be cheap; it may wait, which slows training down.
         after_block: Called once the metrics of a block are in the history, about every 0.06 s of steps and at
-            the end of each epoch, when the held-out figures are there too.
+            the end of each epoch, when the held-out figures are there too; also while the engine is waited for.
 
     Raises:
         NonFiniteError: A metric became infinite or NaN; the trainer can restore its last good state.
@@ -46,6 +49,14 @@ def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[],
     neighbours = Neighbours(trainer.threads)
     # Twice, as being asked may bring fewer epochs.
     while not trainer.finished and (allowed := go_on()) and not trainer.finished:
+        if (
+            not trainer.ready
+        ):  # waited for however long it takes, so that no clock decides how a step is computed
+            trainer.finish_block()
+            trainer.wait(WAIT_SECONDS)
+            after_block()
+            block_start = time.perf_counter()
+            continue
         begin, first = time.perf_counter(), trainer.step_count
         trainer.step(min(allowed, _fitting(BLOCK_SECONDS - (begin - block_start), step_seconds)))
         now = time.perf_counter()

@@ -202,6 +202,15 @@ class Trainer:
         """
         self._engine.prepare(wait=wait)
 
+    @property
+    def ready(self) -> bool:
+        """Whether the next step can be taken at once; it may need code that is still being compiled."""
+        return self._engine.ready
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until :attr:`ready`, but no longer than that."""
+        self._engine.wait(timeout_s)
+
     def stay_on_cores(self, *, give_way_to_window: bool) -> None:
         """Keep the threads of training on a core each, where they use all.
 

@@ -29,11 +29,15 @@ TIPS = {
     "saved": "Whether the run is on disk. While it trains, it is saved by itself.",
 }
 
-MODE_WORDS = {"fused": "fast mode"}
+MODE_WORDS = {
+    "fused": "fast mode",
+    "waiting for the compiler": "preparing fast mode (only once)",
+}
 """What the status bar calls a way to compute steps, where not as the training thread does."""
 
 MODE_TIPS = {
-    "fused": "Fast mode: compiled code takes each step in few passes over the data. The step is the same, only faster."
+    "fused": "Fast mode: compiled code takes each step in few passes over the data. The step is the same, only faster.",
+    "waiting for the compiler": "Fast mode is being compiled for this computer, once. Training then goes on.",
 }
 
 KEY = "run"

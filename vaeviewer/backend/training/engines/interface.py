@@ -93,6 +93,14 @@ class StepEngine(ABC):
         """What else there is to say about that, a sentence, or empty."""
         return ""
 
+    @property
+    def ready(self) -> bool:
+        """Whether the next step can be taken at once; :meth:`step` would wait for what it needs."""
+        return True
+
+    def wait(self, timeout_s: float) -> None:  # noqa: B027  # most engines are always ready
+        """Wait until :attr:`ready`, but no longer than that."""
+
     @abstractmethod
     def step(self, most: int) -> Tensor:
         """Take gradient steps on the next batches, calling ``work.advance`` after each.

@@ -38,8 +38,7 @@ def weights(trainer: Trainer) -> np.ndarray[Any, Any]:
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiling begins at step 2, and steps are fused from step 5 on."""
-    monkeypatch.setattr(engine, "COMPILE_FROM", 2)
+    """Steps are fused from step 5 on."""
     monkeypatch.setattr(engine, "FUSED_FROM", 5)
 
 

@@ -26,11 +26,8 @@ FUSED_FROM = 200
 """The step from which steps are fused, after waiting for the machine code if need be: it depends on no clock, so that
 a run gives the same weights whether its code was compiled before or is now."""
 
-COMPILE_FROM = 100
-"""The step at which the machine code is asked for: a run of fewer does without."""
-
-COMPILE_SECONDS = 120.0
-"""Longest wait for a compiler, which takes a few seconds."""
+COMPILING = "waiting for the compiler"
+"""A part of the mode, while a step waits for its machine code: once on each computer."""
 
 
 def why_not(settings: Settings, device: torch.device) -> str:
@@ -83,12 +80,29 @@ class FusedEngine(StepEngine):
     @property
     def mode(self) -> str:
         """How steps are computed, in words."""
+        if self._work.batches.step >= FUSED_FROM and self._code.under_way:
+            return f"{self._products}, {COMPILING}"
         return f"{self._products}, fused" if self._is_fused else self._products
 
     @property
     def mode_note(self) -> str:
-        """Whether the code of its kernels could not be kept."""
+        """Whether there is no code of its kernels, or it could not be kept."""
+        if self._code.failed:
+            return "Fast mode could not be prepared on this computer, so steps stay plain."
         return f"Compiled anew at each start, as {self._code.not_kept}." if self._code.not_kept else ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the next step is a plain one or its machine code is there, or never will be."""
+        if self._work.batches.step < FUSED_FROM:
+            return True
+        self._code.prepare()
+        self._code.poll()
+        return not self._code.under_way
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for the machine code, but no longer than that."""
+        self._code.poll(timeout_s)
 
     def step(self, most: int) -> Tensor:
         """Take a plain step, or up to ``most`` fused ones."""
@@ -138,7 +152,7 @@ class FusedEngine(StepEngine):
         """Compile the step, or fetch what was compiled before."""
         self._code.prepare()
         if wait:
-            self._code.wait(COMPILE_SECONDS)
+            self._code.wait()
 
     def _plain_step(self) -> Tensor:
         work = self._work
@@ -176,12 +190,12 @@ class FusedEngine(StepEngine):
             batch: Images per step.
         """
         code = self._code
-        if code.failed or number < COMPILE_FROM:
-            return None
+        if self._work.planned_epochs * self._work.batches.per_epoch > FUSED_FROM:
+            code.prepare()  # a shorter run does without
         if number < FUSED_FROM:
-            code.prepare()
             return None
-        code.wait(COMPILE_SECONDS)
+        code.prepare()
+        code.wait()
         addresses = code.addresses
         if addresses is None:
             return None
