@@ -106,7 +106,7 @@ def test_the_newest_come_first_and_rubbish_is_left_out(tmp_path: Path, trainer: 
 
 
 def test_of_thousands_of_runs_the_newest_are_found(tmp_path: Path, trainer: Trainer) -> None:
-    restore.save(trainer, tmp_path / "model")
+    run_folders.save(trainer, tmp_path / "model")
     text = (tmp_path / "model" / "manifest.json").read_bytes()
     began = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(4500):
