@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import run_folders
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QPushButton
 from pytestqt.qtbot import QtBot
@@ -14,7 +15,6 @@ from small_images import write_idx_folder
 
 from vaeviewer import app
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.runs import restore
 from vaeviewer.backend.runs.folder import read_manifest
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.states import State
@@ -31,7 +31,7 @@ def moved(tmp_path: Path, small: Settings) -> tuple[Path, Path]:
     for _ in range(2):
         trainer.step()
     trainer.finish_block()
-    restore.save(trainer, tmp_path / "run")
+    run_folders.save(trainer, tmp_path / "run")
     before.rename(now)
     return tmp_path / "run", now
 

@@ -47,7 +47,7 @@ _POSTERIOR_TIP = (
     "The approximate posterior that the encoder gives this image,\n"
     "q(z|x) = N(loc, diag(scale²)): loc ± scale of each coordinate."
 )
-_NO_ENCODER = "Held-out images. This kind of model has no encoder: it reconstructs none."
+_NO_ENCODER = "Held-out images (no encoder)"
 _CODE_TIP = "The code z that the encoder gives this image: one point."
 
 
@@ -74,7 +74,6 @@ class ReconstructionPanel(QWidget):
         self._examples: Images | None = None
 
         self._heading = heading = QLabel("Held-out images")
-        heading.setWordWrap(True)
         heading.setForegroundRole(QPalette.ColorRole.PlaceholderText)  # the theme's muted ink
         self._button = QPushButton("Other examples")
         self._button.setObjectName("examplesButton")
