@@ -248,6 +248,8 @@ class _SelectedImage(QWidget):
             )  # no minimum, which would keep the panel from becoming narrow again
 
     def clear(self) -> None:
+        for label in (self._title, self._posterior):
+            label.clear()  # or the page behind would go on taking their room
         self._pages.setCurrentIndex(0)
 
     def show_image(
