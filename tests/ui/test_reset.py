@@ -38,7 +38,7 @@ def test_reset_leaves_nothing_of_the_old_run(qtbot: QtBot, make_window: MakeWind
         before[name].shape != trained[name].shape or (before[name] != trained[name]).any() for name in before
     ), "each panel shows the run"
 
-    window._decoder.request("manifold", session.snapshot, np.zeros((100, 2), np.float32), "equal")
+    window._frames.decoder.request("manifold", session.snapshot, np.zeros((100, 2), np.float32), "equal")
     assert session.request(Action.RESET)
     # At once, before the new model is there:
     assert plane._points.positions is None

@@ -56,12 +56,14 @@ class GridDecoder(QObject):
         decoded: ``(kind, images, tag)``: images float32 in 0 … 1, shape ``(n, height, width)``, and the tag
             of the request.
         failed: One sentence about a request that could not be decoded; later ones still are.
+        forgotten: What was decoded so far is of another run.
 
-    Both are emitted on the thread this object lives on, and never after `close`.
+    All are emitted on the thread this object lives on, and never after `close`.
     """
 
     decoded = Signal(str, object, object)
     failed = Signal(str)
+    forgotten = Signal()
     _ready = Signal(object, object)
     _broke = Signal(str)
 
@@ -122,6 +124,7 @@ class GridDecoder(QObject):
         with self._changed:
             self._waiting.clear()
             self._run += 1
+        self.forgotten.emit()
 
     def close(self, timeout_s: float = 2.0) -> bool:
         """Drop all requests and end the thread, waiting for it at most ``timeout_s`` seconds.

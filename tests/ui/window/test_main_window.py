@@ -86,7 +86,7 @@ def test_dragging_while_it_trains(
 @pytest.mark.parametrize("state", State)
 def test_buttons_follow_the_table(qtbot: QtBot, make: MakeWindow, small: Settings, state: State) -> None:
     window = make(small)
-    window._on_state(state)
+    window.session.state_changed.emit(state)
     expected = BUTTONS[state]
     train = button(window, "trainButton")
     text = "Train 2 more epochs" if state is State.FINISHED else expected.train_text
@@ -271,8 +271,8 @@ def test_what_an_event_took_from_the_mailbox_is_drawn(
     label = window.findChild(QLabel, "stepStatus")
     assert label is not None
     qtbot.waitUntil(lambda: label.text() == "step 24")
-    window._frame.stop()  # the event comes first
+    window._frames.stop()  # the event comes first
     session.request(Action.RESET)
     qtbot.waitUntil(lambda: session.progress is not None and session.progress.step == 0)
-    window._on_frame()
+    window._frames.draw_due()
     assert label.text() == "step 0"

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.ui.settings.training_controls import SPEEDS, TrainingControls
-from vaeviewer.ui.window.explanations import EXPLANATIONS, TERMS, rich_text
+from vaeviewer.ui.window.explanations import EXPLANATIONS, TERMS, explanation_of, rich_text
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.panel_help import DockHelp, HelpButton, HelpPopup
 
@@ -37,7 +37,11 @@ def text(name: str) -> QLabel:
 
 
 def test_every_link_leads_to_a_term_and_every_term_is_one_sentence() -> None:
-    links = {key for title in EXPLANATIONS for key in re.findall(r'href="(\w+)"', rich_text(title, VAE))}
+    links = {
+        key
+        for title in EXPLANATIONS
+        for key in re.findall(r'href="(\w+)"', rich_text(explanation_of(title, VAE)))
+    }
     assert links == TERMS.keys()
     for sentence in TERMS.values():
         assert sentence.endswith(".")
@@ -57,7 +61,7 @@ def test_each_panel_has_its_own(qtbot: QtBot, make_window: MakeWindow, small: Se
         if not button.isVisible() or button.visibleRegion().isEmpty():
             continue  # behind another one's tab
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-        assert text("helpText").text() == rich_text(title, VAE)
+        assert text("helpText").text() == rich_text(explanation_of(title, VAE))
         screen = (
             button.screen().geometry().adjusted(-3, -3, 3, 3)
         )  # without a real one, frames are shifted a little
@@ -75,7 +79,7 @@ def test_a_term_is_explained_below_by_keys_alone(
     window.plane.setFocus()
     QTest.keyClick(window.plane, Qt.Key.Key_F1, Qt.KeyboardModifier.ShiftModifier)
     qtbot.waitUntil(lambda: QApplication.activePopupWidget() is not None)
-    assert text("helpText").text() == rich_text("Latent plane", VAE)
+    assert text("helpText").text() == rich_text(explanation_of("Latent plane", VAE))
     assert not text("helpTerm").isVisible()
     before = popup().height()
     for _ in range(2):  # to the first link: q(z|x)

@@ -6,8 +6,13 @@ from collections import Counter
 
 import pytest
 
+from vaeviewer.ui.panel import EACH_SNAPSHOT, NEVER
 from vaeviewer.ui.window import refresh
-from vaeviewer.ui.window.refresh import SECONDS_BETWEEN, Schedule
+from vaeviewer.ui.window.panels import PANELS
+from vaeviewer.ui.window.refresh import Schedule
+
+CADENCES = {panel.key: panel.cadence for panel in PANELS if EACH_SNAPSHOT < panel.cadence < NEVER}
+CADENCES |= {"status": 0.3, "underlay": 0.5}
 
 
 @pytest.fixture
@@ -28,21 +33,21 @@ def drawn(schedule: Schedule, clock: list[float], seconds: float, frame: float) 
 
 @pytest.mark.parametrize("frame", [0.025, 0.033, 0.047])
 def test_each_panel_keeps_to_its_rate(clock: list[float], frame: float) -> None:
-    found = drawn(Schedule(), clock, 20.0, frame)
-    for panel, seconds in SECONDS_BETWEEN.items():
+    found = drawn(Schedule(CADENCES), clock, 20.0, frame)
+    for panel, seconds in CADENCES.items():
         assert found[panel] == pytest.approx(20.0 / seconds, rel=0.05)
 
 
 def test_where_frames_are_few_every_panel_gets_its_share(clock: list[float]) -> None:
-    found = drawn(Schedule(), clock, 60.0, 0.2)
+    found = drawn(Schedule(CADENCES), clock, 60.0, 0.2)
     assert found[None] == 0
-    assert min(found[panel] * seconds for panel, seconds in SECONDS_BETWEEN.items()) > 10
+    assert min(found[panel] * seconds for panel, seconds in CADENCES.items()) > 10
 
 
 def test_what_was_just_drawn_is_not_drawn_again(clock: list[float]) -> None:
-    schedule = Schedule()
+    schedule = Schedule(CADENCES)
     assert schedule.most_overdue() is not None
     schedule.all_drawn()
     assert schedule.most_overdue() is None
-    clock[0] += max(SECONDS_BETWEEN.values())
+    clock[0] += max(CADENCES.values())
     assert schedule.most_overdue() is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -21,6 +22,9 @@ _SHARE_TIP = (
     "Of all codes z that the prior p(z) = N(0, I) draws, a share 1 − exp(−|z|²/2) is nearer:\n"
     "far out, the decoder was seldom trained."
 )
+
+DRAG_SECONDS = 1 / 150
+"""During a drag at most one decode in this time; the first move decodes at once."""
 
 WRITE_MS = 40
 """The numbers change at most this often, which is as fast as anybody reads; the image changes with every move."""
@@ -70,6 +74,11 @@ class DecodedImageView(QWidget):
         self._write_timer.setSingleShot(True)
         self._write_timer.setInterval(WRITE_MS)
         self._write_timer.timeout.connect(self._write_if_outdated)
+        self._drag_timer = QTimer(self)
+        self._drag_timer.setSingleShot(True)
+        self._drag_timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._drag_timer.timeout.connect(self._follow)
+        self._followed_at = 0.0
         self._outdated = False  # what is written, until the timer fires
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
@@ -95,15 +104,25 @@ class DecodedImageView(QWidget):
     def update_frame(self, snapshot: Snapshot | None, view: ViewState) -> None:
         """Decode ``view.z`` if it or the Snapshot changed; while hidden, only remember them."""
         self._snapshot, self._z = snapshot, view.z
-        if self.isVisible():
+        if self.isVisible() and not self._drag_timer.isActive():
             self._draw()
 
-    def paint_now(self) -> None:
-        """Paint what has changed at once, not when the event loop comes round to it: the hand is waiting.
+    def follow_handle(self, snapshot: Snapshot | None, view: ViewState) -> None:
+        """As :meth:`update_frame`, and painted at once, not when the event loop comes round to it: the hand is waiting.
 
         All that is done in one go, too, in which training cannot take the interpreter from the window.
         """
+        self._snapshot, self._z = snapshot, view.z
+        wait = self._followed_at + DRAG_SECONDS - time.perf_counter()
+        if wait <= 0:
+            self._follow()
+        elif not self._drag_timer.isActive():
+            self._drag_timer.start(max(1, round(wait * 1000)))
+
+    def _follow(self) -> None:
+        self._followed_at = time.perf_counter()
         if self.isVisible():
+            self._draw()
             self._image.repaint()
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.manifold import Spacing, grid, grid_points, mosaic
-from vaeviewer.backend.snapshot import as_grey_levels
+from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.images.image_widget import ImageWidget
 from vaeviewer.ui.widgets.theme import DARK
@@ -38,6 +39,9 @@ _WITHOUT_PRIOR = (
     "The grid's points lie evenly along each axis: codes of this kind of model follow no distribution."
 )
 
+MANIFOLD = "manifold"
+"""The kind of what it asks a GridDecoder for."""
+
 SIZES = (10, 15, 20, 25)
 SPACINGS: tuple[tuple[Spacing, str], ...] = (
     ("equal", "Equal spacing, −3 to 3"),
@@ -48,7 +52,11 @@ SPACINGS: tuple[tuple[Spacing, str], ...] = (
 class ManifoldPanel(QWidget):
     """The learned manifold: images decoded on a grid of z, lying as in the latent plane, z₂ upwards.
 
-    It decodes nothing itself: the owner decodes `wanted` elsewhere and hands the images to `show_images`.
+    It decodes nothing itself: the images that it requests come back through `show_images`.
+
+    Args:
+        request: As `GridDecoder.request`; without it, no images are asked for.
+        parent: The parent widget.
 
     Signals:
         handle_moved: ``(z1, z2)`` of a press or drag in the picture.
@@ -62,8 +70,11 @@ class ManifoldPanel(QWidget):
     size_changed = Signal(int)
     images_wanted = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, request: Callable[..., object] = lambda *_: None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._request = request
         self.setObjectName("manifold")
         self.setAccessibleName("Learned manifold")
         self._images: NDArray[np.float32] | None = None
@@ -117,12 +128,14 @@ class ManifoldPanel(QWidget):
         model.item(self._spacing.findData("gaussian")).setEnabled(there)
         self._spacing.setToolTip(_WITH_PRIOR if there else _WITHOUT_PRIOR)
 
-    def update_frame(self, view: ViewState) -> None:
-        """Show the view's spacing, size and handle; emits nothing."""
+    def update_frame(self, view: ViewState, snapshot: Snapshot | None = None) -> None:
+        """Show the view's spacing, size and handle, and ask for the snapshot's images; emits nothing."""
         for box, value in ((self._spacing, view.manifold_spacing), (self._size, view.manifold_size)):
             with QSignalBlocker(box):
                 box.setCurrentIndex(box.findData(value))
         self.set_handle(view.z)
+        if snapshot is not None and self.isVisible():
+            self._request(MANIFOLD, snapshot, self.wanted(view), view.manifold_spacing)
 
     def set_handle(self, z: tuple[float, float]) -> None:
         """Mark where the handle lies, if within the picture."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QWidget
 
 LEAST = QSize(90, 70)
 """Room that a panel always has, pixels."""
@@ -24,7 +24,14 @@ class Scrolled(QScrollArea):
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the focus of what is in it
         self.setSizePolicy(panel.sizePolicy())
-        self.setWidget(_Room(panel))
+        self._room = _Room(panel)
+        self.setWidget(self._room)
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence in the panel's place, plain text; with an empty one the panel again."""
+        self._room.label.setText(sentence)
+        self._room.label.setVisible(bool(sentence))
+        self._panel.setVisible(not sentence)
 
     def sizeHint(self) -> QSize:
         """The panel's."""
@@ -42,6 +49,13 @@ class _Room(QWidget):
         super().__init__()
         self._panel = panel
         panel.setParent(self)
+        self.label = QLabel(self)
+        self.label.setObjectName("whyNot")
+        self.label.setTextFormat(Qt.TextFormat.PlainText)
+        self.label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.label.setWordWrap(True)
+        self.label.setMargin(12)
+        self.label.hide()
 
     def minimumSizeHint(self) -> QSize:
         return self._panel.minimumSizeHint()
@@ -49,3 +63,4 @@ class _Room(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._panel.resize(self.size())
+        self.label.resize(self.size())

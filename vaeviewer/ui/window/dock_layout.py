@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from PySide6.QtCore import QByteArray, QSettings, Qt
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from vaeviewer.ui.panel import Panel, Place
 from vaeviewer.ui.widgets.scrolled import Scrolled
-from vaeviewer.ui.window.panel_help import add_help
+from vaeviewer.ui.window.panel_help import DockHelp
 
 VERSION = 1
 """Of the arrangement; one that another version saved is not restored."""
@@ -36,36 +40,37 @@ class DockLayout:
 
     Args:
         window: Whose docks they are; they are made and placed at once.
-        left: Panels by title, behind each other as tabs, the first one in front.
-        right: Panels by title, one below the other.
-        bottom: Panels by title, from corner to corner but for the right side.
+        panels: What they hold, with its widget. Those on the left lie behind each other as tabs, the first one in
+            front; those on the right one below the other; those at the bottom, beside each other, reach from corner
+            to corner but for the right side. What lies in the centre has no dock.
 
     Attributes:
-        docks: All of them, in the order given.
+        docks: All of them: left, right, bottom.
         by_hand: Whether the user has dragged one of their edges; from then on :meth:`fit` leaves them alone.
     """
 
-    def __init__(
-        self,
-        window: QMainWindow,
-        *,
-        left: Mapping[str, QWidget],
-        right: Mapping[str, QWidget],
-        bottom: Mapping[str, QWidget],
-    ) -> None:
+    def __init__(self, window: QMainWindow, panels: Sequence[tuple[Panel[Any], QWidget]]) -> None:
         self._window = window
         self.by_hand = False
         self._hall: tuple[QDockWidget, QDockWidget] | None = None
         self._before_hall = self._present()
+        self._areas: dict[str, Scrolled] = {}
         window.setDockNestingEnabled(True)
         window.setTabPosition(_Area.AllDockWidgetAreas, window.tabPosition(_Area.TopDockWidgetArea))
         window.setCorner(Qt.Corner.BottomLeftCorner, _Area.BottomDockWidgetArea)
         window.setCorner(Qt.Corner.BottomRightCorner, _Area.RightDockWidgetArea)
+        places: tuple[Place, ...] = ("left", "right", "bottom")
         self._left, self._right, self._bottom = (
-            [self._dock(title, panel) for title, panel in panels.items()] for panels in (left, right, bottom)
+            [self._dock(panel, widget) for panel, widget in panels if panel.place == place]
+            for place in places
         )
         self.docks = [*self._left, *self._right, *self._bottom]
         self._arrange()
+
+    def say(self, sentences: Mapping[str, str]) -> None:
+        """Show a sentence in the place of each panel that has one, by its key; the panel where that is empty."""
+        for key, area in self._areas.items():
+            area.say(sentences.get(key, ""))
 
     def reset(self) -> None:
         """Put every dock back where it was at first."""
@@ -96,7 +101,8 @@ class DockLayout:
         height = max(175, round(window.height() * 0.22))
         window.resizeDocks([self._bottom[0]], [height], Qt.Orientation.Vertical)
         # Their captions differ in height; so shared, both pictures come out about as large.
-        window.resizeDocks(self._right, [side + 70, side + 64], Qt.Orientation.Vertical)
+        heights = [side + 70, *[side + 64] * (len(self._right) - 1)]
+        window.resizeDocks(self._right, heights, Qt.Orientation.Vertical)
 
     def enter_hall(self) -> None:
         """Show nothing but the first dock of the right side and of the bottom, until :meth:`leave_hall`."""
@@ -153,6 +159,7 @@ class DockLayout:
         self._remove()
         if self._window.restoreState(_bytes(values[_STATE]), VERSION):
             self.by_hand = values[_BY_HAND] == "true"
+            self._place_new()
         else:
             log.warning("the arrangement of the panels could not be restored")
             self._arrange()
@@ -164,12 +171,17 @@ class DockLayout:
         """The window's place, its arrangement, and whether that was made by hand."""
         return self._window.saveGeometry(), self._window.saveState(VERSION), self.by_hand
 
-    def _dock(self, title: str, panel: QWidget) -> QDockWidget:
-        dock = QDockWidget(title, self._window)
-        dock.setObjectName(title.lower().replace(" ", "-") + "-dock")
-        dock.setWidget(Scrolled(panel))
-        add_help(dock)
-        panel.windowTitleChanged.connect(dock.setWindowTitle)  # of a panel that shows one thing or another
+    def _dock(self, panel: Panel[Any], widget: QWidget) -> QDockWidget:
+        dock = QDockWidget(panel.title, self._window)
+        dock.setObjectName(dock_name(panel))
+        self._areas[panel.key] = Scrolled(widget)
+        dock.setWidget(self._areas[panel.key])
+        if panel.explanation is not None:
+            DockHelp(panel.title, panel.explanation, dock)
+        widget.windowTitleChanged.connect(dock.setWindowTitle)  # of a panel that shows one thing or another
+        mark = partial(_mark_letter, dock.toggleViewAction(), panel)
+        mark(panel.title)
+        dock.windowTitleChanged.connect(mark)  # upon which Qt writes the title itself there
         return dock
 
     def _arrange(self) -> None:
@@ -183,6 +195,15 @@ class DockLayout:
             window.addDockWidget(_Area.RightDockWidgetArea, dock)
         for dock in self._bottom:
             window.addDockWidget(_Area.BottomDockWidgetArea, dock)
+
+    def _place_new(self) -> None:
+        """Panels that there were not yet when the arrangement was saved come to where they lie at first."""
+        areas = ((self._left, _Area.LeftDockWidgetArea), (self._right, _Area.RightDockWidgetArea))
+        for docks, area in (*areas, (self._bottom, _Area.BottomDockWidgetArea)):
+            for dock in docks:
+                if self._window.dockWidgetArea(dock) == _Area.NoDockWidgetArea:
+                    self._window.addDockWidget(area, dock)
+                    dock.show()
 
     def _bring_on_screen(self) -> None:
         """A floating dock on a screen that is gone, or too small now, comes to where the window is."""
@@ -202,6 +223,15 @@ class DockLayout:
         layout = self._window.layout()
         assert layout is not None, "a main window has one from the first"
         layout.activate()
+
+
+def dock_name(panel: Panel[Any]) -> str:
+    """The name under which Qt remembers where a panel's dock lies."""
+    return panel.title.lower().replace(" ", "-") + "-dock"
+
+
+def _mark_letter(entry: QAction, panel: Panel[Any], title: str) -> None:
+    entry.setText(panel.menu_text(title))
 
 
 def forget(store: QSettings) -> None:

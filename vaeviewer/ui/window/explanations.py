@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape
 
 from vaeviewer.backend.models.registry import AnyFamily
+from vaeviewer.ui.panel import Explanation
 
 _TERM = '<a href="{key}">{text}</a>'
 
@@ -29,15 +30,6 @@ TERMS = {
     "of their image, below 1 they say more.",
 }
 """A sentence for each term, by the key that its link has."""
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What a panel shows, as rich text: a sentence each."""
-
-    see: str
-    attempt: str
-    formula: str
 
 
 def _link(key: str, text: str) -> str:
@@ -94,7 +86,7 @@ EXPLANATIONS = {
         f"{_BETA} · {_KL}({_POSTERIOR}&nbsp;‖&nbsp;{_PRIOR}), by about the learning rate.",
     ),
 }
-"""By the title of the panel."""
+"""Of the panels there are, by title."""
 
 
 def explanation_of(title: str, family: AnyFamily) -> Explanation:
@@ -153,8 +145,7 @@ def terms_of(family: AnyFamily) -> Mapping[str, str]:
     return {**TERMS, "xhat": "x̂ is the reconstruction of x: what the decoder draws at the code of x."}
 
 
-def rich_text(title: str, family: AnyFamily) -> str:
-    """The three sentences of a panel, each with what it is about."""
-    found = explanation_of(title, family)
+def rich_text(found: Explanation) -> str:
+    """Its three sentences, each with what it is about."""
     parts = (("What you see", found.see), ("What to try", found.attempt), ("The formula", found.formula))
     return "".join(f"<p><b>{heading}.</b> {sentence}</p>" for heading, sentence in parts)

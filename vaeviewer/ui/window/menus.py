@@ -29,15 +29,7 @@ DATA_TEXTS = {
     "fashion-mnist": "&Fashion-MNIST",
     "folder": "F&older…",
 }
-DOCK_TEXTS = {
-    "Reconstructions": "Re&constructions",
-    "Settings": "Se&ttings",
-    "Decoded image": "&Decoded image",
-    "Manifold": "&Manifold",
-    "ELBO terms": "&ELBO terms",
-    "Loss terms": "&Loss terms",
-}
-"""What has a letter to press in its menu; no letter twice in one menu."""
+"""What has a letter to press in its menu; no letter twice in one menu. Panels bring theirs along."""
 
 
 class Menus(QObject):
@@ -143,11 +135,7 @@ class Menus(QObject):
         self._add(menu, "Lecture &hall: full screen", window.lecture_hall.toggle, "F11")
         menu.addSeparator()
         for dock in window.docks:
-            show = dock.toggleViewAction()
-            name = partial(_name_dock, show)
-            name(dock.windowTitle())
-            dock.windowTitleChanged.connect(name)  # upon which Qt writes the title itself there
-            menu.addAction(show)
+            menu.addAction(dock.toggleViewAction())
         self._add(menu, "&Restore the layout", window.reset_layout)
 
     def _build_training(self) -> None:
@@ -256,10 +244,6 @@ class Menus(QObject):
             session.load_data(key, Path(folder))
         else:
             self._show_data_in_use()
-
-
-def _name_dock(entry: QAction, title: str) -> None:
-    entry.setText(DOCK_TEXTS.get(title, title))
 
 
 def _existing(folder: Path) -> Path:

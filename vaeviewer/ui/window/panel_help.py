@@ -16,8 +16,9 @@ from PySide6.QtWidgets import (
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.models.registry import AnyFamily
+from vaeviewer.ui.panel import Explain
 from vaeviewer.ui.widgets.theme import theme_of
-from vaeviewer.ui.window.explanations import EXPLANATIONS, rich_text, terms_of
+from vaeviewer.ui.window.explanations import rich_text, terms_of
 
 _LETTERS_PER_LINE = 64
 _GAP = 4
@@ -27,13 +28,14 @@ class HelpButton(QAbstractButton):
     """A "?" in a circle that explains a panel.
 
     Args:
-        title: The panel's, by which its explanation is found.
+        title: The panel's.
+        explanation: What it says of a kind of model.
         parent: The parent widget.
     """
 
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, explanation: Explain, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._title = title
+        self._title, self._explanation = title, explanation
         self._family = Settings().family
         self.setObjectName("helpButton")
         self.setText("?")
@@ -50,7 +52,7 @@ class HelpButton(QAbstractButton):
 
     def explain(self) -> None:
         """Open the explanation."""
-        HelpPopup(self._title, self._family, self).open_beside(self)
+        HelpPopup(self._title, self._explanation, self._family, self).open_beside(self)
 
     def sizeHint(self) -> QSize:
         """A little less high than a line of text."""
@@ -77,8 +79,8 @@ class HelpButton(QAbstractButton):
 class DockHelp(HelpButton):
     """The "?" in a dock's own title bar, beside the button that lets it float."""
 
-    def __init__(self, title: str, dock: QDockWidget) -> None:
-        super().__init__(title, dock)
+    def __init__(self, title: str, explanation: Explain, dock: QDockWidget) -> None:
+        super().__init__(title, explanation, dock)
         self._beside = dock.findChild(QAbstractButton, "qt_dockwidget_floatbutton")
         if self._beside is not None:
             self._beside.installEventFilter(self)
@@ -106,20 +108,21 @@ class DockHelp(HelpButton):
 class PanelTitle(QWidget):
     """A title with a "?" for a panel that lies in no dock."""
 
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, explanation: Explain | None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panelTitle")
         row = QHBoxLayout(self)
         row.setContentsMargins(4, 1, 6, 1)
         row.addWidget(QLabel(title))
         row.addStretch(1)
-        row.addWidget(HelpButton(title))
+        if explanation is not None:
+            row.addWidget(HelpButton(title, explanation))
 
 
 class HelpPopup(QFrame):
     """Three sentences about a panel. A click on a term explains it below; Escape or a click elsewhere closes it."""
 
-    def __init__(self, title: str, family: AnyFamily, parent: QWidget) -> None:
+    def __init__(self, title: str, explanation: Explain, family: AnyFamily, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
         self._family = family
         self.setObjectName("helpPopup")
@@ -128,7 +131,7 @@ class HelpPopup(QFrame):
         theme = theme_of(self.palette())
         self.setStyleSheet(f"#helpPopup {{ background: {theme.base}; border: 1px solid {theme.muted}; }}")
         width = self.fontMetrics().averageCharWidth() * _LETTERS_PER_LINE
-        self._text, self._term = QLabel(rich_text(title, family)), QLabel()
+        self._text, self._term = QLabel(rich_text(explanation(family))), QLabel()
         self._text.setObjectName("helpText")
         self._text.setTextInteractionFlags(
             Qt.TextInteractionFlag.LinksAccessibleByMouse | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
@@ -171,13 +174,6 @@ class HelpPopup(QFrame):
         area.moveTop(max(area.top(), screen.top()))
         area.moveLeft(max(area.left(), screen.left()))
         self.move(area.topLeft())
-
-
-def add_help(dock: QDockWidget) -> None:
-    """Give a dock's title its "?", if there is something to say."""
-    title = dock.windowTitle()
-    if title in EXPLANATIONS:
-        DockHelp(title, dock)
 
 
 def explain_focused(window: QWidget) -> None:

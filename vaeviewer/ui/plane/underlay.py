@@ -1,0 +1,46 @@
+"""Decoded images behind the points of the plane, while the user wants to see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QObject
+
+from vaeviewer.analysis.manifold import grid_points, mosaic
+from vaeviewer.backend.snapshot import as_grey_levels
+from vaeviewer.ui.panel import Host
+from vaeviewer.ui.plane.latent_view import LatentView
+
+UNDERLAY = "underlay"
+
+
+class Underlay(QObject):
+    """Asks for the images of the visible range and gives them to the plane.
+
+    Args:
+        plane: Where they are shown; this becomes its child.
+        host: Has the decoder, and knows what is looked at.
+    """
+
+    def __init__(self, plane: LatentView, host: Host) -> None:
+        super().__init__(plane)
+        self._plane, self._host = plane, host
+        plane.range_settled.connect(self.request)
+        host.decoder.decoded.connect(self._on_decoded)
+        host.decoder.forgotten.connect(lambda: plane.set_underlay(None, (0.0, 0.0, 0.0, 0.0)))
+
+    def request(self) -> None:
+        """Ask for the newest model's images, if they are wanted."""
+        frame = self._host.frame()
+        if not frame.view.underlay or frame.snapshot is None:
+            return
+        xs, ys = self._plane.underlay_grid()
+        width, height = xs[1] - xs[0], ys[1] - ys[0]
+        rect = (xs[0] - width / 2, ys[0] - height / 2, width * len(xs), height * len(ys))
+        self._host.decoder.request(UNDERLAY, frame.snapshot, grid_points(xs, ys), (rect, len(xs)))
+
+    def _on_decoded(self, kind: str, images: np.ndarray[Any, Any], tag: Any) -> None:
+        if kind == UNDERLAY and self._host.frame().view.underlay:
+            rect, columns = tag
+            self._plane.set_underlay(mosaic(as_grey_levels(images), columns), rect)

@@ -1,0 +1,114 @@
+"""The panels of the window, in one list: docks, View menu, "?", redraws and remembered places derive from it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from vaeviewer.ui.curves.loss_panel import LossPanel
+from vaeviewer.ui.images.decoded_image_view import DecodedImageView
+from vaeviewer.ui.images.manifold_panel import MANIFOLD, ManifoldPanel
+from vaeviewer.ui.images.reconstruction_panel import ReconstructionPanel
+from vaeviewer.ui.panel import EACH_SNAPSHOT, Frame, Host, Panel
+from vaeviewer.ui.plane.latent_view import LatentView
+from vaeviewer.ui.settings.config_form import ConfigForm
+from vaeviewer.ui.window.explanations import explanation_of
+
+
+def _make_plane(host: Host) -> LatentView:
+    plane = LatentView()
+    plane.handle_moved.connect(lambda a, b: host.set_view(z=(a, b)))
+    plane.image_selected.connect(lambda row: host.set_view(selected=row if row >= 0 else None))
+    plane.hidden_classes_changed.connect(lambda hidden: host.set_view(hidden_classes=hidden))
+    return plane
+
+
+def _draw_plane(plane: LatentView, frame: Frame) -> None:
+    plane.update_frame(frame.snapshot, frame.view)
+
+
+def _make_reconstructions(host: Host) -> ReconstructionPanel:
+    return ReconstructionPanel(host.decoder.ask)
+
+
+def _make_decoded(host: Host) -> DecodedImageView:
+    return DecodedImageView(host.decoder.ask)
+
+
+def _make_manifold(host: Host) -> ManifoldPanel:
+    panel, decoder = ManifoldPanel(host.decoder.request), host.decoder
+    panel.handle_moved.connect(lambda a, b: host.set_view(z=(a, b)))
+    panel.spacing_changed.connect(lambda spacing: host.set_view(manifold_spacing=spacing))
+    panel.size_changed.connect(lambda size: host.set_view(manifold_size=size))
+    panel.images_wanted.connect(lambda: panel.update_frame(host.frame().view, host.frame().snapshot))
+    decoder.decoded.connect(
+        lambda kind, images, spacing: panel.show_images(images, spacing) if kind == MANIFOLD else None
+    )
+    decoder.forgotten.connect(lambda: panel.show_images(None))
+    return panel
+
+
+PANELS: tuple[Panel[Any], ...] = (
+    Panel(
+        key="plane",
+        title="Latent plane",
+        place="centre",
+        make=_make_plane,
+        update_frame=_draw_plane,
+        cadence=EACH_SNAPSHOT,
+        explanation=partial(explanation_of, "Latent plane"),
+        follow_handle=_draw_plane,
+    ),
+    Panel(
+        key="reconstructions",
+        title="Reconstructions",
+        letter="c",
+        place="left",
+        make=_make_reconstructions,
+        update_frame=lambda panel, frame: panel.update_frame(frame.snapshot, frame.dataset, frame.view),
+        cadence=0.42,
+        needs=("encodes",),
+        explanation=partial(explanation_of, "Reconstructions"),
+    ),
+    Panel(
+        key="settings",
+        title="Settings",
+        letter="t",
+        place="left",
+        make=lambda _host: ConfigForm(),
+        update_frame=lambda _panel, _frame: None,
+        explanation=partial(explanation_of, "Settings"),
+    ),
+    Panel(
+        key="decoded",
+        title="Decoded image",
+        letter="d",
+        place="right",
+        make=_make_decoded,
+        update_frame=lambda panel, frame: panel.update_frame(frame.snapshot, frame.view),
+        cadence=0.19,
+        explanation=partial(explanation_of, "Decoded image"),
+        follow_handle=lambda panel, frame: panel.follow_handle(frame.snapshot, frame.view),
+    ),
+    Panel(
+        key="manifold",
+        title="Manifold",
+        letter="m",
+        place="right",
+        make=_make_manifold,
+        update_frame=lambda panel, frame: panel.update_frame(frame.view, frame.snapshot),
+        cadence=0.8,
+        explanation=partial(explanation_of, "Manifold"),
+        follow_handle=lambda panel, frame: panel.set_handle(frame.view.z),
+    ),
+    Panel(
+        key="curves",
+        title="ELBO terms",
+        letter="e",
+        place="bottom",
+        make=lambda _host: LossPanel(),
+        update_frame=lambda panel, frame: panel.update_frame(frame.history, timeline=frame.timeline),
+        cadence=0.23,
+        explanation=partial(explanation_of, "ELBO terms"),
+    ),
+)
