@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaeviewer.analysis.manifold import grid, grid_points, in_latent_space, manifold_picture, mosaic
+from vaeviewer.analysis.manifold import grid, grid_points, manifold_picture, mosaic
 from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.models.latent_model import state_shapes
@@ -47,11 +47,6 @@ def test_points_read_like_the_plane_top_row_first() -> None:
     points = grid_points(np.array([-1.0, 0.0, 1.0]), np.array([-2.0, 2.0]))
     assert points.dtype == np.float32
     assert points.tolist() == [[-1, 2], [0, 2], [1, 2], [-1, -2], [0, -2], [1, -2]]
-
-
-@pytest.mark.parametrize(("latent_dim", "expected"), [(1, [3.0]), (2, [3.0, 4.0]), (4, [3.0, 4.0, 0.0, 0.0])])
-def test_points_of_the_plane_in_any_latent_space(latent_dim: int, expected: list[float]) -> None:
-    assert in_latent_space(np.array([[3.0, 4.0]]), latent_dim).tolist() == [expected]
 
 
 def test_a_mosaic_places_images_in_reading_order() -> None:

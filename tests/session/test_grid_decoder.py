@@ -77,13 +77,6 @@ def test_images_come_back_in_order_with_their_tag_on_the_owners_thread(
     assert threading.get_ident() not in snapshot.threads
 
 
-def test_further_latent_dimensions_are_zero(qtbot: QtBot, decoder: GridDecoder) -> None:
-    snapshot = GatedSnapshot(0.0, latent_dim=4)
-    with qtbot.waitSignal(decoder.decoded):
-        decoder.request("manifold", snapshot, points(3))
-    assert snapshot.chunks[0].tolist() == [[0, 0, 0, 0], [1, 0, 0, 0], [2, 0, 0, 0]]
-
-
 def test_the_latest_of_a_kind_wins_and_replaced_ones_are_never_computed(
     qtbot: QtBot, decoder: GridDecoder, received: list[Any]
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vaeviewer.analysis.latent_plane import axes_plane
 from vaeviewer.backend.snapshot import Snapshot
 
 Spacing = Literal["equal", "gaussian"]
@@ -48,17 +49,6 @@ def grid_points(z1: NDArray[np.floating], z2: NDArray[np.floating]) -> NDArray[n
     return np.stack(np.meshgrid(z1, z2[::-1]), axis=-1).reshape(-1, 2).astype(np.float32)
 
 
-def in_latent_space(points: NDArray[np.floating], latent_dim: int) -> NDArray[np.float32]:
-    """Points of the plane, ``(n, 2)``, as latent vectors ``(n, latent_dim)``; further coordinates are zero.
-
-    A one-dimensional latent space takes ``z1`` alone.
-    """
-    z = np.zeros((len(points), latent_dim), dtype=np.float32)
-    shared = min(points.shape[1], latent_dim)
-    z[:, :shared] = points[:, :shared]
-    return z
-
-
 def mosaic(images: NDArray[np.uint8], columns: int, gap: int = 0, background: int = 0) -> NDArray[np.uint8]:
     """Images side by side in reading order, as one picture.
 
@@ -97,5 +87,5 @@ def manifold_picture(snapshot: Snapshot, size: int, spacing: Spacing) -> NDArray
     Raises:
         ValueError: ``size`` is below 1.
     """
-    z = in_latent_space(grid_points(*grid(size, spacing)), snapshot.model.latent_dim)
+    z = axes_plane(snapshot.model.latent_dim).lift(grid_points(*grid(size, spacing)))
     return mosaic(snapshot.decode_levels(z), columns=size)

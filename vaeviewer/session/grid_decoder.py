@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from vaeviewer.analysis.manifold import in_latent_space
 from vaeviewer.backend.snapshot import Snapshot
 
 CHUNK_ROWS = 64
@@ -37,7 +36,7 @@ def at_once(_kind: str, snapshot: Snapshot, job: Job, deliver: Deliver) -> None:
 class _Request:
     kind: str
     snapshot: Snapshot
-    z: NDArray[np.floating]  # (n, 2)
+    z: NDArray[np.float32]  # (n, latent_dim)
     tag: object
     run: int
     job: Job | None = None
@@ -81,14 +80,13 @@ class GridDecoder(QObject):
         self._ready.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         self._broke.connect(self._report, Qt.ConnectionType.QueuedConnection)
 
-    def request(self, kind: str, snapshot: Snapshot, z: NDArray[np.floating], tag: object = None) -> None:
+    def request(self, kind: str, snapshot: Snapshot, z: NDArray[np.float32], tag: object = None) -> None:
         """Ask for the mean images at ``z`` in place of what was asked for under the same ``kind``.
 
         Args:
             kind: What it is for, such as ``"manifold"``.
             snapshot: The model.
-            z: Points of the latent plane, ``(n, 2)``; further latent coordinates are zero. The array
-                must not change later.
+            z: Codes, ``(n, latent_dim)``. The array must not change later.
             tag: Comes back with the images.
         """
         self._queue(_Request(kind, snapshot, z, tag, self._run))
@@ -107,7 +105,7 @@ class GridDecoder(QObject):
                 self._waiting.pop(kind, None)
             deliver(job(snapshot))
         else:
-            self._queue(_Request(kind, snapshot, np.empty((0, 2)), deliver, self._run, job))
+            self._queue(_Request(kind, snapshot, np.empty((0, 2), np.float32), deliver, self._run, job))
 
     def _queue(self, request: _Request) -> None:
         with self._changed:
@@ -181,7 +179,7 @@ class GridDecoder(QObject):
     def _decode(self, request: _Request) -> NDArray[np.float32] | None:
         """The images, or ``None`` when they are no longer wanted."""
         snapshot = request.snapshot
-        z = in_latent_space(request.z, snapshot.model.latent_dim)
+        z = request.z
         images = np.empty((len(z), *snapshot.image_shape), dtype=np.float32)
         for start in range(0, len(z), CHUNK_ROWS):
             if self._gives_way(request):

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from vaeviewer.analysis.latent_plane import LatentPlane, axes_plane
+
 
 @dataclass(frozen=True)
 class ViewState:
@@ -15,6 +17,7 @@ class ViewState:
 
     Attributes:
         z: The handle's position in the latent plane, ``(z1, z2)``.
+        plane: The latent plane, or ``None`` for that of the first two axes.
         selected: Row of the selected training image, or ``None``.
         hidden_classes: Classes whose points are not drawn.
         points: Whether the plane draws posterior means or one sample from each posterior.
@@ -25,6 +28,7 @@ class ViewState:
     """
 
     z: tuple[float, float] = (0.0, 0.0)
+    plane: LatentPlane | None = None
     selected: int | None = None
     hidden_classes: frozenset[int] = frozenset()
     points: Literal["mean", "sample"] = "mean"
@@ -32,6 +36,11 @@ class ViewState:
     manifold_spacing: Literal["equal", "gaussian"] = "equal"
     manifold_size: int = 20
     examples: tuple[int, ...] = field(default_factory=tuple)
+
+    def plane_of(self, latent_dim: int) -> LatentPlane:
+        """The latent plane in a space of so many dimensions; one of another space does not count."""
+        chosen = self.plane
+        return chosen if chosen is not None and chosen.latent_dim == latent_dim else axes_plane(latent_dim)
 
 
 def posterior_noise(rows: int, latent_dim: int) -> NDArray[np.float32]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers_images import grabbed, holds_enlarged, make_snapshot
@@ -10,6 +12,7 @@ from PySide6.QtGui import QColor, QMouseEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QWidget
 from pytestqt.qtbot import QtBot
 
+from vaeviewer.analysis.latent_plane import axes_plane
 from vaeviewer.analysis.manifold import grid
 from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.session.view_state import ViewState
@@ -193,3 +196,18 @@ def test_no_picture_without_images_and_no_picture_of_an_odd_number(panel: Manifo
     blank = grabbed(panel)
     panel.set_hint("Waiting for the model…")
     assert (grabbed(panel) != blank).any()
+
+
+def test_the_codes_it_asks_for_are_of_the_models_space(panel: ManifoldPanel) -> None:
+    asked: list[tuple[object, ...]] = []
+    panel._request = lambda *request: asked.append(request)
+    deep = make_snapshot(latent_dim=4)
+    panel.update_frame(replace(VIEW, plane=axes_plane(4, 3, 1)), deep)
+    ((kind, snapshot, z, spacing),) = asked
+    assert (kind, snapshot, spacing) == ("manifold", deep, "equal")
+    assert isinstance(z, np.ndarray)
+    np.testing.assert_array_equal(z[:, [3, 1]], panel.wanted(VIEW))
+    assert not z[:, [0, 2]].any()
+    panel.hide()
+    panel.update_frame(VIEW, deep)
+    assert len(asked) == 1, "nothing while it is hidden"

@@ -7,7 +7,7 @@ from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, snapshot_of
-from vaeviewer.session.view_state import posterior_noise
+from vaeviewer.session.view_state import ViewState, posterior_noise
 from vaeviewer.ui.plane.latent_geometry import PRIOR_BOX, PlaneMap
 from vaeviewer.ui.plane.latent_points import PlanePoints
 
@@ -45,19 +45,19 @@ def test_a_table_must_fit_the_data(points: PlanePoints) -> None:
 
 
 def test_means_and_samples(points: PlanePoints) -> None:
-    points.show(table(), "mean")
+    points.show(table(), ViewState())
     np.testing.assert_array_equal(points.positions, LOC)
-    points.show(table(), "sample")
+    points.show(table(), ViewState(points="sample"))
     expected = LOC + np.float32(0.5) * posterior_noise(*LOC.shape)
     np.testing.assert_allclose(points.positions, expected, rtol=1e-5, atol=1e-6)
-    points.show(None, "mean")
+    points.show(None, ViewState())
     assert points.positions is None
     assert points.box() is None
 
 
 def test_classes_are_named_at_the_median_of_their_finite_points(points: PlanePoints) -> None:
     assert points.class_marks() == ()
-    points.show(table(), "mean")
+    points.show(table(), ViewState())
     assert [(mark.name, mark.z) for mark in points.class_marks()] == [("a", (-1.0, 1.0)), ("b", (2.0, 0.0))]
     points.hide({0, 7, -1})
     assert [mark.name for mark in points.class_marks()] == ["b"]
@@ -67,7 +67,7 @@ def test_classes_are_named_at_the_median_of_their_finite_points(points: PlanePoi
 
 def test_the_nearest_visible_point(points: PlanePoints) -> None:
     assert points.nearest(PLANE, (200.0, 300.0), 12.0) is None
-    points.show(table(), "mean")
+    points.show(table(), ViewState())
     assert points.nearest(PLANE, (204.0, 303.0), 12.0) == 0  # z = (-2, 1) lies at (200, 300)
     assert points.nearest(PLANE, (220.0, 300.0), 12.0) is None
     assert points.nearest(PLANE, (270.0, 300.0), 60.0) == 1
@@ -77,7 +77,7 @@ def test_the_nearest_visible_point(points: PlanePoints) -> None:
 
 def test_the_posterior_of_an_image(points: PlanePoints) -> None:
     assert points.posterior_mark(3) is None
-    points.show(table(), "mean")
+    points.show(table(), ViewState())
     mark = points.posterior_mark(3)
     assert mark is not None
     assert (mark.loc, mark.point) == ((2.0, 0.0), (2.0, 0.0))
@@ -87,7 +87,7 @@ def test_the_posterior_of_an_image(points: PlanePoints) -> None:
 
 
 def test_the_box_holds_the_prior_and_ignores_what_is_not_finite(points: PlanePoints) -> None:
-    points.show(table(), "mean")
+    points.show(table(), ViewState())
     box = points.box()
     assert box is not None
     assert (box.x0, box.x1, box.y0) == (PRIOR_BOX.x0, PRIOR_BOX.x1, PRIOR_BOX.y0)
@@ -103,7 +103,7 @@ def test_names_stand_where_numpy_finds_the_medians() -> None:
     source = DataSource(key="folder", path="/nowhere", checksum="0" * 64)
     found = PlanePoints()
     found.set_dataset(ImageDataset("some", source, images, labels, images, labels, ("a", "b", "c", "d", "e")))
-    found.show(table(loc), "mean")
+    found.show(table(loc), ViewState())
     for number, mark in enumerate(found.class_marks()):  # nobody is of class e
         assert mark.name == "abcd"[number]
         np.testing.assert_allclose(mark.z, np.nanmedian(loc[labels == number], axis=0), rtol=1e-6)

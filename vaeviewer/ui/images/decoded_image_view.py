@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QFont, QGuiApplication, QPalette, QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from vaeviewer.analysis.manifold import in_latent_space
+from vaeviewer.analysis.latent_plane import LatentPlane
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.grid_decoder import Ask, at_once
 from vaeviewer.session.view_state import ViewState
@@ -51,8 +51,8 @@ class DecodedImageView(QWidget):
             "Drag the handle in the latent plane to change z."
         )
         self._snapshot: Snapshot | None = None
-        self._z = ViewState().z
-        self._drawn: tuple[Snapshot | None, tuple[float, float]] | None = None
+        self._view = ViewState()
+        self._drawn: tuple[Snapshot | None, tuple[float, float], LatentPlane | None] | None = None
 
         self._image = ImageWidget()
         self._image.setAccessibleName("Image at the handle")
@@ -103,7 +103,7 @@ class DecodedImageView(QWidget):
 
     def update_frame(self, snapshot: Snapshot | None, view: ViewState) -> None:
         """Decode ``view.z`` if it or the Snapshot changed; while hidden, only remember them."""
-        self._snapshot, self._z = snapshot, view.z
+        self._snapshot, self._view = snapshot, view
         if self.isVisible() and not self._drag_timer.isActive():
             self._draw()
 
@@ -112,7 +112,7 @@ class DecodedImageView(QWidget):
 
         All that is done in one go, too, in which training cannot take the interpreter from the window.
         """
-        self._snapshot, self._z = snapshot, view.z
+        self._snapshot, self._view = snapshot, view
         wait = self._followed_at + DRAG_SECONDS - time.perf_counter()
         if wait <= 0:
             self._follow()
@@ -131,13 +131,14 @@ class DecodedImageView(QWidget):
         self._draw()
 
     def _draw(self) -> None:
-        last, self._drawn = self._drawn, (self._snapshot, self._z)
-        if last is not None and last[0] is self._snapshot and last[1] == self._z:
+        view = self._view
+        last, self._drawn = self._drawn, (self._snapshot, view.z, view.plane)
+        if last is not None and last[0] is self._snapshot and last[1:] == (view.z, view.plane):
             return
         if self._snapshot is None:
             self._image.set_image(None)
         else:
-            z = in_latent_space(np.array([self._z], dtype=np.float32), self._snapshot.model.latent_dim)
+            z = view.plane_of(self._snapshot.model.latent_dim).lift(np.array([view.z], np.float32))
             self._ask(
                 "handle",
                 self._snapshot,
@@ -166,8 +167,8 @@ class DecodedImageView(QWidget):
             self._share.clear()
             return
         latent_dim = snapshot.model.latent_dim
-        self._caption.setText(f"z = {z_text(self._z, latent_dim)}")
-        distance = math.hypot(*self._z[:latent_dim])
+        self._caption.setText(f"z = {z_text(self._view.z, latent_dim)}")
+        distance = math.hypot(*self._view.z[:latent_dim])
         self._distance.setText(f"Distance {number_text(distance)} from the centre")
         self._share.clear()
         if (

@@ -135,14 +135,15 @@ class ManifoldPanel(QWidget):
                 box.setCurrentIndex(box.findData(value))
         self.set_handle(view.z)
         if snapshot is not None and self.isVisible():
-            self._request(MANIFOLD, snapshot, self.wanted(view), view.manifold_spacing)
+            z = view.plane_of(snapshot.model.latent_dim).lift(self.wanted(view))
+            self._request(MANIFOLD, snapshot, z, view.manifold_spacing)
 
     def set_handle(self, z: tuple[float, float]) -> None:
         """Mark where the handle lies, if within the picture."""
         self._picture.set_handle(z)
 
     def wanted(self, view: ViewState) -> NDArray[np.float32]:
-        """The z to decode for this view, in the order `show_images` takes, shape ``(size², 2)``."""
+        """The points of the plane to decode for this view, in the order `show_images` takes, shape ``(size², 2)``."""
         return grid_points(*grid(view.manifold_size, view.manifold_spacing))
 
     def show_images(self, images: NDArray[np.float32] | None, spacing: Spacing | None = None) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vaeviewer.analysis.latent_plane import identity
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, standard_deviations
-from vaeviewer.session.view_state import posterior_noise
+from vaeviewer.session.view_state import ViewState, posterior_noise
 from vaeviewer.ui.plane.latent_geometry import Box, ClassMark, PlaneMap, PosteriorMark, cloud_box, points_near
 
 _MOST_NAMES = 40  # classes whose names are written into the plane
@@ -18,7 +18,7 @@ _ROWS_PER_NAME = 500  # points from which the place of a name is taken, at most
 
 
 class PlanePoints:
-    """A point per training image, at the first two coordinates of its posterior's mean or of a sample from it.
+    """A point per training image, in the plane where its posterior's mean lies, or a sample from it.
 
     Attributes:
         posterior: The table shown, or ``None``.
@@ -31,6 +31,7 @@ class PlanePoints:
         self.posterior: PosteriorTable | None = None
         self.positions: NDArray[np.float32] | None = None
         self.late: NDArray[np.bool_] | None = None
+        self._plane = identity()
         self._labels: NDArray[np.int64] = np.zeros(0, np.int64)
         self._names: tuple[str, ...] = ()
         self._visible = np.zeros(0, bool)  # per class
@@ -63,7 +64,7 @@ class PlanePoints:
         rows, latent_dim = posterior.loc.shape
         return posterior if rows == len(self._labels) and latent_dim >= 2 else None
 
-    def show(self, posterior: PosteriorTable | None, kind: Literal["mean", "sample"], step: int = 0) -> None:
+    def show(self, posterior: PosteriorTable | None, view: ViewState, step: int = 0) -> None:
         """Take the points from the table of a step; a sample's noise stays the same for each image."""
         self.posterior, self.late = posterior, None
         if posterior is not None:
@@ -71,13 +72,16 @@ class PlanePoints:
             self.late = late if late.any() else None
         if posterior is None:
             self.positions = None
-        elif kind == "mean" or posterior.log_variance is None:
-            self.positions = posterior.loc[:, :2]
+            return
+        loc = posterior.loc
+        self._plane = view.plane_of(loc.shape[1])
+        if view.points == "mean" or posterior.log_variance is None:
+            self.positions = self._plane.project(loc)
         else:
-            loc, scale = posterior.loc, standard_deviations(posterior.log_variance[:, :2])
             if self._noise is None or self._noise.shape != loc.shape:
                 self._noise = posterior_noise(*loc.shape)
-            self.positions = loc[:, :2] + scale * self._noise[:, :2]
+            scale = standard_deviations(posterior.log_variance)
+            self.positions = self._plane.project(loc + scale * self._noise)
 
     def box(self) -> Box | None:
         """What holds nearly all points, or ``None`` where there are none."""
@@ -106,11 +110,20 @@ class PlanePoints:
         if not 0 <= row < len(self.positions):
             return None
         log_variance = self.posterior.log_variance
-        loc, point = (a[row, :2].tolist() for a in (self.posterior.loc, self.positions))
-        scale = [] if log_variance is None else standard_deviations(log_variance[row, :2]).tolist()
-        if not np.isfinite([*loc, *scale, *point]).all():
+        loc, point = self.mean(row), tuple(self.positions[row].tolist())
+        scale: tuple[float, ...] | None = None
+        if log_variance is not None:
+            deviations = standard_deviations(log_variance[row : row + 1])
+            scale = tuple(self._plane.project_scale(deviations)[0].tolist())
+        if not np.isfinite([*loc, *(scale or ()), *point]).all():
             return None
-        return PosteriorMark(tuple(loc), tuple(scale) if scale else None, tuple(point))
+        return PosteriorMark(loc, scale, point)
+
+    def mean(self, row: int) -> tuple[float, float]:
+        """Where in the plane an image's posterior has its mean; there must be a table."""
+        assert self.posterior is not None
+        z1, z2 = self._plane.project(self.posterior.loc[row : row + 1])[0].tolist()
+        return z1, z2
 
     def nearest(self, plane: PlaneMap, pixel: tuple[float, float], radius: float) -> int | None:
         """Row of the visible point nearest to a pixel, within ``radius`` logical pixels."""

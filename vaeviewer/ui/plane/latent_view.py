@@ -150,8 +150,7 @@ class LatentView(QWidget):
     def update_frame(self, snapshot: Snapshot | None, view: ViewState) -> None:
         """Draw a snapshot as the user wants to see it; only what differs from the last frame is drawn again.
 
-        A posterior table is shown when it has a row per training image and at least two latent variables; of
-        more than two the first two are shown.
+        A posterior table is shown when it has a row per training image and at least two latent variables.
         """
         posterior = self._points.usable(snapshot)
         if snapshot is not None:
@@ -159,16 +158,19 @@ class LatentView(QWidget):
         before, self._view = self._view, view
         marked_anew = (
             posterior is not self._points.posterior
-            or (view.selected, view.points, view.hidden_classes)
-            != (before.selected, before.points, before.hidden_classes)
+            or (view.selected, view.points, view.plane, view.hidden_classes)
+            != (before.selected, before.points, before.plane, before.hidden_classes)
             or (snapshot is not None and self._moved_in_vain)
         )
         if snapshot is not None:
             self._moved_in_vain = False
         if view.hidden_classes != before.hidden_classes:
             self._hide_classes(view.hidden_classes)
-        if posterior is not self._points.posterior or view.points != before.points:
-            self._points.show(posterior, view.points, snapshot.step if snapshot is not None else 0)
+        if posterior is not self._points.posterior or (view.points, view.plane) != (
+            before.points,
+            before.plane,
+        ):
+            self._points.show(posterior, view, snapshot.step if snapshot is not None else 0)
             self._points_item.invalidate()
             self._range.keep_pace()
             if posterior is None:
@@ -387,7 +389,7 @@ class LatentView(QWidget):
     def _select(self, row: int | None) -> None:
         """Select an image, and take the handle to it."""
         if row is not None and self._points.posterior is not None:
-            z1, z2 = self._points.posterior.loc[row, :2].tolist()
+            z1, z2 = self._points.mean(row)
             self.image_selected.emit(row)
             self._move_handle(z1, z2)
             self._walk.taken_to((z1, z2))

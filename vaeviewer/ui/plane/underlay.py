@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.ui.panel import Host
+from vaeviewer.ui.plane.latent_geometry import mosaic_rect
 from vaeviewer.ui.plane.latent_view import LatentView
 
 UNDERLAY = "underlay"
@@ -36,9 +37,8 @@ class Underlay(QObject):
         if not frame.view.underlay or frame.snapshot is None:
             return
         xs, ys = self._plane.underlay_grid()
-        width, height = xs[1] - xs[0], ys[1] - ys[0]
-        rect = (xs[0] - width / 2, ys[0] - height / 2, width * len(xs), height * len(ys))
-        self._host.decoder.request(UNDERLAY, frame.snapshot, grid_points(xs, ys), (rect, len(xs)))
+        z = frame.view.plane_of(frame.snapshot.model.latent_dim).lift(grid_points(xs, ys))
+        self._host.decoder.request(UNDERLAY, frame.snapshot, z, (mosaic_rect(xs, ys), len(xs)))
 
     def _on_decoded(self, kind: str, images: np.ndarray[Any, Any], tag: Any) -> None:
         if kind == UNDERLAY and self._host.frame().view.underlay:
