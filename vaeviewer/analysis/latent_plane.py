@@ -35,14 +35,16 @@ class LatentPlane:
         points = np.asarray(points, dtype=np.float32)
         if self is identity():
             return points
-        return self.origin + points[:, :1] * self.u + points[:, 1:] * self.v
+        z: Array = self.origin + points[:, :1] * self.u + points[:, 1:] * self.v
+        return z
 
     def project(self, z: Array) -> Array:
         """The points of the plane nearest to codes ``(n, d)``, ``(n, 2)``; no copy where it is all of the space."""
         if self is identity():
             return z
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite stays so
-            return (z - self.origin) @ np.stack([self.u, self.v], axis=1)
+            points: Array = (z - self.origin) @ np.stack([self.u, self.v], axis=1)
+        return points
 
     def project_scale(self, scale: Array) -> Array:
         """Standard deviations along ``u`` and ``v``, ``(n, 2)``, of Gaussians with diagonal ones ``(n, d)``."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from own_families import TwoPlayers
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QDockWidget, QLabel, QVBoxLayout, QWidget
@@ -15,6 +14,8 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.models import registry
+from vaeviewer.backend.models.families.vae import FAMILY, VaeConfig
+from vaeviewer.backend.models.interface import Capabilities
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.panel import Explanation, Frame, Host, Panel
 from vaeviewer.ui.window import panels
@@ -70,12 +71,23 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(panels, "PANELS", (*panels.PANELS, OWN))
 
 
+class PointConfig(VaeConfig):
+    family: Literal["point"] = "point"  # type: ignore[assignment]
+
+
+class PointFamily(type(FAMILY)):  # type: ignore[misc]
+    """The VAE again, as if its decoder gave no density."""
+
+    key, title = "point", "Point model"
+    Config = PointConfig
+    capabilities = Capabilities(has_density=False)
+
+
 @pytest.fixture
-def two_players() -> Iterator[str]:
-    """The key of a family with an encoder and without a density."""
-    registry.register(TwoPlayers())
-    yield TwoPlayers.key
-    registry.unregister(TwoPlayers.key)
+def point_family() -> Iterator[str]:
+    registry.register(PointFamily())
+    yield PointFamily.key
+    registry.unregister(PointFamily.key)
 
 
 def dock(window: MainWindow, name: str = "norms-dock") -> QDockWidget:
@@ -163,7 +175,7 @@ def test_a_layout_saved_before_there_was_the_panel_is_kept_and_the_panel_finds_i
 
 @pytest.mark.usefixtures("listed")
 def test_a_sentence_stands_where_the_family_lacks_what_it_needs(
-    qtbot: QtBot, make_window: MakeWindow, small: Settings, two_players: str
+    qtbot: QtBot, make_window: MakeWindow, small: Settings, point_family: str
 ) -> None:
     window = make_window(small)
     norms = window.findChild(Norms)
@@ -172,11 +184,11 @@ def test_a_sentence_stands_where_the_family_lacks_what_it_needs(
     assert norms.isVisible()
     assert not said.isVisible()
 
-    window.session.use_settings(updated(window.session.settings, family=two_players))
+    window.session.use_settings(updated(window.session.settings, family=point_family))
     qtbot.waitUntil(said.isVisible, timeout=20_000)
     assert said.text() == (
         "Norms: this needs a likelihood p(x|z), which says how probable an image is. "
-        "The model “Two players” has none."
+        "The model “Point model” has none."
     )
     assert not norms.isVisible()
     drawn = len(norms.drawn_at)

@@ -110,11 +110,11 @@ class PlanePoints:
         if not 0 <= row < len(self.positions):
             return None
         log_variance = self.posterior.log_variance
-        loc, point = self.mean(row), tuple(self.positions[row].tolist())
-        scale: tuple[float, ...] | None = None
+        loc, point = self.mean(row), _pair(self.positions[row])
+        scale = None
         if log_variance is not None:
             deviations = standard_deviations(log_variance[row : row + 1])
-            scale = tuple(self._plane.project_scale(deviations)[0].tolist())
+            scale = _pair(self._plane.project_scale(deviations)[0])
         if not np.isfinite([*loc, *(scale or ()), *point]).all():
             return None
         return PosteriorMark(loc, scale, point)
@@ -122,8 +122,7 @@ class PlanePoints:
     def mean(self, row: int) -> tuple[float, float]:
         """Where in the plane an image's posterior has its mean; there must be a table."""
         assert self.posterior is not None
-        z1, z2 = self._plane.project(self.posterior.loc[row : row + 1])[0].tolist()
-        return z1, z2
+        return _pair(self._plane.project(self.posterior.loc[row : row + 1])[0])
 
     def nearest(self, plane: PlaneMap, pixel: tuple[float, float], radius: float) -> int | None:
         """Row of the visible point nearest to a pixel, within ``radius`` logical pixels."""
@@ -159,3 +158,8 @@ class PlanePoints:
         if onwards or after is None:
             return int(np.where(there, distance, np.inf).argmin())
         return len(there) - 1 - int(np.where(there, distance, -1.0)[::-1].argmax())
+
+
+def _pair(point: NDArray[np.float32]) -> tuple[float, float]:
+    z1, z2 = point.tolist()
+    return z1, z2
