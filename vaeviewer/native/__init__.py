@@ -1,4 +1,4 @@
-"""Machine code for what NumPy and torch take many passes for: compiled on the user's machine, kept, and loaded.
+"""Ahead-of-time compiled kernels for what NumPy and torch take many passes for: object files, cached and loaded.
 
 A package that wants some has a module ``kernels``, in the part of Python that Numba compiles, made of ``memory``.
 ``compiler`` turns that into an object file in a process of its own; ``object_code`` has it done, keeps the file for the
@@ -6,4 +6,4 @@ next start and loads it. Where there is no compiler, or before it is done, every
 """
 
 WORDS = 24
-"""Whole numbers of 64 bits that a kernel is called with."""
+"""Length of a kernel's argument block, an int64 array."""

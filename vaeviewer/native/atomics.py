@@ -1,6 +1,7 @@
-"""Whole numbers of 64 bits that several threads read and write at once, for the kernels alone.
+"""Atomic int64 operations as LLVM instructions, for the kernels alone.
 
-All in one order that every thread sees: what a thread wrote before, others see after they saw the number change.
+All with sequentially consistent memory ordering: there is one total order of them, and what a thread wrote before an
+atomic write is visible to whoever reads that write (release and acquire).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def _pointer(builder: Any, address: Any) -> Any:
 
 @intrinsic
 def load(_context: Any, _address: Any) -> Any:
-    """The number at an address."""
+    """Atomic load."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.load_atomic(_pointer(builder, arguments[0]), _ORDER, 8, typ=_WORD)
@@ -35,7 +36,7 @@ def load(_context: Any, _address: Any) -> Any:
 
 @intrinsic
 def exchange(_context: Any, _address: Any, _value: Any) -> Any:
-    """Put a number at an address; what was there before."""
+    """Atomic exchange: stores a value, returns the old one."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.atomic_rmw("xchg", _pointer(builder, arguments[0]), arguments[1], _ORDER)
@@ -45,7 +46,7 @@ def exchange(_context: Any, _address: Any, _value: Any) -> Any:
 
 @intrinsic
 def add(_context: Any, _address: Any, _value: Any) -> Any:
-    """Add to the number at an address; what was there before."""
+    """Atomic fetch-and-add: returns the value before."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.atomic_rmw("add", _pointer(builder, arguments[0]), arguments[1], _ORDER)
@@ -55,7 +56,7 @@ def add(_context: Any, _address: Any, _value: Any) -> Any:
 
 @intrinsic
 def replace(_context: Any, _address: Any, _old: Any, _new: Any) -> Any:
-    """Put a new number at an address if the old one is there; whether it was."""
+    """Compare-and-swap: stores the new value if the old one is there, and returns whether it was."""
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         address, old, new = arguments
@@ -67,7 +68,7 @@ def replace(_context: Any, _address: Any, _old: Any, _new: Any) -> Any:
 
 @intrinsic
 def relax(_context: Any) -> Any:
-    """Tell the processor that this thread waits in a loop."""
+    """The spin-loop hint: ``pause`` on x86, ``yield`` on ARM."""
 
     def generate(_context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
         name, words = (

@@ -1,8 +1,8 @@
 """Compiles a module's kernels into an object file: ``python -m vaeviewer.native.compiler FILE MODULE [ARGUMENT …]``.
 
-A process of its own does that, once for each processor and version, as compiling in a thread would take Python's lock
-from training and the window for seconds. It has the priority of the thread that asks: as long as it lasts training is
-slow, and with less than training's own it would last for a minute. It ends with its parent.
+A process of its own does that, once for each processor and version, as compiling in a thread would hold the GIL for
+seconds. It inherits the nice value of the thread that asks: with a higher one than training's it would take a minute,
+in which training is slow. It ends with its parent.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from pathlib import Path
 
 
 def compiled(module: str, *arguments: str) -> bytes:
-    """An object file for this very processor, with a function of three words per kernel, under its name.
-
-    Words are whole numbers of 64 bits; the answer is an ``int``.
+    """An object file for this very processor, with one function ``int32 name(int64, int64, int64)`` per kernel.
 
     Args:
         module: Has a function ``kernels``, which gives the kernels by name.
@@ -55,7 +53,7 @@ def _end_with_parent() -> None:
 
 
 def _use_every_core() -> None:
-    """Run where the parent's main thread may: the one that asked may be kept on one core."""
+    """Take the affinity mask of the parent's main thread: the thread that asked may be pinned to one core."""
     if hasattr(os, "sched_setaffinity"):
         with suppress(OSError):
             os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))

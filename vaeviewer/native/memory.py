@@ -1,4 +1,4 @@
-"""Memory at an address and functions at an address, for the kernels alone."""
+"""Typed views of raw memory and calls through function pointers, for the kernels alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numba import carray, extending, njit, types
 from numba.core import cgutils
 
 EXACT_ENOUGH = {"contract", "nsz"}
-"""What the compiler may do to sums and products: fuse them, ignore the sign of zero. Never assume finite numbers."""
+"""Fast-math flags: fused multiply-add, signed zeros ignored. Not ``nnan`` or ``ninf``: NaN and infinity must stay."""
 
 intrinsic: Callable[[Any], Any] = extending.intrinsic
 compiled: Callable[[Any], Any] = njit(fastmath=EXACT_ENOUGH, error_model="numpy", forceinline=True)
@@ -37,33 +37,33 @@ def floats(address: int, start: int, count: int) -> Any:
 
 @compiled
 def halves(address: int, start: int, count: int) -> Any:
-    """``count`` bfloat16 numbers as their bits."""
+    """``count`` bfloat16 numbers, as uint16 bit patterns."""
     return carray(_pointer(address + 2 * start), (count,), np.uint16)
 
 
 @compiled
 def bytes_at(address: int, start: int, count: int) -> Any:
-    """``count`` bytes."""
+    """``count`` uint8 numbers."""
     return carray(_pointer(address + start), (count,), np.uint8)
 
 
 @compiled
 def integers(address: int, start: int, count: int) -> Any:
-    """``count`` whole numbers of 32 bits."""
+    """``count`` int32 numbers."""
     return carray(_pointer(address + 4 * start), (count,), np.int32)
 
 
 @compiled
 def words_at(address: int, start: int, count: int) -> Any:
-    """``count`` whole numbers of 64 bits."""
+    """``count`` int64 numbers."""
     return carray(_pointer(address + 8 * start), (count,), np.int64)
 
 
 @intrinsic
 def call(_context: Any, _function: Any, _a: Any, _b: Any, _c: Any) -> Any:
-    """What a C function answers to three words, an ``int``; one that takes fewer ignores the last ones.
+    """Call a C function of up to three int64 or pointer arguments that returns ``int``.
 
-    So it is where arguments travel in registers, on x86-64 and ARM64.
+    One that takes fewer ignores the rest, as the calling conventions of x86-64 and ARM64 pass these in registers.
     """
 
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:

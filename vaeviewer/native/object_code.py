@@ -1,4 +1,8 @@
-"""Machine code of the kernels: kept in the user's cache once compiled, and loaded from there."""
+"""The kernels' object files: compiled ahead of time in a subprocess, cached for the user, linked into this process.
+
+The cache key covers our sources, the versions of Numba and llvmlite, and the processor (see ``_key``). A file has a
+SHA-256 checksum against damage and is only read from a folder that no other user can write (``private_files``).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On which processor cores threads run, and when, where training uses all of them and a window wants some too."""
+"""Affinity masks, nice values and scheduling policies of threads, where training and a window share all cores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 from vaeviewer.backend.training.openmp import call_on_each
 
 NICENESS = 10
-"""Of threads that compute beside a window's 0, on Linux's scale from -20 to 19."""
+"""The nice value of training's threads; the window's is 0."""
 
 
 def available_cores() -> int:
@@ -19,11 +19,11 @@ def available_cores() -> int:
 
 
 def one_thread_per_core(threads: int) -> bool:
-    """Keep each of this thread's OpenMP threads on a core of its own; returns whether that was done.
+    """Pin each of this thread's OpenMP threads to a core of its own; returns whether that was done.
 
-    They meet many times in every step. When something else takes a core for a moment, the system moves the thread
-    that ran there onto another one's core and is slow to move it back, so that training loses about twice the time
-    that was taken. A thread that stays waits just that long. Done on Linux, where training uses every core.
+    They meet at barriers many times in every step. When something else preempts one, the scheduler migrates it to
+    another one's core and is slow to move it back, so that training loses about twice the time that was taken. A
+    pinned thread waits just that long. Done on Linux, where training uses every core.
 
     Args:
         threads: How many there are.
@@ -81,19 +81,19 @@ def let_the_window_go_first() -> None:
 
 
 def give_way(thread: int) -> None:
-    """Let a thread run only where nobody else wants to: a window never waits for it."""
+    """Give a thread the policy ``SCHED_IDLE``: it runs only where nobody else wants to, a window never waits for it."""
     if sys.platform.startswith("linux"):
         with suppress(OSError):
             os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
 
 
 def is_kept() -> bool:
-    """Whether this thread stays on one core."""
+    """Whether this thread is pinned to one core."""
     return sys.platform.startswith("linux") and len(os.sched_getaffinity(0)) == 1
 
 
 def any_core(thread: int = 0) -> None:
-    """Let a thread, this one unless said otherwise, run on any core, though the one that started it may not."""
+    """Unpin a thread, this one unless said otherwise: a new one inherits the affinity mask of its starter."""
     if sys.platform.startswith("linux"):
         with suppress(OSError):
             os.sched_setaffinity(thread, _cores())

@@ -212,3 +212,13 @@ def test_other_kinds_of_steps_are_eager_and_say_why(
     assert reason in trainer.engine_reason
     with pytest.raises(SettingsError, match=reason):
         Trainer(digits, updated(settings, engine="fused"))
+
+
+@pytest.mark.parametrize("version", ["2.13.0", "2.99.0a0+git1234", "3.0", "nightly"])
+def test_another_version_of_torch_is_not_called_blindly(
+    version: str, digits: ImageDataset, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "__version__", version)
+    trainer = Trainer(digits, small)
+    assert trainer.mode.endswith("eager")
+    assert f"this PyTorch ({version.partition('+')[0]}) was not tried with it" in trainer.engine_reason

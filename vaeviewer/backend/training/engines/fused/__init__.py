@@ -3,7 +3,7 @@
 ``kernels`` are the passes, made of ``vector_math`` and compiled by ``vaeviewer.native``. ``step_writer`` writes steps
 down as a ``program`` of kernels and of torch's matrix products, which ``torch_functions`` finds; ``step`` fills in what
 each step reads. A ``team`` of threads goes through it, by the rules in ``stages``. Without a compiler, or where the
-step is of another kind, training stays on the plain path of ``backend.models.gradient``: the same numbers up to
+step is of another kind, training stays on the plain path of ``gradient``: the same numbers up to
 rounding.
 """
 

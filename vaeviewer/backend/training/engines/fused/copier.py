@@ -1,4 +1,4 @@
-"""Copies of what lies in memory, made and looked through by a team of threads in one pass."""
+"""Copies of tensors, made and checked for NaN and infinity by a thread team in one pass over memory."""
 
 from __future__ import annotations
 

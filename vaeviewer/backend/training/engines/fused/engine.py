@@ -45,9 +45,7 @@ def why_not(settings: Settings, device: torch.device) -> str:
         return "it is made for one sample per image"
     if not sys.platform.startswith("linux"):
         return "it is made for Linux"
-    if not torch_functions.available():
-        return "this version of PyTorch was not tried with it"
-    return ""
+    return torch_functions.problem()
 
 
 class FusedEngine(StepEngine):

@@ -127,7 +127,8 @@ def _bernoulli(logits: Tensor, x: Tensor, p: Tensor, spare: Tensor) -> tuple[Ten
 
     log p = x·l − softplus(l), and softplus(l) = max(l, 0) − log σ(|l|), where σ(|l|) = max(p, 1 − p) is at least
     one half: this needs no exponential beyond the one in p, and the logarithm is exact where it matters. Instead
-    of the logarithm of each, as slow as all else here, that of products of up to 64, which are at least 2⁻⁶⁴.
+    of the logarithm of each, as slow as all else here, that of products of up to 64, which are at least 2⁻⁶⁴ and so
+    do not underflow.
     """
     rows = len(logits)
     torch.sigmoid(logits, out=p)

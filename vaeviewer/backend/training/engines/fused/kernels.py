@@ -1,8 +1,12 @@
 """The passes of a training step beside its matrix products, to be compiled.
 
-A kernel does one chunk of its work: it is called with the address of ``WORDS`` whole numbers of 64 bits, counts and
-addresses that its first line names, and with the number of the chunk. No chunk reads what another one writes, so the
-result does not depend on which thread did which. Matrices lie row by row without gaps.
+A kernel does one chunk of its work: it is called with the address of its argument block, ``WORDS`` int64 counts and
+addresses that its docstring lists in order, and with the chunk's index. No chunk reads what another one writes, so
+there are no data races, and the result does not depend on which thread did which. Matrices are row-major, contiguous.
+
+Reductions are in two passes: each chunk adds up its own rows, in order, into a row of partial sums, and ``fold`` adds
+up these, in order. The chunk sizes are constants, so the order of a floating-point sum never depends on the threads.
+In docstrings, pre-activations are a layer's x·Wᵀ + b, and slopes the activation's derivatives there.
 """
 
 from __future__ import annotations
@@ -97,7 +101,7 @@ def _activate(low: Format, activation: Callable[[Any], Any]) -> Kernel:
     at, read, write = low.at, low.read, low.write
 
     def activate(words: int, chunk: int, _: int) -> int:
-        """Rows, columns, products x·Wᵀ, bias, activations. Their slopes take the products' place."""
+        """Rows, columns, products x·Wᵀ, bias, activations. The derivatives overwrite the products."""
         a = words_at(words, 0, WORDS)
         rows, columns = a[0], a[1]
         bias = floats(a[3], 0, columns)
@@ -116,9 +120,9 @@ def _back(low: Format) -> Kernel:
     at, read, write = low.at, low.read, low.write
 
     def back(words: int, chunk: int, _: int) -> int:
-        """Rows, columns, gradient at the activations, their slopes, totals over chunks of the gradient at the sums.
+        """Rows, columns, gradient at the activations, derivatives, partial sums of the gradient at the pre-activations.
 
-        That gradient takes the place of the other.
+        That gradient overwrites the other.
         """
         a = words_at(words, 0, WORDS)
         rows, columns = a[0], a[1]
@@ -141,12 +145,12 @@ def _through_z(low: Format, activation: Callable[[Any], Any], limit: np.float32)
     at, read, write = low.at, low.read, low.write
 
     def through_z(words: int, chunk: int, _: int) -> int:
-        """From the sums of the inference network's last hidden layer to the activations of the other's first one.
+        """From the pre-activations of the encoder's last hidden layer to the activations of the decoder's first one.
 
         Rows, latent dimension, width of the layers. The first one's products, bias and activations; the head's
         weight, bias and sums. Noise, μ, log σ², σ·ε, z, and KL/n by row. Which image each row is, the tables of μ,
         of log σ² and of the step they are of by image, and this step. The weight of the second layer, a row for each
-        latent variable, its bias, slopes and activations. The slopes of the first one take its products' place.
+        latent variable, its bias, derivatives and activations. The first one's derivatives overwrite its products.
         """
         a = words_at(words, 0, WORDS)
         rows, dim, width = a[0], a[1], a[2]
@@ -209,12 +213,12 @@ def _back_through_z(low: Format, limit: np.float32) -> Kernel:
     at, read, write = low.at, low.read, low.write
 
     def back_through_z(words: int, chunk: int, _: int) -> int:
-        """The way of ``through_z`` back, from the gradient at its last activations to that at its first sums.
+        """Backward pass of ``through_z``, from the gradient at its last activations to its first pre-activations.
 
-        Rows, latent dimension, width, β/n. The gradient it begins with, the slopes there, the gradient at those sums
-        and its totals over chunks, the weight from z. The head's sums, μ, log σ², σ·ε, gradient at the head, its
-        weight, and room for a row of each chunk. The slopes of the layer below, the gradient at its sums and the
-        totals of that.
+        Rows, latent dimension, width, β/n. The incoming gradient, the derivatives there, the gradient at those
+        pre-activations and its partial sums, the weight from z. The head's pre-activations, μ, log σ², σ·ε, gradient at
+        the head, its weight, and a scratch row per chunk. The derivatives of the layer below, the gradient at its
+        pre-activations and the partial sums of that.
         """
         a = words_at(words, 0, WORDS)
         rows, dim, width = a[0], a[1], a[2]
@@ -262,7 +266,7 @@ def _fold(target: Format) -> Kernel:
     at, write = target.at, target.write
 
     def fold(words: int, chunk: int, _: int) -> int:
-        """Rows, columns, what to add up, its total over the rows, a float per column."""
+        """Rows, columns, partial sums, their sum over the rows, a float32 accumulator per column."""
         a = words_at(words, 0, WORDS)
         rows, columns = a[0], a[1]
         first = chunk * COLUMNS
@@ -287,8 +291,8 @@ def _bernoulli(low: Format) -> Kernel:
     def bernoulli(words: int, chunk: int, _: int) -> int:
         """Rows, columns, products, bias, the images' grey levels, and three totals by chunk.
 
-        The gradient at the logits takes the products' place: that of −log p(x|z) averaged over the rows. The totals
-        are of x·l − max(l, 0), of that gradient, and the product of σ(|l|): see ``backend.models.gradient``.
+        The gradient at the logits overwrites the products: that of −log p(x|z) averaged over the rows. The totals
+        are partial sums of x·l − max(l, 0), of that gradient, and the product of σ(|l|): see ``gradient._bernoulli``.
         """
         a = words_at(words, 0, WORDS)
         rows, columns = a[0], a[1]

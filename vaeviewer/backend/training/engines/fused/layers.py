@@ -86,18 +86,18 @@ class Network:
             x = self._inputs[i] = x.to(layer.dtype)
             layer.forward(x, self._outputs[i])
             if i < last:
-                self._sums[i] = self._outputs[i].to(self._dtype)
-                x = self._activate(self._sums[i], self._activations[i])
+                self._pre_activations[i] = self._outputs[i].to(self._dtype)
+                x = self._activate(self._pre_activations[i], self._activations[i])
         return self._outputs[last]
 
     def backward(self, grad: Tensor) -> Tensor:
-        """From the gradient at the output write all layers' gradients; returns that at the first layer's sum."""
+        """From the gradient at the output write all layers' gradients; returns that at the first pre-activations."""
         for i in range(len(self.layers) - 1, 0, -1):
             layer = self.layers[i]
             grad = grad.to(layer.dtype)
             layer.backward(grad, self._inputs[i])
             grad = torch.mm(grad, layer.weight, out=self._grads[i]).to(self._dtype)
-            grad = self._activate_back(grad, self._sums[i - 1], self._activations[i - 1])
+            grad = self._activate_back(grad, self._pre_activations[i - 1], self._activations[i - 1])
         first = grad.to(self.layers[0].dtype)
         self.layers[0].backward(first, self._inputs[0])
         return first
@@ -105,7 +105,7 @@ class Network:
     def _allocate(self, rows: int) -> None:
         self._rows = rows
         self._outputs = [layer.empty(rows) for layer in self.layers]
-        self._sums = self._outputs[:-1]
+        self._pre_activations = self._outputs[:-1]
         self._inputs = self._outputs[:]  # replaced at every pass
         self._activations = [output.to(self._dtype).clone() for output in self._outputs[:-1]]
         self._grads = [layer.weight.new_empty(rows, layer.weight.shape[1]) for layer in self.layers]

@@ -1,4 +1,4 @@
-"""Where things lie that machine code and Python share: sizes, and places in bytes."""
+"""Memory layout of the structures that machine code and Python share: sizes, and offsets in bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TASK_COUNT, TASKS, ENDS, ERRORS, PROGRAM_BYTES = 0, 8, 16, 24, 32
 """How many tasks there are, where they lie, where the number of the task lies with which the stage after each one's
 begins, and how many answered other than 0."""
 
-# A team. What different threads write lies in different lines of the processor's cache, 64 bytes each.
+# A team. Offsets in bytes; what different threads write lies in different cache lines of 64 bytes (no false sharing).
 
 TICKET = 0
 """The number of the run, the first task of the stage that is under way, and how many of its tasks were taken from its
@@ -54,11 +54,11 @@ BUSY, HOST = 64, 72
 FREE, AT_WORK, GUEST = 0, 1, 2
 
 THREAD, CLOCK, CORES = 80, 88, 96
-"""The system's number of a thread, the clock of its processor time, and where the set of its cores lies, or 0 where it
-is free to run on any."""
+"""A thread's id (Linux ``tid``), its CPU-time clock id, and the address of its affinity mask, or 0 where it is not
+pinned."""
 
 CORES_BYTES = 128
-"""Of a set of cores, one bit each."""
+"""Size of an affinity mask (``cpu_set_t``), one bit per core."""
 
 TIME = 104
 """Room for a C ``timespec``."""

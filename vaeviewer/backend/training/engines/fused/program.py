@@ -1,4 +1,4 @@
-"""Matrix products and kernels written down, for a team of threads to go through without Python and its lock."""
+"""Task lists of matrix products and kernels, for a team of threads to go through without Python and the GIL."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ LEAST_WIDTH = 64
 class Program:
     """Operations in stages; to be written, then called again and again.
 
-    An operation comes after all those written before it, unless it is said to be ``beside`` the one before: then it
-    may be computed at the same time, and must not read what that one writes.
+    There is a barrier between an operation and the one before, unless it is said to be ``beside`` that one: then both
+    are of one stage and may run concurrently, so neither may read or write what the other writes.
 
     Args:
         team: Who goes through it.

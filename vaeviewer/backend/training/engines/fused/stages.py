@@ -1,19 +1,30 @@
-"""How several threads go through a program together, to be compiled.
+"""The scheduler: how several threads go through a program's task list together. Numba compiles it.
 
-A program is a list of tasks in stages: a task may begin when all of the stages before its own are done. Whoever is free
-takes one, so a thread that the system keeps from running delays the one task it is at, and no more.
+A program is a list of tasks in stages with a barrier between them: a task may start once all tasks of the stages before
+its own are done. Within a stage idle threads steal work: whoever is free claims the next task, so a thread that the
+system preempts delays the one task it is at, and no more. Even members claim from the front of a stage and odd ones
+from its back, so each mostly meets the data of the step before in its own L1/L2 cache.
 
-Half of the threads take from the front of a stage and half from its back. So a thread mostly meets the memory that it
-has worked on at the step before, and finds it in its own cache: caches that lie far apart take several times as long
-for what the other one holds.
+**Claiming.** ``TICKET`` packs run number, first task of the current stage, tasks claimed from the front, and tasks
+claimed from the back into one int64. A thread reads the ticket, computes the task it stands for, and publishes the
+successor by compare-and-swap. The CAS succeeds for exactly one thread per ticket value, so each task runs exactly once;
+a thread that read a stale ticket loses the CAS and reads again. The run number keeps a ticket of an earlier run from
+coming back (the ABA problem): it would take 2^16 runs during one iteration of a loop. ``DONE`` is an atomic counter of
+finished tasks; a task is claimed only if ``DONE`` has reached the stage's first task, which is the barrier. All atomics
+are sequentially consistent, so a thread that sees ``DONE`` count a task also sees what that task wrote.
 
-A ticket says which tasks are left. One is taken by putting the next ticket in place of the one that was read, which
-fails where anything changed meanwhile.
+**Who writes what.** Ticket: anyone, by CAS; the caller by exchange between runs. ``DONE``, ``ERRORS``: fetch-and-add.
+Program pointer and task count: the caller alone, while the ticket has no task left. ``BUSY`` of a member: itself, and
+by CAS one rescuer. ``CORES``: its owner, and a guest that is done, while the owner sleeps. A task writes memory that no
+other task of its stage touches, and each reduction adds up partial sums in an order that the chunk sizes fix, never in
+the order in which tasks finish. So results are bitwise the same for any schedule and any number of active threads; how
+matrix products are split is fixed when the program is written.
 
-Where each thread has a core of its own, that one task is not waited for either. A window that draws takes a core for
-milliseconds, many times a second. A thread with nothing to do that finds another at a task but not running lends it its
-own core, and sleeps until the task is done. The calling thread then has the core that is free, and the helper the one
-where the window is: without a task it delays nobody.
+**Preempted threads.** With each thread pinned to a core (affinity mask), a window that draws takes a core for
+milliseconds, many times a second. An idle thread that finds a member ``AT_WORK`` whose thread CPU clock stands still
+lends it its own core (sets its affinity mask) and sleeps on its semaphore until that task is done. If the guest is the
+calling thread it keeps the core, and the helper moves to the one where the window runs: without a task it delays
+nobody.
 """
 
 from __future__ import annotations
@@ -57,11 +68,11 @@ from vaeviewer.native.atomics import add, exchange, load, relax, replace
 from vaeviewer.native.memory import call, compiled, words_at
 
 SPINS = 30_000
-"""Looks for something to do before a helper sleeps, some tenths of a millisecond: more than there is between two runs,
-as waking takes time."""
+"""Iterations of the spin loop before a helper blocks on its semaphore, some tenths of a millisecond: longer than the
+gap between two runs, as a futex wake-up costs tens of microseconds."""
 
 LOOK_EVERY = 200
-"""Looks for something to do between two looks whether the others run, some microseconds."""
+"""Iterations of the spin loop between two checks for preempted members, some microseconds."""
 
 _TAKEN = (1 << TAKEN_BITS) - 1
 _FIRSTS = (1 << FIRST_BITS) - 1
@@ -89,7 +100,7 @@ def _move(member: int, cores: int) -> None:
 
 @compiled
 def _time_taken(me: int, member: int) -> Any:
-    """Nanoseconds that a thread has run; they stand still while it does not."""
+    """CPU time of a thread, nanoseconds: stands still while it is preempted."""
     _clock_gettime(load(member + CLOCK), me + TIME)
     time = words_at(me + TIME, 0, 2)
     return time[0] * 1_000_000_000 + time[1]
@@ -103,10 +114,14 @@ def _sleep(member: int) -> None:
 
 @compiled
 def _lend_core(team: int, me: int, member: int) -> None:
-    """Let a thread finish its task on this one's core, one at a time."""
+    """Let a preempted thread finish its task on this one's core; ``RESCUE`` is the try-lock, one rescue at a time.
+
+    The CAS from ``AT_WORK`` to ``GUEST`` fails if the task is done by now; if it succeeds, the guest will post this
+    thread's semaphore (``_do`` sees ``GUEST`` in its exchange), so the wait below always ends.
+    """
     if exchange(team + RESCUE, 1) != 0:
         return
-    cores = load(me + CORES)  # before the other thread may change it
+    cores = load(me + CORES)  # before the CAS: from then on the guest may swap it
     exchange(member + HOST, me)
     if replace(member + BUSY, AT_WORK, GUEST):
         _move(member, cores)
@@ -118,7 +133,7 @@ def _lend_core(team: int, me: int, member: int) -> None:
 
 @compiled
 def _thank(team: int, me: int) -> None:
-    """Go on as a guest whose task is done: a helper makes room, the calling thread stays and its host moves."""
+    """The guest's task is done: a helper yields the core; the calling thread keeps it and its host gets the other."""
     host = load(me + HOST)
     if me == _member(team, 0):
         exchange(me + CORES, exchange(host + CORES, load(me + CORES)))
@@ -135,7 +150,7 @@ def _do(team: int, me: int, program: int, number: int) -> None:
     task = words_at(load(program + TASKS) + TASK_BYTES * number, 0, 4)
     if call(task[0], task[1], task[2], task[3]) != 0:
         add(program + ERRORS, 1)
-    add(team + DONE, 1)
+    add(team + DONE, 1)  # after the task's writes: publishes them to who waits for the stage
     if exchange(me + BUSY, FREE) == GUEST:
         _thank(team, me)
 
@@ -152,7 +167,7 @@ def _taken(ticket: int) -> Any:
 
 @compiled
 def _at_next_stage(program: int, ticket: int) -> Any:
-    """The ticket, or that of the next stage if there is nothing left to take of the present one."""
+    """The ticket, or the first one of the next stage if all tasks of this stage are claimed."""
     first = _first(ticket)
     if first < load(program + TASK_COUNT):
         end = load(load(program + ENDS) + 8 * first)
@@ -163,10 +178,14 @@ def _at_next_stage(program: int, ticket: int) -> Any:
 
 @compiled
 def _work(team: int, number: int) -> None:
-    """Do tasks until all of this run are done, or this thread is to rest."""
+    """Claim and do tasks until all of this run are done, or this thread is no longer active.
+
+    The ticket is read before everything it is checked against. Whatever the program pointer and count are by then, a
+    CAS from that ticket fails if another run began in between.
+    """
     me, front = _member(team, number), number & 1 == 0
     looks, other = 0, 0
-    late, taken = me, 0  # a thread at work, and how long it had run by the last look
+    late, taken = me, 0  # a member at work, and its CPU time at the last check
     while number < load(team + ACTIVE):
         ticket = load(team + TICKET)
         program = load(team + PROGRAM)
@@ -199,11 +218,10 @@ def _work(team: int, number: int) -> None:
 
 
 def _run(team: int, program: int, length: int) -> int:
-    """Do so many tasks of a program, all of each stage; for one calling thread at a time."""
+    """Run the first ``length`` tasks of a program, whole stages; for one calling thread at a time."""
     first = (((load(team + TICKET) >> _RUN) + 1) & _RUNS) << _RUN
-    exchange(
-        team + TICKET, first | _FIRSTS << 2 * TAKEN_BITS
-    )  # none left, for who still looks at the run before
+    # First a ticket with no task left, so that a helper late from the run before claims nothing while these change.
+    exchange(team + TICKET, first | _FIRSTS << 2 * TAKEN_BITS)
     exchange(program + TASK_COUNT, length)
     exchange(team + PROGRAM, program)
     exchange(team + DONE, 0)
@@ -229,7 +247,7 @@ def _is_wanted(team: int, number: int) -> Any:
 
 
 def _serve(team: int, number: int, _: int) -> int:
-    """Help with every run until the team is dismissed; for the thread of member ``number``."""
+    """A helper's loop until the team is dismissed: work, else spin, else block; for the thread of member ``number``."""
     me = _member(team, number)
     spins = 0
     while load(team + STOP) == 0:
@@ -242,7 +260,8 @@ def _serve(team: int, number: int, _: int) -> int:
         else:
             exchange(me + ASLEEP, 1)
             wanted = load(team + STOP) != 0 or _is_wanted(team, number)
-            # Who takes the note that this thread sleeps has woken it, or will.
+            # Checked again after ASLEEP is set, against lost wake-ups. Whoever exchanges ASLEEP back to 0 owns the
+            # wake-up: this thread by going on, or a waker by posting the semaphore, once.
             if not (wanted and exchange(me + ASLEEP, 0) != 0):
                 _sleep(me)
             spins = 0

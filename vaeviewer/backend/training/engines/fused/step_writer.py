@@ -64,8 +64,8 @@ class StepWriter:
     """Writes steps at the end of a program, one after the other; all use the same memory for what lies between.
 
     Layers are called as their parameters are: ``encoder.0`` up to the head ``encoder.n``, and ``decoder.0`` up to the
-    logits ``decoder.n``, with n hidden layers in each network. From the activations of ``encoder.n-1`` to the sums of
-    ``decoder.0`` all is in float32.
+    logits ``decoder.n``, with n hidden layers in each network. From the activations of ``encoder.n-1`` to the
+    pre-activations of ``decoder.0`` all is in float32.
 
     Args:
         training: What the steps work on.
@@ -87,13 +87,13 @@ class StepWriter:
         self._inference = [(f"encoder.{i}", f"encoder.{i - 1}") for i in range(1, last)]
         self._generation = [(f"decoder.{i}", f"decoder.{i - 1}") for i in range(1, last + 1)]
 
-        # Of two steps in turn: grey levels and pixels.
+        # Double-buffered, as a step prefetches the images of the next: grey levels and pixels.
         self._seen = [
             (self._new(pixels, dtype=torch.uint8), self._new(pixels, dtype=self._low)) for _ in range(2)
         ]
-        # By layer: products with the weight, whose place the slopes of the activations take; activations; the gradient
-        # at these, whose place that at the sums takes; its totals over chunks of rows. At the logits there is no slope:
-        # the gradient itself takes the products' place.
+        # By layer: products with the weight, overwritten by the activation's derivatives; activations; the gradient at
+        # these, overwritten by that at the pre-activations; its partial sums by chunk of rows. At the logits there is
+        # no activation: the gradient itself overwrites the products.
         self._products: dict[str, Tensor] = {}
         self._activations: dict[str, Tensor] = {}
         self._grads: dict[str, Tensor] = {}
@@ -114,13 +114,13 @@ class StepWriter:
         self._totals[self._logits] = self._new(pixels, rows=self._chunks)
         self._log_p = [
             self._new(pixels, rows=self._chunks) for _ in range(2)
-        ]  # sums, and factors of a logarithm
+        ]  # partial sums, and products whose logarithm is taken later
         self._log_p_parts = self._new(pixels, rows=3)
         width = len(parameters["decoder.0.bias"])
         self._head_sums, self._head_grad = self._new(2 * self._dim), self._new(2 * self._dim)
         self._loc, self._log_variance, self._spread, self._z = (self._new(self._dim) for _ in range(4))
         self._kl = self._new(1)
-        # Products with so thin a matrix are several times faster where it lies on its side.
+        # Products with so thin a matrix are several times faster where it is stored transposed.
         self._from_z, self._from_z_grad = self._new(width, rows=self._dim), self._new(width, rows=self._dim)
         self._sums_from_z_grad = self._new(width)
         self._row = self._new(width, rows=self._chunks)
@@ -138,18 +138,18 @@ class StepWriter:
         self._infer(x)
         self._through_z(memory)
         self._generate(grey)
-        # And back. Of what may be done at the same time, the shortest in the middle: threads come from both sides.
+        # Backward. Within a stage the shortest tasks in the middle: threads claim from both ends (see ``stages``).
         self._back_to_z(following)
         self._back_through_z(memory)
         self._back_to_weights(memory, x)
 
     def _fetch(self, memory: StepMemory, *, beside: bool = False) -> None:
-        """A step's images in a row: they lie all over the table."""
+        """Gather a step's images into contiguous memory."""
         grey, x = self._seen[memory.place % 2]
         self._by_rows("levels", x.shape[1], memory.images, memory.seen, grey, x, beside=beside)
 
     def _infer(self, x: Tensor) -> None:
-        """The inference network, up to the products of its last hidden layer."""
+        """Forward pass of the encoder, up to the products of its last hidden layer."""
         self._forward("encoder.0", x)
         self._program.copy(self._parameters["decoder.0.weight"].t(), self._from_z, beside=True)
         for name, below in self._inference:
@@ -157,7 +157,7 @@ class StepWriter:
             self._forward(name, self._activations[below])
 
     def _through_z(self, memory: StepMemory) -> None:
-        """The sample z = μ + σ·ε, and the layers before and after it."""
+        """The reparameterised sample z = μ + σ·ε, and the layers before and after it."""
         parameters, rows = self._parameters, self._training.rows
         self._by_rows(
             "through_z",
@@ -187,7 +187,7 @@ class StepWriter:
         )
 
     def _generate(self, grey: Tensor) -> None:
-        """The rest of the generative network, up to the gradient at the logits."""
+        """Forward pass of the rest of the decoder, and the gradient at the logits."""
         for name, below in self._generation:
             self._forward(name, self._activations[below])
             if name != self._logits:
@@ -198,7 +198,7 @@ class StepWriter:
         self._by_rows("bernoulli", grey.shape[1], products, bias, grey, *totals)
 
     def _back_to_z(self, following: StepMemory | None) -> None:
-        """From the logits to the activations of the generative network's first hidden layer."""
+        """Backward pass from the logits to the activations of the decoder's first hidden layer."""
         for name, below in reversed(self._generation):
             self._input_grad(name, below)
             self._fold_bias(name)
@@ -206,13 +206,13 @@ class StepWriter:
                 counts = self._chunks, self._log_p_parts.shape[1], self._batch
                 self._by_columns("log_likelihood", counts[1], *counts, *self._log_p, *self._log_p_parts)
                 if following is not None:
-                    self._fetch(following, beside=True)  # what lies far away is waited for beside products
+                    self._fetch(following, beside=True)  # cache misses overlap with matrix products
             self._weight_grad(name, self._activations[below])
             if below != "decoder.0":
                 self._back(below)
 
     def _back_through_z(self, memory: StepMemory) -> None:
-        """From there to the sums of the inference network's last hidden layer."""
+        """From there to the pre-activations of the encoder's last hidden layer."""
         self._by_rows(
             "back_through_z",
             self._dim,
@@ -236,7 +236,7 @@ class StepWriter:
         )
 
     def _back_to_weights(self, memory: StepMemory, x: Tensor) -> None:
-        """The rest of the inference network, and the new weights."""
+        """Backward pass of the rest of the encoder, and Adam's update."""
         if not self._inference:
             self._grads_around_z(beside=False)
         for name, below in reversed(self._inference):
@@ -247,7 +247,7 @@ class StepWriter:
             self._weight_grad(name, self._activations[below])
             self._back(below)
 
-        # The gradients of most other weights are known: who is done with a half of the last product goes on there.
+        # The gradients of most other weights are complete by now, so their update fills the idle time of this product.
         grads, grad = self._training.gradient.grads, self._grads["encoder.0"]
         out = grads["encoder.0.weight"]
         half, begin = -(-len(out) // 2), out.numel()
@@ -296,7 +296,7 @@ class StepWriter:
         self._program.multiply(self._grads[layer].t(), x, out, beside=True, one_of=2)
 
     def _back(self, layer: str) -> None:
-        """From the gradient at a layer's activations to that at its sums."""
+        """From the gradient at a layer's activations to that at its pre-activations."""
         grad, slopes = self._grads[layer], self._products[layer]
         self._by_rows("back", grad.shape[1], grad, slopes, self._totals[layer])
 
@@ -304,7 +304,7 @@ class StepWriter:
         self._fold(self._totals[layer], self._training.gradient.grads[f"{layer}.bias"])
 
     def _fold(self, rows: Tensor, out: Tensor) -> None:
-        """The sum of all rows, beside the operation before."""
+        """Second pass of a reduction: the sum of all rows of partial sums, beside the operation before."""
         kernel = "fold" if out.dtype == rows.dtype else "fold_low"
         self._by_columns(kernel, len(out), *rows.shape, rows, out, torch.empty(len(out)))
 

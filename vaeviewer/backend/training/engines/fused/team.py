@@ -19,14 +19,14 @@ HELPER = "training helper"
 """What its threads are called, with a number."""
 
 _FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-"""Of machine code. Python's lock is given back while it runs."""
+"""Of machine code. ctypes releases the GIL while it runs."""
 
 
 class Team:
-    """The thread that makes it, and helpers that sleep while there is nothing to do; ``stages`` has their rules.
+    """A thread pool: the thread that makes it, and helpers that spin, then block on a semaphore, while idle.
 
-    torch's own threads each take an equal part of every operation, so that whatever keeps one of them from running for
-    a moment, such as a window that draws, holds up all of them.
+    ``stages`` has the scheduler and its invariants. OpenMP's static schedule, torch's, gives each thread an equal part
+    of every operation, so whatever preempts one of them for a moment, such as a window that draws, holds up all.
 
     Args:
         kernels: Addresses of machine code by name.
@@ -37,7 +37,7 @@ class Team:
         self._run = _FUNCTION(kernels["run"])
         words = _lines(layout.MEMBERS + layout.MEMBER_BYTES * threads)
         nothing = np.zeros(layout.PROGRAM_BYTES // 8, np.int64)
-        # Helpers may look at a program for a moment after it is done, so none is let go before they are.
+        # A helper may read a program for a moment after its run, so none is freed before the helpers have left.
         self._kept: list[object] = [words, nothing]
         self._words, self._address = words, words.ctypes.data
         words[layout.PROGRAM // 8] = nothing.ctypes.data
@@ -124,7 +124,7 @@ def _introduce(words: np.ndarray, number: int) -> None:
 
 
 def _lines(size: int) -> np.ndarray:
-    """Words of so many bytes that begin where a line of the processor's cache does."""
+    """An int64 array of so many bytes, aligned to a cache line of 64 bytes, so that ``layout`` has no false sharing."""
     words = np.zeros(size // 8 + 7, np.int64)
     start = -words.ctypes.data // 8 % 8
     return words[start : start + size // 8]

@@ -1,4 +1,8 @@
-"""Functions of torch for machine code to call: its C interface, which programs that torch compiles are linked with."""
+"""Functions of torch for machine code to call: the C shim of AOTInductor, which ahead-of-time compiled models use.
+
+Called by address without their header, so a symbol of the same name with other arguments would corrupt memory: the
+version is checked as well as the names.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +21,23 @@ _TYPES = {torch.float32: "aoti_torch_dtype_float32", torch.bfloat16: "aoti_torch
 _PROCESSOR = "aoti_torch_device_type_cpu"
 
 
+FIRST_TRIED, LAST_TRIED = (2, 14), (2, 14)
+"""Versions of torch, major and minor, that this package passed its tests with: run them before widening the range."""
+
+
+def problem() -> str:
+    """Why they cannot be called in this torch, or nothing."""
+    version = str(torch.__version__).partition("+")[0]
+    numbers = version.split(".")[:2]
+    tried = all(map(str.isdigit, numbers)) and FIRST_TRIED <= tuple(map(int, numbers)) <= LAST_TRIED
+    if not tried:
+        return f"this PyTorch ({version}) was not tried with it"
+    return "" if _library() is not None else f"this PyTorch ({version}) lacks the C functions that it calls"
+
+
 def available() -> bool:
-    """Whether this torch has all of them."""
-    return _library() is not None
+    """Whether this torch is of a version tried and has all of them."""
+    return not problem()
 
 
 def product() -> int:

@@ -45,7 +45,7 @@ def _widen(half: Any) -> Any:
 @compiled
 def _narrow(x: Any) -> Any:
     bits = _bits(x)
-    # To the nearest, ties to even. The processor's own NaNs stay NaNs.
+    # Round to nearest, ties to even. Quiet NaNs as the processor makes them stay NaNs.
     return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
 
 
@@ -96,7 +96,7 @@ def sigmoid(x: Any) -> Any:
     return _ONE / (_ONE + exp(-x))
 
 
-# Products of a vector with a matrix of few rows, four of them at a time, so that the vector is read a fourth as often.
+# Matrix-vector products with few rows, unrolled by four, so that the vector is loaded a fourth as often.
 
 _in_any_order: Callable[[Any], Any] = njit(
     fastmath=EXACT_ENOUGH | {"reassoc"}, error_model="numpy", forceinline=True
@@ -105,7 +105,7 @@ _in_any_order: Callable[[Any], Any] = njit(
 
 @_in_any_order
 def rows_times(address: int, rows: int, x: Any, out: Any) -> None:
-    """For each row of a float32 matrix the sum of its products with ``x``, added up in whatever order is fastest."""
+    """``out`` = matrix · ``x`` in float32; ``reassoc`` lets LLVM vectorise the dot products, in a fixed order."""
     width = len(x)
     for k in range(0, rows - 3, 4):
         row0, row1 = floats(address, k * width, width), floats(address, (k + 1) * width, width)
@@ -126,7 +126,7 @@ def rows_times(address: int, rows: int, x: Any, out: Any) -> None:
 
 @compiled
 def add_rows(address: int, rows: int, factors: Any, total: Any) -> None:
-    """Add to ``total`` the rows of a float32 matrix, each times a factor of its own."""
+    """``total`` += matrixᵀ · ``factors`` in float32."""
     width = len(total)
     for k in range(0, rows - 3, 4):
         row0, row1 = floats(address, k * width, width), floats(address, (k + 1) * width, width)
@@ -161,4 +161,4 @@ def _relu(x: Any) -> Any:
 
 
 ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"silu": _silu, "tanh": _tanh, "relu": _relu}
-"""Nonlinearities with their derivatives, both of the sum that goes in."""
+"""Each returns the activation and its derivative, both at the pre-activation."""
