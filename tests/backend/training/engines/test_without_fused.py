@@ -17,9 +17,7 @@ TESTS = (
     "backend/models",
     "backend/training/test_trainer.py",
     "backend/runs",
-    "session/test_session.py",
-    "ui/window/test_main_window.py",
-    "test_architecture.py",
+    "ui/window/test_main_window.py::test_dragging_while_it_trains",
 )
 """Training, a drag in the window, saving and resuming."""
 
