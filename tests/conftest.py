@@ -198,7 +198,9 @@ def make_window(qtbot: QtBot, digits: ImageDataset) -> Iterator[Callable[..., Ma
     yield build
     for window in made:
         window.close()
-        if window.isVisible():  # its run is not saved yet, on a busy machine; deleted while open, Qt would crash
+        if (
+            window.isVisible()
+        ):  # its run is not saved yet, on a busy machine; deleted while open, Qt would crash
             window.close_anyway()
         window.deleteLater()
 

@@ -40,7 +40,7 @@ from PySide6.QtWidgets import (
 )
 
 from vaeviewer.session.states import Action
-from vaeviewer.ui.curves.elbo_plot import ElboPlot
+from vaeviewer.ui.curves.metric_plot import MetricPlot
 from vaeviewer.ui.window.main_window import MainWindow
 
 _LEFT_OUT = ("quit", "mnist", "fashion", "open a window")
@@ -374,7 +374,7 @@ class Monkey(QObject):
 
     def _zoom_curves(self) -> str:
         self._window.elbo_terms.set_options({"y": "loss", "log": self._random.random() < 0.7})
-        plot = self._visible(ElboPlot)
+        plot = self._visible(MetricPlot)
         if plot is None:
             return "nowhere"
         delta = self._random.choice([-12_000, -1200, 1200, 12_000])

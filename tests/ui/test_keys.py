@@ -25,7 +25,7 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui.curves.elbo_plot import ElboPlot
+from vaeviewer.ui.curves.metric_plot import MetricPlot
 from vaeviewer.ui.window.main_window import MainWindow
 
 pytestmark = pytest.mark.qt_log_ignore(
@@ -154,7 +154,7 @@ def test_alt_and_a_letter_open_a_menu_wherever_the_focus_is(qtbot: QtBot, window
 def test_f_fits_what_has_the_focus(qtbot: QtBot, window: MainWindow) -> None:
     window.session.request(Action.STEP)
     qtbot.waitUntil(lambda: window.session.state is State.PAUSED)
-    plots = window.elbo_terms.findChildren(ElboPlot)
+    plots = window.elbo_terms.findChildren(MetricPlot)
     plots[0].setXRange(0.2, 0.3)
     window.plane._canvas.zoom(3.0, window.plane._canvas.box.rect().center())
     zoomed = window.plane.plane_map()

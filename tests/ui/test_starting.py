@@ -183,7 +183,7 @@ from pathlib import Path
 from mutators import damaged_bytes
 from PySide6.QtWidgets import QApplication
 from vaeviewer import app, paths
-from vaeviewer.ui.curves import elbo_plot
+from vaeviewer.ui.curves import metric_plot
 
 QApplication(["vaeviewer"])
 rng, count, file = random.Random(int(sys.argv[1])), int(sys.argv[2]), paths.settings_file()

@@ -14,7 +14,7 @@ from vaeviewer.bench.common import MNIST_IMAGES, median, paired, percentile, say
 from vaeviewer.bench.drag import Drag
 from vaeviewer.bench.stage import Heartbeat, PaintWatcher, open_window, pause, steps_taken, train, wait_until
 from vaeviewer.bench.training import FOREVER
-from vaeviewer.ui.curves.elbo_plot import ElboPlot
+from vaeviewer.ui.curves.metric_plot import MetricPlot
 from vaeviewer.ui.images.image_widget import ImageWidget
 from vaeviewer.ui.window.main_window import MainWindow
 
@@ -154,7 +154,7 @@ class _Refreshes:
         def steps(_history: object) -> int:
             return steps_taken(window)
 
-        plots = [plot.viewport() for plot in window.elbo_terms.findChildren(ElboPlot)]
+        plots = [plot.viewport() for plot in window.elbo_terms.findChildren(MetricPlot)]
         pictures: dict[str, list[QWidget]] = {
             "reconstructions": window.reconstructions.findChildren(QWidget, "pairs"),
             "manifold": list(window.manifold.findChildren(ImageWidget)),

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui.curves.elbo_plot import ElboPlot
+from vaeviewer.ui.curves.metric_plot import MetricPlot
 from vaeviewer.ui.settings.field_note import FieldNote
 from vaeviewer.ui.window.main_window import MainWindow
 
@@ -145,7 +145,9 @@ def test_changes_are_marked_in_the_curves_also_of_a_run_opened_again(
     qtbot: QtBot, make_window: MakeWindow, small: Settings, tmp_path: Path
 ) -> None:
     def marks(window: MainWindow) -> list[str]:
-        return [text for plot in window.elbo_terms.findChildren(ElboPlot) for _, text in plot._item._changes]
+        return [
+            text for plot in window.elbo_terms.findChildren(MetricPlot) for _, text in plot._item._changes
+        ]
 
     window = make_window(updated(small, epochs=1000))
     session = window.session
@@ -166,5 +168,5 @@ def test_changes_are_marked_in_the_curves_also_of_a_run_opened_again(
     qtbot.waitUntil(lambda: marks(window) == [])
     session.open_run(folder)
     qtbot.waitUntil(lambda: marks(window) == ["β 4, rate 0.001"] * 2, timeout=30_000)
-    (x, _), *_ = window.elbo_terms.findChildren(ElboPlot)[0]._item._changes
+    (x, _), *_ = window.elbo_terms.findChildren(MetricPlot)[0]._item._changes
     assert x == 1.0

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated, value_of
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui.curves.elbo_plot import ElboPlot
+from vaeviewer.ui.curves.metric_plot import MetricPlot
 from vaeviewer.ui.window.health_notice import KEY
 from vaeviewer.ui.window.main_window import MainWindow
 
@@ -54,7 +54,7 @@ def test_a_value_beyond_use_is_told_and_taken_back_by_one_press(
     qtbot.wait(300)
     assert [label.width() for label in columns] == widths
     assert all(label.fontMetrics().horizontalAdvance(label.text()) <= label.width() for label in columns)
-    for plot in window.elbo_terms.findChildren(ElboPlot):
+    for plot in window.elbo_terms.findChildren(MetricPlot):
         assert plot.getAxis("left").width() < 100
 
     qtbot.mouseClick(answer(window), Qt.MouseButton.LeftButton)

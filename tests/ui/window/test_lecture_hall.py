@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import State
-from vaeviewer.ui.curves.elbo_plot import ElboPlot
+from vaeviewer.ui.curves.metric_plot import MetricPlot
 from vaeviewer.ui.window.main_window import MainWindow
 
 
@@ -131,8 +131,8 @@ def test_everything_goes_by_keys(qtbot: QtBot, window: MainWindow) -> None:
     assert window.view.underlay
     QTest.keyClick(window.plane, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: window.session.state is State.READY)
-    plot = window.elbo_terms.findChild(ElboPlot)
-    assert isinstance(plot, ElboPlot)
+    plot = window.elbo_terms.findChild(MetricPlot)
+    assert isinstance(plot, MetricPlot)
     plot.setFocus()
     press(Qt.Key.Key_Escape)
     assert not window.lecture_hall.active

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
 from vaeviewer.backend.config import Settings
-from vaeviewer.ui.curves.elbo_plot import ElboPlot
+from vaeviewer.ui.curves.metric_plot import MetricPlot
 from vaeviewer.ui.widgets.labels import ElidedLabel, LiveLabel, NumberLabel
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.text_size import SIZES, TextSize, set_text_scale, text_scale
@@ -50,7 +50,7 @@ def text_heights(window: MainWindow) -> dict[str, float]:
     """How high the letters of everything are."""
     widgets = [w for w in window.findChildren(QWidget) if isinstance(w, (QAbstractButton, QLabel))]
     heights = {f"{i} {w.objectName()}": w.fontMetrics().height() for i, w in enumerate(widgets)}
-    for number, plot in enumerate(window.elbo_terms.findChildren(ElboPlot)):
+    for number, plot in enumerate(window.elbo_terms.findChildren(MetricPlot)):
         heights[f"axis {number}"] = plot.getAxis("left").style["tickFont"].pointSizeF()
     heights["plane's axis"] = window.plane._canvas.getAxis("left").style["tickFont"].pixelSize()
     heights["names"] = window.plane._marks_item._path("z₁", small=False).boundingRect().height()

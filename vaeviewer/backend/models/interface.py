@@ -227,6 +227,10 @@ class Family(ABC, Generic[ConfigT]):
         """Whether the metrics of some steps, arrays, show that codes no longer depend on the images."""
         return False
 
+    def warning(self, terms: Mapping[str, float]) -> str:
+        """What a student should know who sees these metrics of a model that has trained a while; mostly nothing."""
+        return ""
+
     def suspect(self, config: ConfigT) -> str:
         """Name of a setting so large that it may be why training makes no sense, or nothing: the learning rate is."""
         return ""

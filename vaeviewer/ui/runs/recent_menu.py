@@ -20,7 +20,7 @@ TEXT_WIDTH = 220
 
 
 class RecentMenu(QMenu):
-    """The newest runs with their data, step and held-out ELBO; a click opens one.
+    """The newest runs with their data, step and best figure of held-out images; a click opens one.
 
     Args:
         parent: The menu it is part of; whenever that opens, the runs are read anew in the background.

@@ -31,8 +31,8 @@ class Theme:
     """Colours of one scheme, as ``#rrggbb``.
 
     ``canvas`` lies behind plots, ``ink`` writes on it, ``muted`` is secondary text and axes, ``grid`` is faint
-    lines, ``accent`` marks the handle and the primary button, and ``elbo``, ``reconstruction`` and ``kl`` are the
-    colours of the three terms wherever they appear.
+    lines, ``accent`` marks the handle and the primary button, and ``curves`` are the colours of a family's metrics,
+    by their position, wherever they appear.
     """
 
     dark: bool
@@ -46,9 +46,11 @@ class Theme:
     accent: str
     accent_ink: str
     warning: str
-    elbo: str
-    reconstruction: str
-    kl: str
+    curves: tuple[str, ...]
+
+    def curve(self, position: int) -> str:
+        """The colour of the metric at a position; beyond the last the colours come again."""
+        return self.curves[position % len(self.curves)]
 
 
 LIGHT = Theme(
@@ -63,9 +65,7 @@ LIGHT = Theme(
     accent="#0b62c4",
     accent_ink="#ffffff",
     warning="#a04800",
-    elbo="#0b62c4",
-    reconstruction="#1a7f4b",
-    kl="#b0470a",
+    curves=("#0b62c4", "#1a7f4b", "#b0470a", "#7b3fb5", "#0f7285", "#ad2b73"),
 )
 
 DARK = Theme(
@@ -80,9 +80,7 @@ DARK = Theme(
     accent="#4ea1ff",
     accent_ink="#0b1622",
     warning="#ffb067",
-    elbo="#62aeff",
-    reconstruction="#5fd096",
-    kl="#ff9d5c",
+    curves=("#62aeff", "#5fd096", "#ff9d5c", "#c9a0ff", "#55d0dc", "#ff94c6"),
 )
 
 

@@ -10,12 +10,11 @@ from PySide6.QtCore import QEvent, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QMouseEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QToolBar, QVBoxLayout, QWidget
 
-from vaeviewer.backend.config import protocol_text
 from vaeviewer.session.messages import FAILURE, Opened
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
-from vaeviewer.ui.curves.loss_panel import LossPanel
+from vaeviewer.ui.curves.curves_panel import CurvesPanel
 from vaeviewer.ui.images.decoded_image_view import DecodedImageView
 from vaeviewer.ui.images.manifold_panel import ManifoldPanel
 from vaeviewer.ui.images.reconstruction_panel import ReconstructionPanel
@@ -78,7 +77,7 @@ class MainWindow(QMainWindow):
         self.decoded = self._frames.widget(DecodedImageView)
         self.reconstructions = self._frames.widget(ReconstructionPanel)
         self.manifold = self._frames.widget(ManifoldPanel)
-        self.elbo_terms = self._frames.widget(LossPanel)
+        self.elbo_terms = self._frames.widget(CurvesPanel)
         self.form = self._frames.widget(ConfigForm)
         self.controls = TrainingControls()
         self.message = MessageBar()
@@ -96,6 +95,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._frames.start()
         self._on_state(session.state)
+        self.elbo_terms.set_settings(session.settings)
         self._restore()  # last: it sends events that all of the window answers
         self.text_size.fit()
 
@@ -151,6 +151,7 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         session = self.session
         session.state_changed.connect(self._on_state)
+        session.changed.connect(lambda _: self.elbo_terms.set_settings(session.settings))
         session.opened.connect(self._on_opened)
         session.problem.connect(self.show_problem)
         self.controls.action_requested.connect(session.request)
@@ -177,7 +178,7 @@ class MainWindow(QMainWindow):
             self._frames.draw()
 
     def _on_opened(self, opened: Opened) -> None:
-        self.elbo_terms.set_protocol_text(protocol_text(opened.settings))
+        self.elbo_terms.set_settings(opened.settings)
         self._layout.say(self._frames.begin(opened.dataset, opened.settings))
         self.plane.set_dataset(opened.dataset)
         family = opened.settings.family

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from vaeviewer.ui.curves.loss_panel import LossPanel
+from vaeviewer.ui.curves.curves_panel import CurvesPanel
 from vaeviewer.ui.images.decoded_image_view import DecodedImageView
 from vaeviewer.ui.images.manifold_panel import MANIFOLD, ManifoldPanel
 from vaeviewer.ui.images.reconstruction_panel import ReconstructionPanel
@@ -106,7 +106,7 @@ PANELS: tuple[Panel[Any], ...] = (
         title="ELBO terms",
         letter="e",
         place="bottom",
-        make=lambda _host: LossPanel(),
+        make=lambda _host: CurvesPanel(),
         update_frame=lambda panel, frame: panel.update_frame(frame.history, timeline=frame.timeline),
         cadence=0.23,
         explanation=partial(explanation_of, "ELBO terms"),

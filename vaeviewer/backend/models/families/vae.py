@@ -37,6 +37,9 @@ images apart …"""
 LARGE_BETA = 10.0
 """… and β is so large that it is the likely reason. Below it a small KL has other ones, such as few images."""
 
+NEAR_ZERO_KL = 0.1
+"""KL, in nats per image, below which q(z|x) hardly depends on x, whatever the reason."""
+
 ELBO = Metric(
     "elbo",
     "ELBO",
@@ -152,6 +155,10 @@ class VAE(Family[VaeConfig]):
     def collapsed(self, config: VaeConfig, terms: Mapping[str, Any]) -> bool:
         """Whether a large β has made the posterior the prior."""
         return config.beta >= LARGE_BETA and bool(np.median(terms["kl"]) < COLLAPSED_KL)
+
+    def warning(self, terms: Mapping[str, float]) -> str:
+        """Posterior collapse, whatever the reason."""
+        return "KL near zero: posterior collapse — q(z|x) ignores x" if terms["kl"] < NEAR_ZERO_KL else ""
 
     def suspect(self, config: VaeConfig) -> str:
         """β, where it is large."""

@@ -13,22 +13,22 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel
 from pytestqt.qtbot import QtBot
 
+from vaeviewer.backend.config import Settings
 from vaeviewer.backend.models.families.vae import FAMILY
 from vaeviewer.backend.training.history import History
-from vaeviewer.ui.curves.elbo_curves import (
+from vaeviewer.ui.curves.curve_data import (
     Curves,
-    collapsed,
     every_pixel,
     extremes,
     nearest_row,
-    overfits,
     smoothed,
     smoothing_window,
     telling_range,
 )
-from vaeviewer.ui.curves.elbo_plot import ElboPlot
-from vaeviewer.ui.curves.loss_panel import LossPanel
+from vaeviewer.ui.curves.curves_panel import CurvesPanel
+from vaeviewer.ui.curves.metric_plot import MetricPlot
 from vaeviewer.ui.curves.value_axis import number_label
+from vaeviewer.ui.curves.verdict import overfits, warning
 from vaeviewer.ui.widgets.theme import DARK, LIGHT, build_palette
 
 PER_EPOCH = 100
@@ -59,8 +59,8 @@ def made_history(steps: int, *, kl: float = 7.0, falls_after: int | None = None,
 
 
 @pytest.fixture
-def panel(qtbot: QtBot) -> LossPanel:
-    widget = LossPanel()
+def panel(qtbot: QtBot) -> CurvesPanel:
+    widget = CurvesPanel()
     qtbot.addWidget(widget)
     widget.resize(1280, 200)
     with qtbot.waitActive(widget):
@@ -69,34 +69,34 @@ def panel(qtbot: QtBot) -> LossPanel:
     return widget
 
 
-def text(panel: LossPanel, name: str) -> str:
+def text(panel: CurvesPanel, name: str) -> str:
     label = panel.findChild(QLabel, name)
     assert label is not None
     return label.text()
 
 
-def check(panel: LossPanel, name: str) -> QCheckBox:
+def check(panel: CurvesPanel, name: str) -> QCheckBox:
     box = panel.findChild(QCheckBox, name)
     assert box is not None
     return box
 
 
-def choose(panel: LossPanel, name: str, value: str) -> None:
+def choose(panel: CurvesPanel, name: str, value: str) -> None:
     box = panel.findChild(QComboBox, name)
     assert box is not None
     box.setCurrentIndex(box.findData(value))
 
 
-def shown_values(panel: LossPanel, kind: str) -> list[str]:
+def shown_values(panel: CurvesPanel, kind: str) -> list[str]:
     return [panel._readout._values[kind, term].text() for term in ("elbo", "reconstruction", "kl")]
 
 
-def plots(panel: LossPanel) -> tuple[ElboPlot, ElboPlot]:
-    first, second = panel.findChildren(ElboPlot)
+def plots(panel: CurvesPanel) -> tuple[MetricPlot, MetricPlot]:
+    first, second = panel.findChildren(MetricPlot)
     return first, second
 
 
-def test_without_steps_it_says_when_curves_appear(panel: LossPanel) -> None:
+def test_without_steps_it_says_when_curves_appear(panel: CurvesPanel) -> None:
     for history in (None, History.empty(FAMILY.metrics)):
         panel.update_frame(history)
         assert text(panel, "emptyMessage") == "The curves appear with the first step."
@@ -104,7 +104,7 @@ def test_without_steps_it_says_when_curves_appear(panel: LossPanel) -> None:
         assert shown_values(panel, "training") == ["–", "–", "–"]
 
 
-def test_the_newest_values_are_those_of_the_history(panel: LossPanel) -> None:
+def test_the_newest_values_are_those_of_the_history(panel: CurvesPanel) -> None:
     history = made_history(950)
     panel.update_frame(history)
     view, held_out = history.training.view(), history.held_out.view()
@@ -117,7 +117,7 @@ def test_the_newest_values_are_those_of_the_history(panel: LossPanel) -> None:
     assert shown_values(panel, "held_out")[0].startswith("−")
 
 
-def test_the_first_step_is_shown_as_it_is(panel: LossPanel) -> None:
+def test_the_first_step_is_shown_as_it_is(panel: CurvesPanel) -> None:
     history = History.empty(FAMILY.metrics)
     history.training.append_row(1, 0.01, {"reconstruction": -543.25, "kl": 0.5})
     panel.update_frame(history)
@@ -125,7 +125,7 @@ def test_the_first_step_is_shown_as_it_is(panel: LossPanel) -> None:
     assert not panel.findChild(QLabel, "emptyMessage").isVisible()
 
 
-def test_loss_turns_signs_round(panel: LossPanel) -> None:
+def test_loss_turns_signs_round(panel: CurvesPanel) -> None:
     history = History.empty(FAMILY.metrics)
     history.training.append_row(1, 0.01, {"reconstruction": -150.0, "kl": 5.0})
     panel.update_frame(history)
@@ -134,7 +134,7 @@ def test_loss_turns_signs_round(panel: LossPanel) -> None:
     assert check(panel, "elbo").text() == "Loss (−ELBO)"
 
 
-def test_it_shows_the_past_up_to_a_step(panel: LossPanel) -> None:
+def test_it_shows_the_past_up_to_a_step(panel: CurvesPanel) -> None:
     history = made_history(950)
     panel.update_frame(history, until_step=420)
     assert shown_values(panel, "held_out")[0] == number_label(float(history.held_out.view()["elbo"][3]), 2)
@@ -142,7 +142,7 @@ def test_it_shows_the_past_up_to_a_step(panel: LossPanel) -> None:
     assert shown_values(panel, "held_out")[0] == number_label(float(history.held_out.view()["elbo"][-1]), 2)
 
 
-def test_a_history_that_went_back_is_read_again(panel: LossPanel) -> None:
+def test_a_history_that_went_back_is_read_again(panel: CurvesPanel) -> None:
     history = made_history(950)
     panel.update_frame(history)
     history.training.truncate(500)
@@ -151,8 +151,8 @@ def test_a_history_that_went_back_is_read_again(panel: LossPanel) -> None:
     assert shown_values(panel, "held_out")[0] == number_label(float(history.held_out.view()["elbo"][-1]), 2)
 
 
-def test_the_protocol_stands_beside_the_unit(panel: LossPanel) -> None:
-    panel.set_protocol_text("grey levels as Bernoulli probabilities")
+def test_the_protocol_stands_beside_the_unit(panel: CurvesPanel) -> None:
+    panel.set_settings(Settings())
     assert text(panel, "protocol") == "nats per image · grey levels as Bernoulli probabilities"
 
 
@@ -174,7 +174,7 @@ class CountingHistory:
 
 
 def test_a_hidden_panel_does_nothing_and_catches_up_when_shown(qtbot: QtBot) -> None:
-    panel = LossPanel()
+    panel = CurvesPanel()
     qtbot.addWidget(panel)
     history = CountingHistory(made_history(300))
     for _ in range(5):
@@ -188,11 +188,11 @@ def test_a_hidden_panel_does_nothing_and_catches_up_when_shown(qtbot: QtBot) -> 
     assert history.reads == 1
 
 
-def test_nothing_is_drawn_when_nothing_changed(panel: LossPanel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_drawn_when_nothing_changed(panel: CurvesPanel, monkeypatch: pytest.MonkeyPatch) -> None:
     history = made_history(300)
     panel.update_frame(history)
     drawn: list[int] = []
-    monkeypatch.setattr(ElboPlot, "set_curves", lambda *_, **__: drawn.append(1))
+    monkeypatch.setattr(MetricPlot, "set_curves", lambda *_, **__: drawn.append(1))
     panel.update_frame(history)
     assert not drawn
     history.training.append_row(301, 3.01, {"reconstruction": -150.0, "kl": 7.0})
@@ -200,7 +200,7 @@ def test_nothing_is_drawn_when_nothing_changed(panel: LossPanel, monkeypatch: py
     assert drawn
 
 
-def test_a_check_box_hides_the_curves_of_its_term(panel: LossPanel, qtbot: QtBot) -> None:
+def test_a_check_box_hides_the_curves_of_its_term(panel: CurvesPanel, qtbot: QtBot) -> None:
     panel.update_frame(made_history(950))
     first, second = plots(panel)
     assert curve_visible(first, "smooth", "elbo")
@@ -210,10 +210,10 @@ def test_a_check_box_hides_the_curves_of_its_term(panel: LossPanel, qtbot: QtBot
     click(qtbot, check(panel, "kl"))
     assert not second.isVisible()
     click(qtbot, check(panel, "reconstruction"))
-    assert text(panel, "emptyMessage") == "Tick a term to see its curves."
+    assert text(panel, "emptyMessage") == "Tick a metric to see its curves."
 
 
-def test_training_and_held_out_are_hidden_apart(panel: LossPanel, qtbot: QtBot) -> None:
+def test_training_and_held_out_are_hidden_apart(panel: CurvesPanel, qtbot: QtBot) -> None:
     panel.update_frame(made_history(950))
     first, _ = plots(panel)
     click(qtbot, check(panel, "training"))
@@ -226,11 +226,11 @@ def click(qtbot: QtBot, box: QCheckBox) -> None:
     qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(8, box.height() // 2))
 
 
-def curve_visible(plot: ElboPlot, kind: str, term: str) -> bool:
+def curve_visible(plot: MetricPlot, kind: str, term: str) -> bool:
     return (kind, term) in plot._item.lines
 
 
-def test_a_log_axis_opens_to_positive_values_only(panel: LossPanel, qtbot: QtBot) -> None:
+def test_a_log_axis_opens_to_positive_values_only(panel: CurvesPanel, qtbot: QtBot) -> None:
     panel.update_frame(made_history(950))
     log = check(panel, "logAxis")
     assert not log.isEnabled()
@@ -241,7 +241,7 @@ def test_a_log_axis_opens_to_positive_values_only(panel: LossPanel, qtbot: QtBot
     first, _ = plots(panel)
     low, high = first.getViewBox().viewRange()[1]
     assert 1.5 < low < high < 3.0  # decimal logarithms
-    choose(panel, "yAxis", "elbo")
+    choose(panel, "yAxis", "rising")
     assert not log.isEnabled()
     low, high = first.getViewBox().viewRange()[1]
     assert low < high < 0
@@ -250,7 +250,7 @@ def test_a_log_axis_opens_to_positive_values_only(panel: LossPanel, qtbot: QtBot
     assert log.isEnabled(), "the KL alone is positive"
 
 
-def test_a_gaussian_likelihood_may_forbid_the_log_axis(panel: LossPanel) -> None:
+def test_a_gaussian_likelihood_may_forbid_the_log_axis(panel: CurvesPanel) -> None:
     history = History.empty(FAMILY.metrics)
     history.training.append_row(1, 0.01, {"reconstruction": 300.0, "kl": 5.0})  # a density may exceed 1
     panel.update_frame(history)
@@ -259,7 +259,7 @@ def test_a_gaussian_likelihood_may_forbid_the_log_axis(panel: LossPanel) -> None
     assert "Loss (−ELBO) is not positive everywhere" in check(panel, "logAxis").toolTip()
 
 
-def test_the_best_epoch_is_named_and_marked(panel: LossPanel) -> None:
+def test_the_best_epoch_is_named_and_marked(panel: CurvesPanel) -> None:
     history = made_history(950, falls_after=7)
     panel.update_frame(history)
     value = number_label(float(history.held_out.view()["elbo"][6]), 2)
@@ -268,7 +268,7 @@ def test_the_best_epoch_is_named_and_marked(panel: LossPanel) -> None:
     assert first._item.best == (700, pytest.approx(history.held_out.view()["elbo"][6]))
 
 
-def test_a_falling_held_out_elbo_is_overfitting(panel: LossPanel) -> None:
+def test_a_falling_held_out_elbo_is_overfitting(panel: CurvesPanel) -> None:
     panel.update_frame(made_history(1500, falls_after=7))
     assert text(panel, "verdict").startswith("Overfitting since epoch 7? Best there: −")
     panel.update_frame(made_history(1500))
@@ -282,10 +282,10 @@ def test_falling_with_the_training_elbo_is_not_overfitting() -> None:
     lower = np.stack([view["reconstruction"] - view.step * 0.5, view["kl"]], axis=1)
     falling.training.append(view.step, view.epoch, lower.astype(np.float32))
     training = Curves.of(falling.training.view(), smooth=True)
-    assert not overfits(training, Curves.of(history.held_out.view(), smooth=False))
+    assert not overfits(training, Curves.of(history.held_out.view(), smooth=False), FAMILY.metrics.headline)
 
 
-def test_a_kl_near_zero_is_posterior_collapse(panel: LossPanel) -> None:
+def test_a_kl_near_zero_is_posterior_collapse(panel: CurvesPanel) -> None:
     panel.update_frame(made_history(300, kl=0.01))
     verdict = panel.findChild(QLabel, "verdict")
     assert verdict is not None
@@ -299,10 +299,10 @@ def test_a_kl_near_zero_is_posterior_collapse(panel: LossPanel) -> None:
 def test_an_untrained_model_has_not_collapsed() -> None:
     history = made_history(60, kl=0.01)
     training = Curves.of(history.training.view(), smooth=True)
-    assert not collapsed(training, Curves.of(history.held_out.view(), smooth=False))
+    assert warning(FAMILY, training, Curves.of(history.held_out.view(), smooth=False)) == ""
 
 
-def move_mouse(plot: ElboPlot, position: QPoint) -> None:
+def move_mouse(plot: MetricPlot, position: QPoint) -> None:
     viewport = plot.viewport()
     event = QMouseEvent(
         QEvent.Type.MouseMove,
@@ -315,7 +315,7 @@ def move_mouse(plot: ElboPlot, position: QPoint) -> None:
     QApplication.sendEvent(viewport, event)
 
 
-def test_the_table_follows_the_cursor(panel: LossPanel, qtbot: QtBot) -> None:
+def test_the_table_follows_the_cursor(panel: CurvesPanel, qtbot: QtBot) -> None:
     history = made_history(950)
     panel.update_frame(history)
     choose(panel, "xAxis", "epochs")
@@ -334,7 +334,7 @@ def test_the_table_follows_the_cursor(panel: LossPanel, qtbot: QtBot) -> None:
     assert not first._cursor.isVisible()
 
 
-def test_a_zoom_stays_until_it_is_reset(panel: LossPanel, qtbot: QtBot) -> None:
+def test_a_zoom_stays_until_it_is_reset(panel: CurvesPanel, qtbot: QtBot) -> None:
     history = made_history(950)
     panel.update_frame(history)
     first, second = plots(panel)
@@ -354,7 +354,7 @@ def test_a_zoom_stays_until_it_is_reset(panel: LossPanel, qtbot: QtBot) -> None:
     assert second.getViewBox().viewRange()[0] == pytest.approx(first.getViewBox().viewRange()[0])
 
 
-def zoom(plot: ElboPlot, delta: int = 480) -> None:
+def zoom(plot: MetricPlot, delta: int = 480) -> None:
     middle = QPointF(plot.viewport().rect().center())
     event = QWheelEvent(
         middle,
@@ -369,14 +369,14 @@ def zoom(plot: ElboPlot, delta: int = 480) -> None:
     QApplication.sendEvent(plot.viewport(), event)
 
 
-def test_another_run_ends_a_zoom(panel: LossPanel) -> None:
+def test_another_run_ends_a_zoom(panel: CurvesPanel) -> None:
     panel.update_frame(made_history(950))
     zoom(plots(panel)[0])
     panel.update_frame(made_history(400))
     assert plots(panel)[0].getViewBox().viewRange()[0] == pytest.approx([0, 1.012 * 400])
 
 
-def test_the_axis_begins_where_training_began(panel: LossPanel) -> None:
+def test_the_axis_begins_where_training_began(panel: CurvesPanel) -> None:
     panel.update_frame(made_history(500))
     assert ends(panel)[0] == 0.0
     # Weights brought along to other images: first their figures on these, then more steps.
@@ -399,13 +399,13 @@ def test_the_axis_begins_where_training_began(panel: LossPanel) -> None:
     assert 7.5 < high < 7.6
 
 
-def ends(panel: LossPanel) -> tuple[float, float]:
+def ends(panel: CurvesPanel) -> tuple[float, float]:
     """Left and right end of the first plot's horizontal axis."""
-    low, high = panel.findChildren(ElboPlot)[0].getViewBox().viewRange()[0]
+    low, high = panel.findChildren(MetricPlot)[0].getViewBox().viewRange()[0]
     return low, high
 
 
-def test_the_first_steps_do_not_squash_the_rest(panel: LossPanel) -> None:
+def test_the_first_steps_do_not_squash_the_rest(panel: CurvesPanel) -> None:
     panel.update_frame(made_history(5000))
     low, high = plots(panel)[0].getViewBox().viewRange()[1]
     assert -230 < low < -155
@@ -426,7 +426,7 @@ def exploding_history(steps: int = 60) -> History:
     return history
 
 
-def test_numbers_that_explode_are_short_and_leave_everything_where_it_is(panel: LossPanel) -> None:
+def test_numbers_that_explode_are_short_and_leave_everything_where_it_is(panel: CurvesPanel) -> None:
     panel.update_frame(made_history(950))
     QTest.qWait(0)
     columns = [label.geometry() for label in panel._readout._values.values()]
@@ -446,7 +446,7 @@ def test_numbers_that_explode_are_short_and_leave_everything_where_it_is(panel: 
 
 
 @pytest.mark.parametrize("nats", [1e3, 47e3, 460e3, 3e6, 2e9, 1e30])
-def test_the_vertical_axis_has_numbers_however_large_they_are(panel: LossPanel, nats: float) -> None:
+def test_the_vertical_axis_has_numbers_however_large_they_are(panel: CurvesPanel, nats: float) -> None:
     history = History.empty(FAMILY.metrics)
     for step in range(1, 101):
         history.training.append_row(
@@ -457,7 +457,7 @@ def test_the_vertical_axis_has_numbers_however_large_they_are(panel: LossPanel, 
     assert len(axis_labels(plots(panel)[0], "left")) >= 2
 
 
-def axis_labels(plot: ElboPlot, side: str) -> list[str]:
+def axis_labels(plot: MetricPlot, side: str) -> list[str]:
     """What is written beside an axis."""
     image = QImage(8, 8, QImage.Format.Format_RGB32)
     painter = QPainter(image)
@@ -467,7 +467,7 @@ def axis_labels(plot: ElboPlot, side: str) -> list[str]:
     return [text for _, _, text in specs[2]]
 
 
-def test_one_step_is_a_dot_at_a_whole_number(panel: LossPanel) -> None:
+def test_one_step_is_a_dot_at_a_whole_number(panel: CurvesPanel) -> None:
     history = History.empty(FAMILY.metrics)
     history.training.append_row(1, 0.01, {"reconstruction": -543.25, "kl": 0.5})
     panel.update_frame(history)
@@ -475,14 +475,14 @@ def test_one_step_is_a_dot_at_a_whole_number(panel: LossPanel) -> None:
     for plot in plots(panel):
         assert axis_labels(plot, "bottom") == ["0", "1"]
         view = plot.getViewBox()
-        x, y = (float(values[0]) for values in plot._item.lines["smooth", plot.terms[0]])
+        x, y = (float(values[0]) for values in plot._item.lines["smooth", plot.keys[0]])
         at = plot.mapFromScene(view.mapViewToScene(QPointF(x, y)))
         picture = plot.viewport().grab(QRect(at.x() - 1, at.y() - 1, 3, 3)).toImage()
         assert picture.pixelColor(1, 1) != plot.backgroundBrush().color()
 
 
 @pytest.mark.parametrize("width", [620, 700, 800])
-def test_a_narrow_panel_has_numbers_below_curves_of_any_length(panel: LossPanel, width: int) -> None:
+def test_a_narrow_panel_has_numbers_below_curves_of_any_length(panel: CurvesPanel, width: int) -> None:
     panel.resize(width, 200)
     history = History.empty(FAMILY.metrics)
     for steps in (*range(1, 60), 99, 100, 101, 459, 460, 461, 499, 999, 1001, 4600, 9999):
@@ -495,7 +495,7 @@ def test_a_narrow_panel_has_numbers_below_curves_of_any_length(panel: LossPanel,
 
 
 @pytest.mark.parametrize("log", [False, True])
-def test_zooming_ends_before_numbers_do(panel: LossPanel, qtbot: QtBot, log: bool) -> None:
+def test_zooming_ends_before_numbers_do(panel: CurvesPanel, qtbot: QtBot, log: bool) -> None:
     panel.update_frame(made_history(950))
     choose(panel, "yAxis", "loss")
     check(panel, "logAxis").setChecked(log)
@@ -509,7 +509,7 @@ def test_zooming_ends_before_numbers_do(panel: LossPanel, qtbot: QtBot, log: boo
             assert axis_labels(first, side)
 
 
-def test_options_round_trip_and_damaged_ones_are_ignored(panel: LossPanel, qtbot: QtBot) -> None:
+def test_options_round_trip_and_damaged_ones_are_ignored(panel: CurvesPanel, qtbot: QtBot) -> None:
     before = panel.options()
     choices = {
         "x": "epochs",
@@ -517,17 +517,17 @@ def test_options_round_trip_and_damaged_ones_are_ignored(panel: LossPanel, qtbot
         "log": True,
         "training": False,
         "held_out": True,
-        "terms": ["elbo", "kl"],
+        "hidden": ["reconstruction"],
     }
     panel.set_options(choices)
     assert panel.options() == choices
-    panel.set_options({"x": 3, "y": None, "log": "yes", "terms": "all", "unknown": 1})
+    panel.set_options({"x": 3, "y": None, "log": "yes", "hidden": "all", "unknown": 1})
     assert panel.options() == choices
     panel.set_options(before)
     assert panel.options() == before
 
 
-def test_a_long_history_is_drawn_with_about_two_points_per_pixel(panel: LossPanel) -> None:
+def test_a_long_history_is_drawn_with_about_two_points_per_pixel(panel: CurvesPanel) -> None:
     history = made_history(65_000)
     panel.update_frame(history)
     for plot in plots(panel):
@@ -537,7 +537,7 @@ def test_a_long_history_is_drawn_with_about_two_points_per_pixel(panel: LossPane
             assert len(x) <= 2 * width + 2
 
 
-def test_a_long_history_updates_quickly(panel: LossPanel) -> None:
+def test_a_long_history_updates_quickly(panel: CurvesPanel) -> None:
     history = made_history(65_000)
     panel.update_frame(history)
     seconds = []
@@ -550,7 +550,7 @@ def test_a_long_history_updates_quickly(panel: LossPanel) -> None:
 
 
 @pytest.mark.parametrize("size", [(640, 160), (1280, 200), (1900, 320)])
-def test_the_readout_is_never_clipped(panel: LossPanel, size: tuple[int, int]) -> None:
+def test_the_readout_is_never_clipped(panel: CurvesPanel, size: tuple[int, int]) -> None:
     panel.set_options({"y": "loss"})
     panel.update_frame(made_history(950))
     assert panel.minimumSizeHint().width() <= size[0]
@@ -561,14 +561,14 @@ def test_the_readout_is_never_clipped(panel: LossPanel, size: tuple[int, int]) -
         assert box.width() >= box.minimumSizeHint().width()
 
 
-def test_colours_follow_the_scheme(panel: LossPanel) -> None:
+def test_colours_follow_the_scheme(panel: CurvesPanel) -> None:
     panel.update_frame(made_history(950))
     for theme in (DARK, LIGHT):
         panel.setPalette(build_palette(theme))
         first, _ = plots(panel)
         assert first.backgroundBrush().color() == QColor(theme.canvas)
         box = check(panel, "kl")
-        assert box.palette().color(box.foregroundRole()) == QColor(theme.kl)
+        assert box.palette().color(box.foregroundRole()) == QColor(theme.curve(2))
 
 
 @given(st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=300), st.integers(0, 299))

@@ -1,4 +1,4 @@
-"""The ELBO and its terms over training: curves, newest values, and what they show."""
+"""The metrics of the family over training: curves, newest values, and what they show."""
 
 from __future__ import annotations
 
@@ -10,34 +10,37 @@ from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
-from vaeviewer.backend.config import Settings
+from vaeviewer.backend.config import Settings, protocol_text
+from vaeviewer.backend.models.interface import Metric
+from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.backend.training.history import History, MetricsTable, MetricsView
 from vaeviewer.backend.training.records import Change
-from vaeviewer.ui.curves.elbo_curves import (
-    TERMS,
+from vaeviewer.ui.curves.curve_data import (
+    TRAINING_WORDS,
     Column,
     Curves,
-    best_row,
     change_marks,
-    collapsed,
     nearest_row,
-    overfits,
     smoothing_window,
 )
-from vaeviewer.ui.curves.elbo_plot import ElboPlot, TermCurves
-from vaeviewer.ui.curves.elbo_readout import KINDS, ElboReadout
+from vaeviewer.ui.curves.curves_item import metric_colors
+from vaeviewer.ui.curves.metric_plot import MetricCurves, MetricPlot
+from vaeviewer.ui.curves.readout import KINDS, Readout
 from vaeviewer.ui.curves.value_axis import number_label
+from vaeviewer.ui.curves.verdict import best_row, overfits, warning
 from vaeviewer.ui.widgets.labels import ElidedLabel, tint
 from vaeviewer.ui.widgets.theme import theme_of
 
 _EMPTY = "The curves appear with the first step."
-_NOTHING_CHOSEN = "Tick a term to see its curves."
+_NOTHING_CHOSEN = "Tick a metric to see its curves."
 _PLOT_HELP = "Wheel zooms, dragging moves; double-click or F shows everything again"
-_NO_ROWS = MetricsTable(Settings().family.metrics, 4).view()
 
 
-class LossPanel(QWidget):
-    """ELBO, reconstruction and KL of training batches and held-out images, in nats per image."""
+class CurvesPanel(QWidget):
+    """What a family measures of training batches and held-out images; metrics that share an axis in one plot.
+
+    It begins with the family of the plain settings, and is built anew for another one.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,26 +49,11 @@ class LossPanel(QWidget):
         self._until_step: int | None = None
         self._timeline: tuple[Change, ...] = ()
         self._read: tuple[History | None, tuple[int, ...], tuple[Change, ...]] | None = None
-        self._curves = {kind: Curves.of(_NO_ROWS, smooth=False) for kind in KINDS}
         self._cursor: float | None = None
-
-        self._readout = ElboReadout()
-        self._readout.choices_changed.connect(self._redraw)
-        self._message = QLabel(_EMPTY)
-        self._message.setObjectName("emptyMessage")
-        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        # The KL is some 7 nats where the others are −150, so it has its own scale.
-        self._plots = {
-            ElboPlot(("elbo", "reconstruction"), from_zero=False): ElidedLabel(),
-            ElboPlot(("kl",), from_zero=True): ElidedLabel(),
-        }
-        row = QHBoxLayout(self)
-        row.setContentsMargins(10, 4, 6, 4)
-        row.setSpacing(12)
-        row.addWidget(self._readout)
-        row.addLayout(self._lay_out_plots(), stretch=1)
-        self._apply_theme()
-        self._redraw()
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(10, 4, 6, 4)
+        self._row.setSpacing(12)
+        self._build(Settings().family)
 
     def update_frame(
         self, history: History | None, until_step: int | None = None, timeline: tuple[Change, ...] = ()
@@ -81,9 +69,17 @@ class LossPanel(QWidget):
         if self.isVisible():
             self._refresh()
 
-    def set_protocol_text(self, text: str) -> None:
-        """Say which protocol the numbers belong to, such as ``"grey levels as Bernoulli probabilities"``."""
-        self._readout.set_protocol_text(text)
+    def set_settings(self, settings: Settings) -> None:
+        """Show what the family of these settings measures, and which protocol its numbers belong to."""
+        family = settings.family
+        if family is not self._family:
+            choices = self.options()
+            self._clear()
+            self._build(family)
+            self._readout.set_options(choices)
+            if self.isVisible():
+                self._refresh()
+        self._readout.set_protocol_text(protocol_text(settings))
 
     def reset_view(self) -> None:
         """Show everything again after zooming."""
@@ -132,38 +128,40 @@ class LossPanel(QWidget):
 
     def _views(self) -> tuple[MetricsView, MetricsView]:
         if self._history is None:
-            return _NO_ROWS, _NO_ROWS
+            return self._no_rows, self._no_rows
         training, held_out = self._history.training.view(), self._history.held_out.view()
+        if training.metrics != self._family.metrics:
+            return self._no_rows, self._no_rows  # until the session has told of another family
         if self._until_step is None:
             return training, held_out
         return training.until(self._until_step), held_out.until(self._until_step)
 
     def _redraw(self) -> None:
-        readout = self._readout
-        panel_title = "ELBO terms" if readout.sign("elbo") > 0 else "Loss terms"
-        self.setAccessibleName(panel_title)
-        self.setWindowTitle(panel_title)  # which its dock takes over
+        readout, drawn = self._readout, self._readout.drawn
+        self.setAccessibleName(readout.title)
+        self.setWindowTitle(readout.title)  # which its dock takes over
         any_rows = any(len(curves) for curves in self._curves.values())
         self._message.setText(_NOTHING_CHOSEN if any_rows else _EMPTY)
-        self._pages.setCurrentIndex(1 if any_rows and readout.terms else 0)
+        self._pages.setCurrentIndex(1 if any_rows and drawn else 0)
         readout.forbid_log(self._why_not_log())
         readout.set_smoothing(smoothing_window(max(0, len(self._curves["training"]) - 1)))
         self._show_values()
         self._show_verdict()
         x_ends = self._x_ends()
         for plot, title in self._plots.items():
-            shown = [term for term in plot.terms if term in readout.terms]
+            shown = [metric for metric in drawn if metric.key in plot.keys]
             plot.parentWidget().setVisible(bool(shown))
-            names = " and ".join(map(readout.name, shown)).replace("and Rec", "and rec")
-            title.setText(f"{names} by {readout.axis.removesuffix('s')}")
+            names = in_a_row([readout.name(metric) for metric in shown])
+            unit = readout.unit(shown)
+            title.setText(f"{names} by {readout.axis.removesuffix('s')}" + (f", {unit}" if unit else ""))
             plot.set_curves(
-                {term: self._term_curves(term) for term in shown},
+                {metric.key: self._metric_curves(metric) for metric in shown},
                 log=readout.log,
                 whole=readout.axis == "steps",
                 x_ends=x_ends,
             )
         self._mark_best()
-        changes = change_marks(self._timeline, self._until_step, self._place)
+        changes = change_marks(self._timeline, self._until_step, self._place, self._change_words)
         for plot in self._plots:
             plot.set_changes(changes)
 
@@ -183,57 +181,57 @@ class LossPanel(QWidget):
         end = max((float(x[-1]) for x in (training, held_out) if len(x)), default=start)
         return start, end if end > start else start + 1.0
 
-    def _term_curves(self, term: str) -> TermCurves:
+    def _metric_curves(self, metric: Metric) -> MetricCurves:
         readout, training, held_out = self._readout, self._curves["training"], self._curves["held_out"]
-        x, x_held_out = training.x(readout.axis), held_out.x(readout.axis)
+        x, x_held_out, key = training.x(readout.axis), held_out.x(readout.axis), metric.key
         with_training, with_held_out = (kind in readout.kinds for kind in KINDS)
-        return TermCurves(
-            raw=(x, self._scaled(training.raw[term], term)) if with_training else None,
-            smooth=(x, self._scaled(training.smooth[term], term)) if with_training else None,
-            held_out=(x_held_out, self._scaled(held_out.raw[term], term)) if with_held_out else None,
+        return MetricCurves(
+            raw=(x, self._scaled(training.raw[key], metric)) if with_training else None,
+            smooth=(x, self._scaled(training.smooth[key], metric)) if with_training else None,
+            held_out=(x_held_out, self._scaled(held_out.raw[key], metric)) if with_held_out else None,
         )
 
-    def _scaled(self, values: Column, term: str) -> Column:
-        """Values as drawn: of the loss rather than the ELBO, and as decimal logarithms, where chosen."""
-        signed = values if self._readout.sign(term) > 0 else -values
+    def _scaled(self, values: Column, metric: Metric) -> Column:
+        """Values as drawn: of the loss rather than what rises, and as decimal logarithms, where chosen."""
+        signed = values if self._readout.sign(metric) > 0 else -values
         return np.log10(signed) if self._readout.log else signed
 
     def _why_not_log(self) -> str:
         """What stands against a logarithmic axis; empty if all shown values are positive."""
         readout = self._readout
-        for term in readout.terms:
-            values = [self._curves[kind].raw[term] for kind in readout.kinds]
-            rising = readout.sign(term) > 0
+        for metric in readout.drawn:
+            values = [self._curves[kind].raw[metric.key] for kind in readout.kinds]
+            rising = readout.sign(metric) > 0
             if any(len(v) and (v.min() if rising else -v.max()) <= 0 for v in values):
-                remedy = "choose Loss (−ELBO)" if term != "kl" and readout.sign(term) > 0 else "hide it"
-                return f"{readout.name(term)} is not positive everywhere; {remedy}"
+                remedy = f"choose {readout.loss_choice}" if metric.loss_title and rising else "hide it"
+                return f"{readout.name(metric)} is not positive everywhere; {remedy}"
         return ""
 
     def _mark_best(self) -> None:
-        held_out = self._curves["held_out"]
-        best = best_row(held_out)
+        held_out, headline = self._curves["held_out"], self._family.metrics.headline
+        best = best_row(held_out, headline)
         point = None
-        if best is not None and "elbo" in self._readout.terms and "held_out" in self._readout.kinds:
-            y = self._scaled(held_out.raw["elbo"][best : best + 1], "elbo")
+        if best is not None and headline in self._readout.drawn and "held_out" in self._readout.kinds:
+            y = self._scaled(held_out.raw[headline.key][best : best + 1], headline)
             point = float(held_out.x(self._readout.axis)[best]), float(y[0])
         for plot in self._plots:
-            plot.set_best(point if "elbo" in plot.terms else None)
+            plot.set_best(point if headline.key in plot.keys else None)
 
     def _show_verdict(self) -> None:
-        """Say what matters most: collapse, then overfitting, then the best epoch."""
+        """Say what matters most: the family's warning, then overfitting, then the best epoch."""
         training, held_out = self._curves["training"], self._curves["held_out"]
-        best = best_row(held_out)
-        if collapsed(training, held_out):
-            self._readout.set_verdict("KL near zero: posterior collapse — q(z|x) ignores x", warns=True)
-        elif best is None:
-            self._readout.set_verdict("", warns=False)
-        else:
-            epoch = round(float(held_out.epoch[best]))
-            elbo = self._readout.sign("elbo") * float(held_out.raw["elbo"][best])
-            text = f"Best held-out: epoch {epoch}, {number_label(elbo, 2)}"
-            if overfits(training, held_out):
-                text = f"Overfitting since epoch {epoch}? Best there: {number_label(elbo, 2)}"
-            self._readout.set_verdict(text, warns=False)
+        headline = self._family.metrics.headline
+        best = best_row(held_out, headline)
+        warns = warning(self._family, training, held_out)
+        if warns or best is None:
+            self._readout.set_verdict(warns, warns=bool(warns))
+            return
+        epoch = round(float(held_out.epoch[best]))
+        value = self._readout.sign(headline) * float(held_out.raw[headline.key][best])
+        text = f"Best held-out: epoch {epoch}, {number_label(value, 2)}"
+        if overfits(training, held_out, headline):
+            text = f"Overfitting since epoch {epoch}? Best there: {number_label(value, 2)}"
+        self._readout.set_verdict(text, warns=False)
 
     def _show_values(self) -> None:
         """Write the newest values, or those at the cursor, into the table."""
@@ -241,7 +239,7 @@ class LossPanel(QWidget):
         for kind, curves in self._curves.items():
             newest = len(curves) - 1 if len(curves) else None
             row = newest if self._cursor is None else nearest_row(curves.x(axis), self._cursor)
-            values = None if row is None else {term: float(curves.smooth[term][row]) for term in TERMS}
+            values = None if row is None else {key: float(y[row]) for key, y in curves.smooth.items()}
             self._readout.set_values(kind, values)
         if self._cursor is None:
             self._readout.set_where("Now")
@@ -262,7 +260,51 @@ class LossPanel(QWidget):
             if plot is not self.sender():
                 plot.show_x(low, high)
 
-    def _lay_out_plots(self) -> QStackedLayout:
+    def _build(self, family: AnyFamily) -> None:
+        """A row for each metric, and a plot for those that share one."""
+        self._family = family
+        self._no_rows = MetricsTable(family.metrics, 4).view()
+        self._curves = {kind: Curves.of(self._no_rows, smooth=False) for kind in KINDS}
+        self._read = None
+        own = {name: str(field.title or name) for name, field in family.Config.model_fields.items()}
+        self._change_words = TRAINING_WORDS | own
+        self._readout = Readout(family.metrics)
+        self._readout.choices_changed.connect(self._redraw)
+        self._message = QLabel(_EMPTY)
+        self._message.setObjectName("emptyMessage")
+        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        groups: dict[str, list[Metric]] = {}
+        for metric in family.metrics:
+            if metric.plot:
+                groups.setdefault(metric.plot, []).append(metric)
+        # What training is to make neither large nor small, such as a KL, is read against 0.
+        self._plots = {
+            MetricPlot(
+                tuple(metric.key for metric in group),
+                from_zero=all(metric.better == "neither" for metric in group),
+            ): ElidedLabel()
+            for group in groups.values()
+        }
+        self._curves_page = self._lay_out_plots()
+        self._pages = QStackedLayout()
+        self._pages.addWidget(self._message)
+        self._pages.addWidget(self._curves_page)
+        self._row.addWidget(self._readout)
+        self._row.addLayout(self._pages, stretch=1)
+        self._apply_theme()
+        self._redraw()
+
+    def _clear(self) -> None:
+        """Take away what was built for another family."""
+        self._cursor = None
+        self._row.removeItem(self._pages)
+        for widget in (self._readout, self._message, self._curves_page):
+            widget.hide()
+            widget.setParent(None)
+            widget.deleteLater()
+        self._pages.deleteLater()
+
+    def _lay_out_plots(self) -> QWidget:
         side_by_side = QHBoxLayout()
         side_by_side.setContentsMargins(0, 0, 0, 0)
         side_by_side.setSpacing(12)
@@ -277,17 +319,22 @@ class LossPanel(QWidget):
             column.setSpacing(0)
             column.addWidget(title)
             column.addWidget(plot, stretch=1)
-            side_by_side.addWidget(part, stretch=1 + len(plot.terms))
+            side_by_side.addWidget(part, stretch=1 + len(plot.keys))
         page = QWidget()
         page.setLayout(side_by_side)
-        self._pages = QStackedLayout()
-        self._pages.addWidget(self._message)
-        self._pages.addWidget(page)
-        return self._pages
+        return page
 
     def _apply_theme(self) -> None:
         theme = theme_of(self.palette())
+        colors = metric_colors(self._family.metrics, theme)
         tint(self._message, theme.muted)
         for plot, title in self._plots.items():
-            plot.apply_theme(theme)
+            plot.apply_theme(theme, colors)
             tint(title, theme.muted)
+
+
+def in_a_row(names: list[str]) -> str:
+    """``"ELBO, reconstruction and KL"``: names one after the other, of which only acronyms keep their capitals."""
+    later = [name if name[1:2].isupper() else name[:1].lower() + name[1:] for name in names[1:]]
+    *first, last = [*names[:1], *later] or [""]
+    return " and ".join(filter(None, (", ".join(first), last)))

@@ -1,4 +1,4 @@
-"""What is painted in a plot of the ELBO panel: its curves, the marks on them, and the best of these.
+"""What is painted in a plot of metrics: its curves, the marks on them, and the best of these.
 
 All in one item that paints in the plot's logical pixels. pyqtgraph's items, one per curve and one per set of marks,
 take several times as long for what they could do besides.
@@ -15,6 +15,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
+from vaeviewer.backend.models.interface import Metrics
 from vaeviewer.ui.curves.plotting import arrayToQPolygonF, pg
 from vaeviewer.ui.widgets.theme import Theme
 
@@ -36,8 +37,13 @@ Line = tuple[NDArray[np.float64], NDArray[np.float64]]
 """x and y, ``(n,)``, in units of the plot."""
 
 
+def metric_colors(metrics: Metrics, theme: Theme) -> dict[str, str]:
+    """The colours of a family's metrics, by key."""
+    return {metric.key: theme.curve(position) for position, metric in enumerate(metrics)}
+
+
 class CurvesItem(QGraphicsItem):
-    """Curves by kind and term, a ring around the best point, and lines where settings changed."""
+    """Curves by kind and metric, a ring around the best point, and lines where settings changed."""
 
     def __init__(self, view: pg.ViewBox) -> None:
         super().__init__(view)
@@ -53,22 +59,22 @@ class CurvesItem(QGraphicsItem):
         view.sigRangeChanged.connect(self._range_changed)
         view.sigResized.connect(self._range_changed)
 
-    def set_theme(self, theme: Theme, terms: tuple[str, ...]) -> None:
-        """Take the colours of a scheme."""
+    def set_theme(self, theme: Theme, colors: Mapping[str, str]) -> None:
+        """Take the colours of a scheme, and those of the metrics by key."""
         self._ink, self._muted = QColor(theme.ink), QColor(theme.muted)
         self._ground = QColor(theme.canvas)
         self._ground.setAlphaF(0.85)
-        for term in terms:
-            color = QColor(getattr(theme, term))
+        for key, name in colors.items():
+            color = QColor(name)
             # Opaque, as its many strokes over each other would add up to the full colour.
             faint = _mixed(color, QColor(theme.canvas), 0.28 if theme.dark else 0.22)
-            self._pens["raw", term] = QPen(faint, 1.0)
-            self._pens["smooth", term] = QPen(color, 1.0)
-            self._pens["held_out", term] = QPen(color, 2.0)
+            self._pens["raw", key] = QPen(faint, 1.0)
+            self._pens["smooth", key] = QPen(color, 1.0)
+            self._pens["held_out", key] = QPen(color, 2.0)
         self.update()
 
     def show_lines(self, lines: Mapping[tuple[str, str], Line]) -> None:
-        """Draw these curves, by kind and term, and no others; in their order, those at the back first."""
+        """Draw these curves, by kind and metric, and no others; in their order, those at the back first."""
         self.lines, self._polygons = lines, None
         self.update()
 

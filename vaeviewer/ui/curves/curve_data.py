@@ -1,4 +1,4 @@
-"""What the ELBO panel draws and says, as numbers: smoothing, thinning, ranges and what the curves show."""
+"""What the curves are made of, as numbers: smoothing, thinning, ranges, and where settings changed."""
 
 from __future__ import annotations
 
@@ -16,20 +16,8 @@ from vaeviewer.backend.training.records import Change
 Column = NDArray[Any]
 """Numbers as the history holds them, int32 or float32: a long run has tens of thousands, and is drawn over and over."""
 
-TERMS = ("elbo", "reconstruction", "kl")
-"""The terms of ``elbo = reconstruction - kl``, in the order they are listed."""
-
 SMOOTHING_ROWS = 250
 """Longest window of :func:`smoothed`, rows."""
-
-COLLAPSED_KL = 0.1
-"""KL, in nats per image, below which q(z|x) hardly depends on x."""
-
-COLLAPSE_STEPS = 200
-"""Steps after which a small KL counts; an untrained model may begin with one."""
-
-OVERFITTING_EPOCHS = 4
-"""Held-out evaluations below the best one that it takes to speak of overfitting."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +46,12 @@ class Curves:
 
 
 def _complete(metrics: Metrics, stored: Mapping[str, Column]) -> dict[str, Column]:
-    with np.errstate(over="ignore"):  # of two terms at the end of what float32 holds
+    with np.errstate(all="ignore"):  # of two terms at the end of what float32 holds, or of a ratio with 0
         found = metrics.complete(stored)
     largest = np.finfo(np.float32).max
-    return {key: np.clip(column, -largest, largest) for key, column in found.items()}
+    return {
+        key: column if key in stored else np.clip(column, -largest, largest) for key, column in found.items()
+    }
 
 
 def smoothing_window(row: int) -> int:
@@ -127,7 +117,8 @@ def telling_range(curves: list[tuple[Column, Column, bool]]) -> tuple[float, flo
     ends = []
     for x, y, noisy in curves:
         settled = y[np.searchsorted(x, first + 0.04 * (last - first)) :]
-        rows = np.sort(settled[:: max(1, len(settled) // 500)])
+        rows = settled[:: max(1, len(settled) // 500)]
+        rows = np.sort(rows[np.isfinite(rows)])
         if len(rows):
             aside = round(0.02 * (len(rows) - 1)) if noisy else 0
             ends.append((rows[aside], rows[len(rows) - 1 - aside]))
@@ -145,12 +136,15 @@ def nearest_row(x: Column, at: float) -> int | None:
     return left if at - float(x[left]) < float(x[right]) - at else right
 
 
-CHANGE_WORDS = {"beta": "β", "learning_rate": "rate", "batch_size": "batch"}
-"""The settings whose changes are marked in the curves, and what they are called there."""
+TRAINING_WORDS = {"learning_rate": "rate", "batch_size": "batch"}
+"""What settings of training are called where the curves are marked; a model's own go by their titles."""
 
 
 def change_marks(
-    timeline: Sequence[Change], until_step: int | None, place: Callable[[int], float]
+    timeline: Sequence[Change],
+    until_step: int | None,
+    place: Callable[[int], float],
+    words: Mapping[str, str],
 ) -> tuple[tuple[float, str], ...]:
     """Where the curves are marked, and with what: ``(x, "β 4")``, those of one step as one.
 
@@ -158,40 +152,11 @@ def change_marks(
         timeline: Changes, oldest first.
         until_step: The last step shown; ``None`` shows all.
         place: Where a step lies on the horizontal axis.
+        words: What the settings are called whose changes are marked.
     """
     at_step: dict[int, list[str]] = {}
     for change in timeline:
-        if change.field in CHANGE_WORDS and (until_step is None or change.step <= until_step):
+        if change.field in words and (until_step is None or change.step <= until_step):
             value = f"{change.value:.4g}" if isinstance(change.value, float) else str(change.value)
-            at_step.setdefault(change.step, []).append(f"{CHANGE_WORDS[change.field]} {value}")
+            at_step.setdefault(change.step, []).append(f"{words[change.field]} {value}")
     return tuple((place(step), ", ".join(texts)) for step, texts in sorted(at_step.items()))
-
-
-def best_row(held_out: Curves) -> int | None:
-    """The row with the greatest held-out ELBO, or ``None`` of an empty table."""
-    return int(np.argmax(held_out.raw["elbo"])) if len(held_out) else None
-
-
-def collapsed(training: Curves, held_out: Curves) -> bool:
-    """Whether the KL is near zero after an epoch or some hundred steps: q(z|x) ignores x."""
-    newest = training if len(training) else held_out
-    if not len(newest):
-        return False
-    begun = newest.epoch[-1] >= 1 or newest.step[-1] >= COLLAPSE_STEPS
-    return bool(begun and newest.smooth["kl"][-1] < COLLAPSED_KL)
-
-
-def overfits(training: Curves, held_out: Curves) -> bool:
-    """Whether the held-out ELBO has been falling for some epochs while the training ELBO went on rising."""
-    best = best_row(held_out)
-    if best is None or not len(training):
-        return False
-    since = held_out.raw["elbo"][best + 1 :]
-    if len(since) < OVERFITTING_EPOCHS:
-        return False
-    half = len(since) // 2
-    falling = since[half:].mean() < since[:half].mean() < held_out.raw["elbo"][best]
-    then = nearest_row(training.step, held_out.step[best])
-    assert then is not None
-    elbo = training.smooth["elbo"]
-    return bool(falling and elbo[-1] > elbo[then])

@@ -1,4 +1,4 @@
-"""One plot of the ELBO panel: curves of some terms, thinned to the pixels at hand, and the cursor's line."""
+"""One plot of metrics that share an axis: their curves, thinned to the pixels at hand, and the cursor's line."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import QWidget
 
-from vaeviewer.ui.curves.elbo_curves import Column, every_pixel, extremes, rows_within, telling_range
-from vaeviewer.ui.curves.elbo_items import KINDS, CurvesItem
+from vaeviewer.ui.curves.curve_data import Column, every_pixel, extremes, rows_within, telling_range
+from vaeviewer.ui.curves.curves_item import KINDS, CurvesItem
 from vaeviewer.ui.curves.plotting import pg
 from vaeviewer.ui.curves.value_axis import ValueAxis
 from vaeviewer.ui.widgets.theme import Theme
@@ -25,20 +25,25 @@ _AXIS_STEP = 8
 """… which then comes in such steps, so that the curves do not shift with every digit."""
 
 _FARTHEST = 1e39
-"""How far out one can zoom; float32, which the terms are, ends before."""
+"""How far out one can zoom; float32, which the metrics are, ends before."""
 
 
 @dataclass(frozen=True)
-class TermCurves:
-    """What is drawn of one term, as ``(x, y)`` with y already on the chosen scale; ``None`` is hidden."""
+class MetricCurves:
+    """What is drawn of one metric, as ``(x, y)`` with y already on the chosen scale; ``None`` is hidden."""
 
     raw: tuple[Column, Column] | None
     smooth: tuple[Column, Column] | None
     held_out: tuple[Column, Column] | None
 
 
-class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
+class MetricPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
     """A plot that fits itself to its curves until the user zooms or drags it.
+
+    Args:
+        keys: The metrics that it can show.
+        from_zero: Whether its vertical axis begins at 0 rather than where the curves do.
+        parent: The parent widget.
 
     Signals:
         cursor_moved: x under the cursor, or ``None`` when the cursor leaves.
@@ -50,11 +55,11 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
     zoomed = Signal(float, float)
     reset_requested = Signal()
 
-    def __init__(self, terms: tuple[str, ...], *, from_zero: bool, parent: QWidget | None = None) -> None:
+    def __init__(self, keys: tuple[str, ...], *, from_zero: bool, parent: QWidget | None = None) -> None:
         self._y_axis = ValueAxis("left", 26)
         self._x_axis = ValueAxis("bottom", 64)
         super().__init__(parent, axisItems={"left": self._y_axis, "bottom": self._x_axis})
-        self.terms = terms
+        self.keys = keys
         self._from_zero = from_zero
         self._log = False
         self._whole = False
@@ -63,7 +68,7 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         self._y_range: tuple[float, float] | None = None
         self._fitted = True
         self._busy = False
-        self._curves: Mapping[str, TermCurves] = {}
+        self._curves: Mapping[str, MetricCurves] = {}
 
         self.setFrameShape(self.Shape.NoFrame)
         self.setMenuEnabled(False)
@@ -92,22 +97,27 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         self._cursor.hide()
         self.addItem(self._cursor, ignoreBounds=True)
 
-    def apply_theme(self, theme: Theme) -> None:
-        """Use the colours of ``theme``."""
+    def apply_theme(self, theme: Theme, colors: Mapping[str, str]) -> None:
+        """Use the colours of ``theme``, and for its metrics those in ``colors``, by key."""
         self.setBackground(theme.canvas)
         for axis in (self._x_axis, self._y_axis):
             axis.setPen(theme.grid)
             axis.setTextPen(theme.muted)
         self._cursor.setPen(pg.mkPen(theme.muted, width=1))
-        self._item.set_theme(theme, self.terms)
+        self._item.set_theme(theme, {key: colors[key] for key in self.keys})
 
     def set_curves(
-        self, curves: Mapping[str, TermCurves], *, log: bool, x_ends: tuple[float, float], whole: bool = True
+        self,
+        curves: Mapping[str, MetricCurves],
+        *,
+        log: bool,
+        x_ends: tuple[float, float],
+        whole: bool = True,
     ) -> None:
-        """Draw ``curves``, keyed by term.
+        """Draw ``curves``, by the key of their metric.
 
         Args:
-            curves: What to draw; terms left out are hidden.
+            curves: What to draw; metrics left out are hidden.
             log: Whether y are decimal logarithms.
             x_ends: Left and right end of the fitted view.
             whole: Whether x counts, so that there is nothing between two whole numbers.
@@ -226,12 +236,13 @@ class ElboPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no types
         lines = {}
         for kind in KINDS:
             thin = extremes if kind == "raw" else every_pixel
-            for term, curves in self._curves.items():
+            for key, curves in self._curves.items():
                 data = getattr(curves, kind)
                 if data is not None:
                     rows = rows_within(data[0], low, high)
                     x, y = thin(data[0][rows], data[1][rows], pixels)
-                    lines[kind, term] = x.astype(np.float64), y.astype(np.float64)
+                    known = np.isfinite(y)  # a derived metric may be undefined here and there
+                    lines[kind, key] = x[known].astype(np.float64), y[known].astype(np.float64)
         self._item.show_lines(lines)
 
     @contextmanager

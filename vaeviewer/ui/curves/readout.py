@@ -1,8 +1,8 @@
-"""The left column of the ELBO panel: legend, values in words, and what to show how."""
+"""The left column beside the curves: legend, values in words, and what to show how."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from PySide6.QtCore import QEvent, QPointF, QSignalBlocker, Qt, Signal
@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vaeviewer.ui.curves.elbo_curves import TERMS
+from vaeviewer.backend.models.interface import Metric, Metrics
+from vaeviewer.ui.curves.curves_item import metric_colors
 from vaeviewer.ui.curves.value_axis import LONGEST_NUMBERS, number_label
 from vaeviewer.ui.widgets.labels import ElidedLabel, NumberLabel, tint
 from vaeviewer.ui.widgets.theme import theme_of
@@ -26,23 +27,15 @@ from vaeviewer.ui.widgets.theme import theme_of
 KINDS = ("training", "held_out")
 """The two columns of values."""
 
-_NAMES = {"elbo": "ELBO", "reconstruction": "Reconstruction", "kl": "KL"}
-_LOSS_NAMES = {"elbo": "Loss (−ELBO)", "reconstruction": "Reconstruction error", "kl": "KL"}
-_TERM_HELP = {
-    "elbo": "Evidence lower bound: reconstruction − KL",
-    "reconstruction": "E[log p(x|z)] under q(z|x): how probable each image is given its code",
-    "kl": "KL(q(z|x) ‖ p(z)): how far the posteriors are from the prior",
-}
-_LOSS_HELP = {
-    "elbo": "Loss: reconstruction error + KL, the negative of the ELBO",
-    "reconstruction": "−E[log p(x|z)] under q(z|x): how improbable each image is given its code",
-    "kl": _TERM_HELP["kl"],
-}
 _LOG_HELP = "Logarithmic vertical axis"
 
 
-class ElboReadout(QWidget):
+class Readout(QWidget):
     """Check boxes that are the legend too, a table of values, and the choices of axes.
+
+    Args:
+        metrics: A row for each; one that is drawn nowhere has a name instead of a check box.
+        parent: The parent widget.
 
     Signals:
         choices_changed: The user chose to see something else.
@@ -50,29 +43,47 @@ class ElboReadout(QWidget):
 
     choices_changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, metrics: Metrics, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._metrics = metrics
+        self._turning = next((metric for metric in metrics if metric.loss_title), None)
+        units = dict.fromkeys(metric.unit for metric in metrics)
+        self._unit = next(iter(units)) if len(units) == 1 else ""
+        self._hidden_elsewhere: tuple[str, ...] = ()  # metrics of other families
         self._warns = False
-        self._terms = {term: self._check_box(term, "", _TERM_HELP[term]) for term in TERMS}
+        self._checks = {
+            metric.key: self._check_box(metric.key, metric.title, "") for metric in metrics if metric.plot
+        }
+        self._names: dict[str, QCheckBox | QLabel] = {
+            metric.key: self._checks.get(metric.key) or QLabel(metric.title) for metric in metrics
+        }
         self._kinds = {
             "training": self._check_box("training", "Training", ""),
             "held_out": self._check_box("heldOut", "Held-out", "Held-out images, evaluated once per epoch"),
         }
-        self._values = {(kind, term): NumberLabel(*LONGEST_NUMBERS) for term in TERMS for kind in KINDS}
+        self._values = {
+            (kind, metric.key): NumberLabel(*LONGEST_NUMBERS) for metric in metrics for kind in KINDS
+        }
         self._where = QLabel("Now")
         self._where.setObjectName("where")
-        self._protocol = ElidedLabel("nats per image")
+        self._protocol = ElidedLabel(self._unit)
         self._protocol.setObjectName("protocol")
         self._verdict = ElidedLabel()
         self._verdict.setObjectName("verdict")
         self._x_box = self._choice("xAxis", (("Steps", "steps"), ("Epochs", "epochs")))
         self._x_box.setToolTip("Horizontal axis")
-        self._y_box = self._choice("yAxis", (("ELBO (rising)", "elbo"), ("Loss (−ELBO)", "loss")))
-        self._y_box.setToolTip("The ELBO, which is maximised, or its negative, which is minimised")
+        turning = self._turning or metrics.headline
+        self._y_box = self._choice(
+            "yAxis", ((f"{turning.title} (rising)", "rising"), (turning.loss_title, "loss"))
+        )
+        self._y_box.setToolTip(
+            f"The {turning.title}, which is maximised, or its negative, which is minimised"
+        )
         self._log_box = self._check_box("logAxis", "Log axis", _LOG_HELP)
         self._log_box.setChecked(False)
         self._lay_out()
-        self._name_terms()
+        self._y_box.setVisible(self._turning is not None)
+        self._name_metrics()
         self._apply_theme()
 
     @property
@@ -81,9 +92,9 @@ class ElboReadout(QWidget):
         return "epochs" if self._x_box.currentData() == "epochs" else "steps"
 
     @property
-    def terms(self) -> tuple[str, ...]:
-        """The terms to draw."""
-        return tuple(term for term in TERMS if self._terms[term].isChecked())
+    def drawn(self) -> tuple[Metric, ...]:
+        """The metrics to draw."""
+        return tuple(m for m in self._metrics if m.key in self._checks and self._checks[m.key].isChecked())
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -95,13 +106,29 @@ class ElboReadout(QWidget):
         """Whether a logarithmic axis is chosen and possible."""
         return self._log_box.isChecked() and self._log_box.isEnabled()
 
-    def sign(self, term: str) -> float:
-        """-1.0 for a term shown as part of the loss, else 1.0."""
-        return -1.0 if self._y_box.currentData() == "loss" and term != "kl" else 1.0
+    @property
+    def title(self) -> str:
+        """What the table and the curves show."""
+        if self._turning is None:
+            return "Metrics"
+        return "Loss terms" if self.sign(self._turning) < 0 else f"{self._turning.title} terms"
 
-    def name(self, term: str) -> str:
-        """What a term is called the way it is shown."""
-        return (_NAMES if self.sign("elbo") > 0 else _LOSS_NAMES)[term]
+    @property
+    def loss_choice(self) -> str:
+        """What one chooses to see metrics as losses; empty where none can be."""
+        return self._turning.loss_title if self._turning is not None else ""
+
+    def sign(self, metric: Metric) -> float:
+        """-1.0 for a metric shown as a loss, else 1.0."""
+        return -1.0 if metric.loss_title and self._y_box.currentData() == "loss" else 1.0
+
+    def name(self, metric: Metric) -> str:
+        """What a metric is called the way it is shown."""
+        return metric.loss_title if self.sign(metric) < 0 else metric.title
+
+    def unit(self, metrics: Sequence[Metric]) -> str:
+        """What some metrics are measured in, where no unit stands for all of the family's."""
+        return "" if self._unit else " / ".join(dict.fromkeys(m.unit for m in metrics if m.unit))
 
     def options(self) -> dict[str, Any]:
         """The choices as plain values."""
@@ -111,7 +138,10 @@ class ElboReadout(QWidget):
             "log": self._log_box.isChecked(),
             "training": self._kinds["training"].isChecked(),
             "held_out": self._kinds["held_out"].isChecked(),
-            "terms": list(self.terms),
+            "hidden": [
+                *self._hidden_elsewhere,
+                *(key for key, check in self._checks.items() if not check.isChecked()),
+            ],
         }
 
     def set_options(self, options: Mapping[str, Any]) -> None:
@@ -124,11 +154,14 @@ class ElboReadout(QWidget):
             for key, check in {"log": self._log_box, **self._kinds}.items():
                 if isinstance(options.get(key), bool):
                     check.setChecked(options[key])
-            terms = options.get("terms")
-            if isinstance(terms, list):
-                for term, check in self._terms.items():
-                    check.setChecked(term in terms)
-            self._name_terms()
+            hidden = options.get("hidden")
+            if isinstance(hidden, list):
+                for key, check in self._checks.items():
+                    check.setChecked(key not in hidden)
+                self._hidden_elsewhere = tuple(
+                    key for key in hidden if isinstance(key, str) and key not in self._checks
+                )
+            self._name_metrics()
         self.choices_changed.emit()
 
     def forbid_log(self, why: str) -> None:
@@ -137,10 +170,10 @@ class ElboReadout(QWidget):
         self._log_box.setToolTip(f"{_LOG_HELP}: {why}" if why else _LOG_HELP)
 
     def set_values(self, kind: str, values: Mapping[str, float] | None) -> None:
-        """Write one column, nats per image by term; ``None`` where there is no row yet."""
-        for term in TERMS:
-            text = "–" if values is None else number_label(self.sign(term) * values[term], 2)
-            self._values[kind, term].setText(text)
+        """Write one column, by the key of the metric; ``None`` where there is no row yet."""
+        for metric in self._metrics:
+            text = "–" if values is None else number_label(self.sign(metric) * values[metric.key], 2)
+            self._values[kind, metric.key].setText(text)
 
     def set_where(self, text: str) -> None:
         """Say where on the horizontal axis the values stand."""
@@ -148,7 +181,7 @@ class ElboReadout(QWidget):
 
     def set_protocol_text(self, text: str) -> None:
         """Say which protocol the numbers belong to."""
-        self._protocol.setText(f"nats per image · {text}" if text else "nats per image")
+        self._protocol.setText(" · ".join(filter(None, (self._unit, text))))
 
     def set_verdict(self, text: str, *, warns: bool) -> None:
         """Say what the curves show."""
@@ -191,14 +224,16 @@ class ElboReadout(QWidget):
         return box
 
     def _chosen(self) -> None:
-        self._name_terms()
+        self._name_metrics()
         self.choices_changed.emit()
 
-    def _name_terms(self) -> None:
-        help_texts = _TERM_HELP if self.sign("elbo") > 0 else _LOSS_HELP
-        for term, box in self._terms.items():
-            box.setText(self.name(term))
-            box.setToolTip(help_texts[term])
+    def _name_metrics(self) -> None:
+        for metric in self._metrics:
+            label = self._names[metric.key]
+            label.setText(self.name(metric))
+            sentence = f"The negative of {metric.title}. " if self.sign(metric) < 0 else ""
+            unit = f"\nUnit: {metric.unit}" if metric.unit else ""
+            label.setToolTip(sentence + metric.help + unit)
 
     def _lay_out(self) -> None:
         table = QGridLayout()
@@ -208,13 +243,13 @@ class ElboReadout(QWidget):
         table.addWidget(self._where, 0, 0)
         for column, kind in enumerate(KINDS, start=1):
             table.addWidget(self._kinds[kind], 0, column, right)
-            for row, term in enumerate(TERMS, start=1):
-                table.addWidget(self._values[kind, term], row, column, right)
+            for row, key in enumerate(self._names, start=1):
+                table.addWidget(self._values[kind, key], row, column, right)
         self._table = table
         self._make_room()
         table.setColumnStretch(0, 1)
-        for row, term in enumerate(TERMS, start=1):
-            table.addWidget(self._terms[term], row, 0)
+        for row, label in enumerate(self._names.values(), start=1):
+            table.addWidget(label, row, 0)
         axes = QHBoxLayout()
         axes.setSpacing(6)
         for box in (self._x_box, self._y_box, self._log_box):
@@ -232,12 +267,11 @@ class ElboReadout(QWidget):
 
     def _apply_theme(self) -> None:
         theme = theme_of(self.palette())
-        for term, box in self._terms.items():
-            tint(box, getattr(theme, term))
-            for kind in KINDS:
-                tint(self._values[kind, term], getattr(theme, term))
-        for label in (self._where, self._protocol):
-            tint(label, theme.muted)
+        for key, color in metric_colors(self._metrics, theme).items():
+            for label in (self._names[key], *(self._values[kind, key] for kind in KINDS)):
+                tint(label, color)
+        tint(self._where, theme.muted)
+        tint(self._protocol, theme.muted)
         tint(self._verdict, theme.warning if self._warns else theme.ink)
         for kind, box in self._kinds.items():
             box.setIcon(_line_sample(theme.muted, kind))
