@@ -47,6 +47,7 @@ class LossPanel(QWidget):
         self._read: tuple[History | None, tuple[int, ...], tuple[Change, ...]] | None = None
         self._curves = {kind: Curves.of(_NO_ROWS, smooth=False) for kind in KINDS}
         self._cursor: float | None = None
+        self._sign = 1.0
 
         self._readout = ElboReadout()
         self._readout.choices_changed.connect(self._redraw)
@@ -150,6 +151,7 @@ class LossPanel(QWidget):
         self._show_values()
         self._show_verdict()
         x_ends = self._x_ends()
+        turned, self._sign = readout.sign("elbo") != self._sign, readout.sign("elbo")
         for plot, title in self._plots.items():
             shown = [term for term in plot.terms if term in readout.terms]
             plot.parentWidget().setVisible(bool(shown))
@@ -161,6 +163,8 @@ class LossPanel(QWidget):
                 whole=readout.axis == "steps",
                 x_ends=x_ends,
             )
+            if turned:
+                plot.fit()  # a zoom would be on the other side of zero
         self._mark_best()
         changes = change_marks(self._timeline, self._until_step, self._place)
         for plot in self._plots:
