@@ -506,7 +506,22 @@ def test_zooming_ends_before_numbers_do(panel: CurvesPanel, qtbot: QtBot, log: b
         QTest.qWait(20)
         assert np.isfinite(first.getViewBox().viewRange()).all()
         for side in ("left", "bottom"):
-            assert axis_labels(first, side)
+            assert axis_labels(first, side), (delta, first.getViewBox().viewRange())
+
+
+def test_another_scale_ends_a_zoom_that_would_miss_the_curves(panel: LossPanel, qtbot: QtBot) -> None:
+    panel.update_frame(made_history(950))
+    first, _ = plots(panel)
+    for name, value in (("yAxis", "loss"), ("logAxis", ""), ("xAxis", "epochs"), ("yAxis", "elbo")):
+        zoom(first)
+        if value:
+            choose(panel, name, value)
+        else:
+            click(qtbot, check(panel, name))
+        (left, right), (low, high) = first.getViewBox().viewRange()
+        x, y = first._item.lines["smooth", "elbo"]
+        seen = (left <= x) & (x <= right) & (low <= y) & (y <= high)
+        assert seen.mean() > 0.5, name
 
 
 def test_options_round_trip_and_damaged_ones_are_ignored(panel: CurvesPanel, qtbot: QtBot) -> None:

@@ -50,6 +50,7 @@ class CurvesPanel(QWidget):
         self._timeline: tuple[Change, ...] = ()
         self._read: tuple[History | None, tuple[int, ...], tuple[Change, ...]] | None = None
         self._cursor: float | None = None
+        self._losses = False
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(10, 4, 6, 4)
         self._row.setSpacing(12)
@@ -148,6 +149,8 @@ class CurvesPanel(QWidget):
         self._show_values()
         self._show_verdict()
         x_ends = self._x_ends()
+        losses = any(readout.sign(metric) < 0 for metric in drawn)
+        turned, self._losses = losses != self._losses, losses
         for plot, title in self._plots.items():
             shown = [metric for metric in drawn if metric.key in plot.keys]
             plot.parentWidget().setVisible(bool(shown))
@@ -160,6 +163,8 @@ class CurvesPanel(QWidget):
                 whole=readout.axis == "steps",
                 x_ends=x_ends,
             )
+            if turned:
+                plot.fit()  # a zoom would be on the other side of zero
         self._mark_best()
         changes = change_marks(self._timeline, self._until_step, self._place, self._change_words)
         for plot in self._plots:

@@ -24,8 +24,11 @@ _AXIS_WIDTH = 46
 _AXIS_STEP = 8
 """… which then comes in such steps, so that the curves do not shift with every digit."""
 
-_FARTHEST = 1e39
-"""How far out one can zoom; float32, which the metrics are, ends before."""
+_FARTHEST = 10.0
+"""How far out one can zoom and pan, over the fitted range …"""
+
+_NEAREST = 1e-5
+"""… and how far in along the vertical axis, also of numbers that have hardly more digits."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,6 @@ class MetricPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no typ
         view = self.getViewBox()
         view.setDefaultPadding(0.0)
         view.disableAutoRange()
-        self._limit_zoom()
         view.sigRangeChangedManually.connect(self._moved_by_user)
         view.sigXRangeChanged.connect(self._draw)
         view.sigYRangeChanged.connect(self._make_room)
@@ -124,14 +126,12 @@ class MetricPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no typ
         """
         self._curves, self._x_ends = curves, x_ends
         if (log, whole) != (self._log, self._whole):
-            if log != self._log:
-                self._y_range = None
             self._log, self._whole = log, whole
             self._y_axis.set_log(log)
             self._x_axis.set_whole(whole)
-            with self._own_change():
-                self._limit_zoom()
-                self._make_room()
+            self.fit()  # a zoom on another scale would miss the curves
+            self._make_room()
+            return
         if self._fitted:
             self._fit()
         self._draw()
@@ -183,16 +183,17 @@ class MetricPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no typ
             axis.setTickFont(font)
         self._x_axis.setHeight(QFontMetrics(font).height() + 4)
 
-    def _limit_zoom(self) -> None:
-        """Let nobody zoom to where a float has no more digits, or none of the axes a number."""
-        farthest = math.log10(_FARTHEST) if self._log else _FARTHEST
+    def _limit_zoom(self, x: tuple[float, float], y: tuple[float, float]) -> None:
+        """Let nobody zoom to where a float has no more digits or an axis no number, nor far from the fitted range."""
+        (left, right), (low, high) = x, y
+        across, up = _FARTHEST * (right - left), _FARTHEST * (high - low)
         self.getViewBox().setLimits(
-            xMin=-_FARTHEST,
-            xMax=_FARTHEST,
-            yMin=-farthest,
-            yMax=farthest,
-            minXRange=1.0 if self._whole else 0.02,
-            minYRange=1e-6,
+            xMin=left - across,
+            xMax=right + across,
+            yMin=low - up,
+            yMax=high + up,
+            minXRange=1.0 if self._whole else 0.01,
+            minYRange=_NEAREST * max(high - low, abs(low), abs(high)),
         )
 
     def _make_room(self) -> None:
@@ -213,12 +214,13 @@ class MetricPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no typ
         with self._own_change():
             low, high = self._x_ends
             self._x_width = _steady_width(self._x_width, high - low)
-            self._show(x=(low, low + self._x_width))
             if found is not None:
                 self._y_range = _steady_range(
                     self._y_range, found, from_zero=self._from_zero and not self._log
                 )
+                self._limit_zoom((low, low + self._x_width), self._y_range)
                 self._show(y=self._y_range)
+            self._show(x=(low, low + self._x_width))
 
     def _show(self, **ranges: tuple[float, float]) -> None:
         """Set a range of the view, unless it is that already: pyqtgraph takes its time to find out."""
