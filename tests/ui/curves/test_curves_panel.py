@@ -509,7 +509,7 @@ def test_zooming_ends_before_numbers_do(panel: CurvesPanel, qtbot: QtBot, log: b
             assert axis_labels(first, side), (delta, first.getViewBox().viewRange())
 
 
-def test_another_scale_ends_a_zoom_that_would_miss_the_curves(panel: LossPanel, qtbot: QtBot) -> None:
+def test_another_scale_ends_a_zoom_that_would_miss_the_curves(panel: CurvesPanel, qtbot: QtBot) -> None:
     panel.update_frame(made_history(950))
     first, _ = plots(panel)
     for name, value in (("yAxis", "loss"), ("logAxis", ""), ("xAxis", "epochs"), ("yAxis", "elbo")):
