@@ -22,7 +22,7 @@ from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.models import registry
 from vaeviewer.backend.snapshot import NumpySnapshot, Snapshot, TorchSnapshot, as_grey_levels
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui.window.explanations import EXPLANATIONS, rich_text
+from vaeviewer.ui.window.explanations import EXPLANATIONS, explanation_of, rich_text
 from vaeviewer.ui.window.main_window import MainWindow
 
 MakeWindow = Callable[[Settings], MainWindow]
@@ -263,7 +263,8 @@ def test_nothing_speaks_of_what_it_has_not(
         )
         assert ("q(z|x)" in words) == has
         assert ("prior" in words) == has
-        helps = "".join(rich_text(title, window.session.settings.family) for title in EXPLANATIONS)
+        kind_of_model = window.session.settings.family
+        helps = "".join(rich_text(explanation_of(title, kind_of_model)) for title in EXPLANATIONS)
         assert ("q(z|x)" in helps) == has
         assert ("prior" in helps) == has
         assert ("ELBO" in helps) == has
