@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from run_folders import save
 
 from vaeviewer import cli
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
-from vaeviewer.backend.runs.restore import save
 from vaeviewer.backend.training.trainer import Trainer
 
 TOO_LITTLE = """
