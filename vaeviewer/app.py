@@ -34,6 +34,7 @@ from vaeviewer.ui.runs.recovery import RecoveryOffer
 from vaeviewer.ui.widgets.theme import follow_system_scheme
 from vaeviewer.ui.window import dock_layout
 from vaeviewer.ui.window.error_reporter import ErrorReporter
+from vaeviewer.ui.window.garbage import CollectsHere
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.menus import Menus
 from vaeviewer.ui.window.start_marker import StartMarker
@@ -122,6 +123,7 @@ def _build_window(options: argparse.Namespace) -> MainWindow:
     window = MainWindow(session, ForgetfulSettings() if options.screenshot else _settings())
     session.setParent(window)
     Menus(window)
+    window.closed.connect(CollectsHere(window).end)
     window.first_shown.connect(lambda: session.start(options.run, options.data))
     session.state_changed.connect(_on_state)
     return window
