@@ -103,7 +103,7 @@ class RunStatus(QObject):
             self._window.setWindowModified(unsaved)
 
     def _add_label(self, name: str, tip: str) -> LiveLabel:
-        label = LiveLabel(padding=8, shrinks=name == "saved")
+        label = LiveLabel(padding=8, shrinks=name in ("data", "saved"))
         label.setFont(tabular(self._window.font()))
         label.setObjectName(f"{name}Status")
         label.setToolTip(tip)

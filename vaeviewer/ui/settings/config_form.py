@@ -84,6 +84,7 @@ class ConfigForm(QScrollArea):
         self._shown_family = ""
         self._run_reason: str | None = None
         self._rows: dict[str, _Row] = {}
+        self._put_away: dict[str, dict[str, _Row]] = {}
         self._fixed_notes: list[QLabel] = []
         self._rate_now = LiveLabel()
         self._rate_now.setObjectName("rateNow")
@@ -140,21 +141,31 @@ class ConfigForm(QScrollArea):
 
     def _show_family(self) -> None:
         """Make the rows of the model's own settings, in place of those of another family."""
-        self._shown_family = self._settings.model.family
+        before, self._shown_family = self._shown_family, self._settings.model.family
+        # Put away rather than destroyed: Qt may still have events for what was just being typed in.
+        put_away = self._put_away.setdefault(before, {})
         for name in [name for name, row in self._rows.items() if row.group == "model"]:
-            gone = self._rows.pop(name)
+            gone = put_away[name] = self._rows.pop(name)
             gone.editor.widget.blockSignals(True)  # what was being typed there is of the family before
+            gone.editor.widget.setObjectName(f"{before} {name}")
             if gone.editor.widget.hasFocus():
                 self._family.setFocus(Qt.FocusReason.OtherFocusReason)
-            self._form.removeRow(gone.field)
+            self._form.setRowVisible(gone.field, False)
+        kept = self._put_away.pop(self._shown_family, {})
+        for name, row in kept.items():
+            self._rows[name] = row
+            row.editor.widget.blockSignals(False)
+            row.editor.widget.setObjectName(name)
+            self._form.setRowVisible(row.field, self.advanced_open or not row.advanced)
         after: dict[bool, QWidget] = {
             False: self._fixed_notes[0],
             True: self._fixed_notes[-1],
         }  # by: advanced?
         for group, name, info in fields(self._settings):
-            if group == "model":
+            if group == "model" and not kept:
                 advanced = marked(info, "advanced")
                 self._add_row(self._row_of(after[advanced]) + 1, group, name, info)
+                self._form.setRowVisible(self._rows[name].field, self.advanced_open or not advanced)
                 after[advanced] = self._rows[name].field
         self._order_tabs()
         with QSignalBlocker(self._preset):
