@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import (
     QColor,
     QKeySequence,
@@ -39,6 +39,11 @@ NARROW = 560
 
 DEAF_S = 0.3
 """So long after an answer the next message takes none: the second click of a double click is not meant for it."""
+
+NARROW = 240
+"""A window may be this narrow whatever is said in it, in pixels."""
+
+QWIDGETSIZE_MAX = 2**24 - 1
 
 
 class MessageBar(QFrame):
@@ -152,6 +157,10 @@ class MessageBar(QFrame):
         painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.fillRect(0, 0, 4, self.height(), QColor(theme.accent))
         painter.end()
+
+    def minimumSizeHint(self) -> QSize:
+        """Narrow enough for any window: what it says wraps, and its answers go below."""
+        return super().minimumSizeHint().boundedTo(QSize(NARROW, QWIDGETSIZE_MAX))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Make room for the words."""

@@ -47,12 +47,17 @@ def set_text_scale(scale: float) -> None:
     QApplication.sendPostedEvents(None, QEvent.Type.ApplicationFontChange.value)
 
 
+LEVELS = 4
+"""Of layouts within each other, each of which asks the one around it."""
+
+
 def lay_out(window: QMainWindow) -> None:
     """Let a window know at once how much room its panels need now: they tell by events, level by level."""
-    QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
     layout = window.layout()
     assert layout is not None, "a main window has one from the first"
-    layout.activate()
+    for _ in range(LEVELS):
+        QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
+        layout.activate()
 
 
 class TextSize(QObject):
@@ -103,6 +108,7 @@ class TextSize(QObject):
         if percent > before and not self._fits():
             self.percent = before
             self._apply()
+            lay_out(self._window)  # which has made room for the larger text
             note = f"Text {before} %: larger has no room on this screen"
         self._store.setValue(_KEY, self.percent)
         self._window.statusBar().showMessage(note, NOTE_MS)
