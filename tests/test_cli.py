@@ -23,6 +23,8 @@ from vaeviewer.backend.runs.lock import RunLock, in_use
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.cli import main
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--hidden", "16", "--epochs", "1", "--batch-size", "100", "--threads", "1", "--device", "cpu")
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from vaeviewer.backend.runs.folder import load_run
 
+pytestmark = pytest.mark.slow
+
 BOUND_S = 2.0
 GIVE_UP_S = 20.0
 

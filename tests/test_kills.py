@@ -14,6 +14,8 @@ import pytest
 
 from vaeviewer.backend.runs.folder import load_run
 
+pytestmark = pytest.mark.slow
+
 KILLS_PER_RUN = 20
 SCRIPT = Path(__file__).with_name("killed_trainer.py")
 

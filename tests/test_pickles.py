@@ -22,6 +22,8 @@ from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.cli import main
 from vaeviewer.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 class Bomb:
     """Unpickling it makes a file."""

@@ -28,6 +28,8 @@ from vaeviewer.bench.report import table
 from vaeviewer.bench.training import _PlainVAE
 from vaeviewer.bench.window import LEAST_HZ, _Count
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-m", "vaeviewer", "bench", "--quick"]
 
 TRAINING = {

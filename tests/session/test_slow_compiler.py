@@ -24,6 +24,8 @@ from vaeviewer.native import object_code
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
 
+pytestmark = pytest.mark.slow
+
 SWITCH = 5
 """The step that waits: see ``slow_compiler``."""
 

@@ -17,6 +17,8 @@ from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import State
 from vaeviewer.ui.window.main_window import MainWindow
 
+pytestmark = pytest.mark.slow
+
 
 class Opener(QObject):
     """Takes the folders that would be shown by another program."""

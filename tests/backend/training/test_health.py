@@ -14,6 +14,8 @@ from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.training.health import Health, Trouble
 from vaeviewer.backend.training.trainer import NonFiniteError, Trainer
 
+pytestmark = pytest.mark.slow
+
 BASE = updated(Settings(), epochs=1000, threads=1)
 
 
