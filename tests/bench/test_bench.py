@@ -28,7 +28,7 @@ from vaeviewer.bench.report import table
 from vaeviewer.bench.training import _PlainVAE
 from vaeviewer.bench.window import LEAST_HZ, _Count
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the whole of a quick benchmark
 
 COMMAND = [sys.executable, "-m", "vaeviewer", "bench", "--quick"]
 

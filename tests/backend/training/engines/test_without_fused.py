@@ -14,10 +14,10 @@ import pytest
 ROOT = Path(__file__).parents[4]
 
 TESTS = (
-    "backend/models",
+    "backend/models/test_registry.py",
     "backend/training/test_trainer.py",
-    "backend/runs",
-    "ui/window/test_main_window.py::test_dragging_while_it_trains",
+    "backend/runs/test_formats.py",
+    "ui/test_other_family.py::test_chosen_trained_dragged_saved_and_opened_again",
 )
 """Training, a drag in the window, saving and resuming."""
 
@@ -60,7 +60,7 @@ def test_the_command_line_says_that_there_is_none(copy: Path, tmp_path: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(600)
 def test_training_window_and_resuming_work_without_it(copy: Path) -> None:
     tests = [f"tests/{name}" for name in TESTS]
     done = run(
@@ -68,4 +68,4 @@ def test_training_window_and_resuming_work_without_it(copy: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-10_000:]
     passed = int(done.stdout.rsplit(" passed", 1)[0].split()[-1])
-    assert passed > 150
+    assert passed > 60
