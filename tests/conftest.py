@@ -74,6 +74,14 @@ def own_home(
     monkeypatch.setenv("VAEVIEWER_HOME", str(home))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def garbage_goes_here() -> Iterator[None]:
+    """Reference cycles are collected between tests, on this thread: Qt objects in one must not go on another."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def only_what_is_new_is_searched() -> None:
     """Keep the libraries that tests before have loaded out of each test's search for what it left."""

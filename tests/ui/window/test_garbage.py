@@ -22,6 +22,7 @@ class Knot(QObject):
 
 def test_cycles_are_collected_on_the_windows_thread_alone(qtbot: QtBot) -> None:
     owner, told = QObject(), list[str]()
+    gc.enable()
     collector = CollectsHere(owner)
     try:
         Knot(told)
@@ -40,13 +41,14 @@ def test_cycles_are_collected_on_the_windows_thread_alone(qtbot: QtBot) -> None:
         assert told == [threading.current_thread().name]
     finally:
         collector.end()
-    assert gc.isenabled()
+        enabled = gc.isenabled()
+        gc.disable()  # as the tests have it
+    assert enabled
 
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_it_leaves_things_as_they_were(qtbot: QtBot, enabled: bool) -> None:
-    if not enabled:
-        gc.disable()
+    (gc.enable if enabled else gc.disable)()
     try:
         owner = QObject()
         collector = CollectsHere(owner)
@@ -54,4 +56,4 @@ def test_it_leaves_things_as_they_were(qtbot: QtBot, enabled: bool) -> None:
         collector.end()
         assert gc.isenabled() is enabled
     finally:
-        gc.enable()
+        gc.disable()
