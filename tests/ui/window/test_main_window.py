@@ -73,7 +73,7 @@ def test_dragging_while_it_trains(
         qtbot.waitUntil(lambda: session.state is State.FINISHED, timeout=60_000)
     assert len(seen) > 50
     assert len(steps) > 5
-    assert window.view.z == pytest.approx((2.5, 0.0), abs=0.05)
+    assert window.view.z == pytest.approx((2.5, 0.0), abs=0.3)  # the plane may fit itself meanwhile
     assert not problems
     assert not caplog.records
     quiet = Trainer(digits, settings)
