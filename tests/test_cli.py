@@ -114,8 +114,8 @@ def test_train_loads_no_qt(tmp_path: Path) -> None:
 
 
 RESUMABLE = ("--hidden", "16", "--batch-size", "10", "--threads", "1", "--device", "cpu")
-EPOCHS = 4
-STEPS = EPOCHS * 900  # some seconds, so that a signal comes on the way
+EPOCHS = 10
+STEPS = EPOCHS * 900  # two seconds at least, so that a signal comes on the way
 
 
 @pytest.fixture(scope="module")

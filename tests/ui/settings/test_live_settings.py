@@ -93,7 +93,7 @@ def test_the_learning_rate_in_force_is_shown_under_its_field(
     window = make_window(updated(small, epochs=4, schedule="cosine", learning_rate=0.004))
     now = label(window, "rateNow")
     assert now.text() == ""
-    window.controls.set_steps_per_second(200.0)
+    window.controls.set_steps_per_second(20.0)  # slowly enough for a busy machine to draw some
     window.session.request(Action.TRAIN)
     seen: set[str] = set()
     qtbot.waitUntil(
