@@ -53,27 +53,27 @@ def mosaic(images: NDArray[np.uint8], columns: int, gap: int = 0, background: in
     """Images side by side in reading order, as one picture.
 
     Args:
-        images: Grey levels, shape ``(n, height, width)``.
+        images: uint8, shape ``(n, height, width)`` in grey, ``(n, height, width, 3)`` in colour.
         columns: Images in each row of the picture; the last row may be incomplete.
         gap: Pixels between neighbours; none around the picture.
-        background: Grey level of gaps and of places without an image.
+        background: Level of gaps and of places without an image.
 
     Returns:
-        uint8, shape ``(rows * (height + gap) - gap, columns * (width + gap) - gap)``.
+        uint8, shape ``(rows * (height + gap) - gap, columns * (width + gap) - gap)``, and ``3`` behind it in colour.
 
     Raises:
         ValueError: No images, or ``columns`` below 1.
     """
-    n, height, width = images.shape
+    n, height, width, *colour = images.shape
     if n < 1 or columns < 1:
         raise ValueError(f"a mosaic needs images and columns; got {n} and {columns}.")
     rows = -(-n // columns)
-    cells = np.full((rows * columns, height + gap, width + gap), background, dtype=np.uint8)
+    cells = np.full((rows * columns, height + gap, width + gap, *colour), background, dtype=np.uint8)
     cells[:n, :height, :width] = images
     picture = (
-        cells.reshape(rows, columns, height + gap, width + gap)
+        cells.reshape(rows, columns, height + gap, width + gap, *colour)
         .swapaxes(1, 2)  # (rows, height + gap, columns, width + gap)
-        .reshape(rows * (height + gap), columns * (width + gap))
+        .reshape(rows * (height + gap), columns * (width + gap), *colour)
     )
     return np.ascontiguousarray(picture[: picture.shape[0] - gap, : picture.shape[1] - gap])
 
@@ -82,7 +82,7 @@ def manifold_picture(snapshot: Snapshot, size: int, spacing: Spacing) -> NDArray
     """What the decoder draws on a :func:`grid` over the plane, as one picture without gaps.
 
     Returns:
-        uint8, shape ``(size * height, size * width)``.
+        uint8, shape ``(size * height, size * width)``, and ``3`` behind it in colour.
 
     Raises:
         ValueError: ``size`` is below 1.

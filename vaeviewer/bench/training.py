@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -140,7 +141,7 @@ class _Digits(Dataset[tuple[Tensor, int]]):
 class _PlainVAE(nn.Module):
     """The network as a tutorial writes it."""
 
-    def __init__(self, model: VaeConfig, image_shape: tuple[int, int]) -> None:
+    def __init__(self, model: VaeConfig, image_shape: tuple[int, ...]) -> None:
         super().__init__()
         widths = layer_widths(model, image_shape)
         self.encoder = _stack(widths["encoder"], model.activation)
@@ -161,9 +162,9 @@ def _stack(widths: tuple[int, ...], activation: str) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def layer_widths(model: VaeConfig, image_shape: tuple[int, int]) -> dict[str, tuple[int, ...]]:
+def layer_widths(model: VaeConfig, image_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """Units of both networks from input to output."""
-    pixels = image_shape[0] * image_shape[1]
+    pixels = math.prod(image_shape)
     return {
         "encoder": (pixels, *model.hidden, 2 * model.latent_dim),
         "decoder": (model.latent_dim, *reversed(model.hidden), pixels),
@@ -206,7 +207,7 @@ def _plain_loop(dataset: ImageDataset, settings: Settings, device: torch.device)
 
 
 def _products_alone(
-    model: VaeConfig, image_shape: tuple[int, int], batch_size: int, device: torch.device
+    model: VaeConfig, image_shape: tuple[int, ...], batch_size: int, device: torch.device
 ) -> Contender:
     """One step's matrix products in float32, into arrays made beforehand, and nothing else."""
     products: list[tuple[Tensor, Tensor, Tensor]] = []

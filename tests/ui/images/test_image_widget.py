@@ -9,7 +9,8 @@ from PySide6.QtGui import QColor, QPaintEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.ui.images.image_widget import ImageWidget, to_qimage
+from vaeviewer.ui.images.image_widget import ImageWidget
+from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.widgets.theme import DARK, LIGHT, build_palette
 
 GREY = np.random.default_rng(0).integers(0, 256, (5, 7), dtype=np.uint8)

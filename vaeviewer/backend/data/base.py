@@ -32,9 +32,9 @@ class ImageDataset:
     Attributes:
         name: What a user sees, such as ``"MNIST, 10,000 bundled digits"``.
         source: How to find it again.
-        train_images: Grey levels, uint8, shape ``(n, height, width)``.
+        train_images: uint8, shape ``(n, height, width)`` in grey, ``(n, height, width, 3)`` in colour.
         train_labels: Class of each image, int64 in ``0 … len(class_names) - 1``, shape ``(n,)``.
-        held_out_images: Never trained on, uint8, shape ``(m, height, width)``.
+        held_out_images: Never trained on, uint8, likewise ``(m, …)``.
         held_out_labels: int64, shape ``(m,)``.
         class_names: A name per class.
     """
@@ -57,9 +57,9 @@ class ImageDataset:
         return ImageSpec(*self.image_shape)
 
     @property
-    def image_shape(self) -> tuple[int, int]:
-        """``(height, width)`` of an image, pixels."""
-        return self.train_images.shape[1], self.train_images.shape[2]
+    def image_shape(self) -> tuple[int, ...]:
+        """Of an image's array: ``(height, width)`` in grey, ``(height, width, 3)`` in colour."""
+        return self.train_images.shape[1:]
 
     def same_images(self, other: ImageDataset) -> bool:
         """Whether these are the images and labels of another data set, wherever both were read from."""

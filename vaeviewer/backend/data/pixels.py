@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vaeviewer.backend.models.interface import ImageSpec
+
 
 class _Shared:
     """Shows an array's memory as if it could be written to, which torch asks of all it shares."""
@@ -22,6 +24,11 @@ class _Shared:
 def as_tensor(images: NDArray[np.uint8]) -> Tensor:
     """Grey levels as a tensor of the same memory, which nobody may write to; of a copy where it has gaps."""
     return torch.from_numpy(np.asarray(_Shared(np.ascontiguousarray(images))))
+
+
+def channels_first(levels: Tensor, image: ImageSpec) -> Tensor:
+    """Images that lie pixel after pixel, ``(n, …)``, as torch has them, ``(n, C, H, W)``: a view of the same memory."""
+    return levels.reshape(len(levels), image.height, image.width, image.channels).permute(0, 3, 1, 2)
 
 
 def seen_levels(images: Tensor, protocol: str, generator: torch.Generator | None = None) -> Tensor:

@@ -37,6 +37,10 @@ class ImageSpec:
         """Numbers in an image."""
         return self.height * self.width * self.channels
 
+    def __str__(self) -> str:
+        """As sentences have it: ``28×28 pixels``."""
+        return f"{self.height}×{self.width} pixels" + (" in colour" if self.channels == 3 else "")
+
 
 @dataclass(frozen=True)
 class Metric:

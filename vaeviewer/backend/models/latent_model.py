@@ -102,7 +102,7 @@ class Autoencoder(LatentModel):
         gaussian: bool,
     ) -> None:
         super().__init__(latent_dim)
-        self._shape = (image.channels, image.height, image.width)
+        self._shape = (image.height, image.width, image.channels)
         self._gaussian = gaussian
         outputs = 2 * latent_dim if gaussian else latent_dim
         # What touches z is float32 always, so that codes are never rounded.
@@ -112,7 +112,8 @@ class Autoencoder(LatentModel):
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Normal | Point:
         """q(z|x): N(μ, σ²) with the network's μ and log σ² (Kingma & Welling 2013, equation 9), or a point."""
-        outputs = self.encoder(x.flatten(1))
+        # In the order of images outside torch: a view where they come from there, and the same weights in NumPy.
+        outputs = self.encoder(x.movedim(1, -1).flatten(1))
         if not self._gaussian:
             return Point(outputs)
         loc, log_variance = outputs.chunk(2, dim=-1)
@@ -124,7 +125,9 @@ class Autoencoder(LatentModel):
         outputs = self.decoder(z)
         if outputs.dtype == torch.bfloat16:  # of autocast: densities are summed over pixels in float32
             outputs = outputs.float()
-        return Independent(self.likelihood(outputs.unflatten(-1, self._shape)), 3, validate_args=False)
+        return Independent(
+            self.likelihood(outputs.unflatten(-1, self._shape).movedim(-1, -3)), 3, validate_args=False
+        )
 
 
 def state_shapes(

@@ -34,6 +34,15 @@ FILE_NAME = r"^step-[0-9]{8,10}(-[0-9]{1,6})?\.(weights|training|metrics)\.safet
 Side = Annotated[int, Field(ge=1, le=MAX_DESCRIBED_SIDE)]
 
 
+def _grey_or_colour(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if shape[2:] not in ((), (3,)):
+        raise ValueError("an image has one channel or three")
+    return shape
+
+
+ImageShape = Annotated[tuple[Side, ...], Field(min_length=2, max_length=3), AfterValidator(_grey_or_colour)]
+
+
 @dataclass(frozen=True)
 class DataDescription:
     """The data of a run: how to find them again, and what is shown and checked without them.
@@ -42,7 +51,7 @@ class DataDescription:
         source: How to find them.
         name: What a user sees.
         class_names: A name per class.
-        image_shape: ``(height, width)``, pixels.
+        image_shape: ``(height, width)``, pixels; and ``3`` behind them in colour.
         train_count: Images trained on.
         held_out_count: Images held out.
     """
@@ -52,7 +61,7 @@ class DataDescription:
     source: DataSource
     name: Name
     class_names: Annotated[tuple[Name, ...], Field(max_length=MAX_CLASSES)]
-    image_shape: tuple[Side, Side]
+    image_shape: ImageShape
     train_count: Annotated[int, Field(ge=0, le=2**40)]
     held_out_count: Annotated[int, Field(ge=0, le=2**40)]
 

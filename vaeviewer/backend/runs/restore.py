@@ -27,9 +27,8 @@ def find_data(run: Run, folder: Path | None = None) -> ImageDataset:
     """
     dataset = load_source(run.data.source, folder)
     if dataset.image_shape != tuple(run.data.image_shape):
-        (h, w), (rh, rw) = dataset.image_shape, run.data.image_shape
         raise DataError(
-            f"{dataset.name} has images of {h}×{w} pixels, but {run.folder} was trained on {rh}×{rw}."
+            f"{dataset.name} has images of {dataset.image}, but {run.folder} was trained on {run.data.image}."
         )
     return dataset
 
@@ -98,8 +97,9 @@ def moved_to(trainer: Trainer, dataset: ImageDataset) -> Trainer:
         DataError: The images are of another size.
     """
     if dataset.image_shape != trainer.dataset.image_shape:
-        (h, w), (th, tw) = dataset.image_shape, trainer.dataset.image_shape
-        raise DataError(f"{dataset.name} has images of {h}×{w} pixels, but the model draws {th}×{tw}.")
+        raise DataError(
+            f"{dataset.name} has images of {dataset.image}, but the model draws {trainer.dataset.image}."
+        )
     moved = Trainer(dataset, trainer.initial_settings)
     checkpoint = trainer.checkpoint()
     epoch = math.ceil(trainer.epoch)

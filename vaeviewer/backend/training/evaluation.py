@@ -7,8 +7,8 @@ import torch
 from vaeviewer.backend.chunks import MOST_ROWS, parts, rows_at_once
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.data.pixels import as_tensor, seen_levels, to_unit
-from vaeviewer.backend.models.interface import Batch, ImageSpec
+from vaeviewer.backend.data.pixels import as_tensor, channels_first, seen_levels, to_unit
+from vaeviewer.backend.models.interface import Batch
 from vaeviewer.backend.models.latent_model import LatentModel
 from vaeviewer.backend.training.randomness import named_generator
 from vaeviewer.backend.training.records import HeldOut
@@ -34,7 +34,7 @@ class HeldOutImages:
         m = len(dataset.held_out_images)
         samples = -(-HELD_OUT_DRAWS // max(1, m))
         self._family = settings.family
-        images = as_tensor(dataset.held_out_images).view(m, *channels_first(dataset.image))
+        images = channels_first(as_tensor(dataset.held_out_images), dataset.image)
         widest = settings.model.widest(dataset.image.values)
         self._at_once = rows_at_once(samples * widest, most=max(1, MOST_ROWS // samples))
         # Drawn on the CPU, so that every device sees the same binary images and noise.
@@ -70,8 +70,3 @@ class HeldOutImages:
             model.train()
         means = dict(zip(stored, (totals / m).tolist(), strict=True))
         return HeldOut(self._family.metrics.complete(means), samples)
-
-
-def channels_first(image: ImageSpec) -> tuple[int, int, int]:
-    """``(C, H, W)``, as torch has images."""
-    return image.channels, image.height, image.width

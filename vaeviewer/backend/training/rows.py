@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from vaeviewer.backend.data.pixels import channels_first
 from vaeviewer.backend.models.interface import ImageSpec
 
 
@@ -13,7 +14,7 @@ class TrainingRows:
     """The training images on a device, and the posteriors that steps leave while they pass.
 
     Args:
-        images: uint8 grey levels, ``(n, values)`` in the order of ``(C, H, W)``, on the device.
+        images: uint8 grey levels, ``(n, values)`` in the order of ``(H, W, C)``, on the device.
         labels: Classes, int64 ``(n,)`` there, or ``None``.
         image: Size of an image.
         latent_dim: Of the posteriors.
@@ -49,5 +50,4 @@ class TrainingRows:
 
     def shaped(self, levels: Tensor) -> Tensor:
         """Flat images as ``(n, C, H, W)``."""
-        image = self.image
-        return levels.view(len(levels), image.channels, image.height, image.width)
+        return channels_first(levels, self.image)

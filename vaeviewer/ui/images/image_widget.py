@@ -10,23 +10,8 @@ from PySide6.QtCore import QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.widgets.theme import theme_of
-
-
-def to_qimage(pixels: NDArray[np.uint8]) -> QImage:
-    """A QImage with a copy of ``pixels``: grey levels ``(height, width)`` or RGB ``(height, width, 3)``.
-
-    Raises:
-        ValueError: The array is neither.
-    """
-    pixels = np.ascontiguousarray(pixels)
-    grey = pixels.ndim == 2
-    if pixels.dtype != np.uint8 or pixels.size == 0 or not (grey or pixels.shape[2:] == (3,)):
-        raise ValueError(f"not a grey or RGB image: {pixels.dtype} of shape {pixels.shape}.")
-    height, width = pixels.shape[:2]
-    layout = QImage.Format.Format_Grayscale8 if grey else QImage.Format.Format_RGB888
-    # The constructor only borrows the array's memory.
-    return QImage(pixels.data, width, height, pixels.strides[0], layout).copy()
 
 
 class ImageWidget(QWidget):

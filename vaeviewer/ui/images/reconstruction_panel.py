@@ -35,7 +35,8 @@ from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.grid_decoder import Ask, at_once
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.images.decoded_image_view import number_text, tabular
-from vaeviewer.ui.images.image_widget import ImageWidget, to_qimage
+from vaeviewer.ui.images.image_widget import ImageWidget
+from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.widgets.theme import theme_of
 
 Images = NDArray[np.uint8]

@@ -5,20 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRectF, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPixmap
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.widgets.theme import theme_of
 
 _IMAGE_SIDE = 84  # logical pixels
 _DISTANCE = 16  # logical pixels from the mouse
-
-
-def grey_image(levels: NDArray[np.uint8]) -> QImage:
-    """A QImage with its own copy of grey levels, uint8, shape ``(height, width)``."""
-    levels = np.ascontiguousarray(levels)
-    height, width = levels.shape
-    return QImage(levels.data, width, height, width, QImage.Format.Format_Grayscale8).copy()
 
 
 class HoverCard(QWidget):
@@ -45,7 +39,7 @@ class HoverCard(QWidget):
 
         Args:
             row: Names the image, so that it is drawn once while the mouse moves about it.
-            levels: Grey levels, uint8, shape ``(height, width)``.
+            levels: uint8, shape ``(height, width)``, or ``(height, width, 3)`` in colour.
             text: A short line.
             mouse: Position in the parent widget.
         """
@@ -53,7 +47,7 @@ class HoverCard(QWidget):
             self._row = row
             ratio = self.devicePixelRatioF()
             side = round(_IMAGE_SIDE * ratio)
-            pixmap = QPixmap.fromImage(grey_image(levels)).scaled(
+            pixmap = QPixmap.fromImage(to_qimage(levels)).scaled(
                 side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.FastTransformation
             )
             pixmap.setDevicePixelRatio(ratio)

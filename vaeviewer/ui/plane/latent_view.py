@@ -15,7 +15,7 @@ from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.plane.latent_canvas import LatentCanvas
 from vaeviewer.ui.plane.latent_geometry import PRIOR_BOX, PlaneMap, grid_centres
-from vaeviewer.ui.plane.latent_hover import HoverCard, grey_image
+from vaeviewer.ui.plane.latent_hover import HoverCard
 from vaeviewer.ui.plane.latent_items import HandleItem, MarksItem, PointsItem
 from vaeviewer.ui.plane.latent_legend import Legend
 from vaeviewer.ui.plane.latent_overlay import HandlePointer, StepItem
@@ -23,6 +23,7 @@ from vaeviewer.ui.plane.latent_points import PlanePoints
 from vaeviewer.ui.plane.latent_range import RangeFollower
 from vaeviewer.ui.plane.latent_walk import NeighbourWalk, Way
 from vaeviewer.ui.plane.raster.point_raster import PointRaster
+from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.widgets.theme import class_colors, theme_of
 from vaeviewer.ui.window.focus_keys import handle_step, is_command
 
@@ -347,7 +348,7 @@ class LatentView(QWidget):
         )
 
     def _draw_underlay(self) -> None:
-        self._underlay = None if self._mosaic is None else grey_image(self._mosaic)
+        self._underlay = None if self._mosaic is None else to_qimage(self._mosaic)
         if self._underlay is not None and not theme_of(self.palette()).dark:
             self._underlay.invertPixels()
         self._place_underlay()

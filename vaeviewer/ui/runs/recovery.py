@@ -19,8 +19,8 @@ from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.runs.listing import RunSummary
 from vaeviewer.errors import RunFolderError
 from vaeviewer.session.messages import Opened
-from vaeviewer.ui.images.image_widget import to_qimage
 from vaeviewer.ui.runs.stored_list import StoredList
+from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.messages import Kind
 

@@ -53,5 +53,7 @@ def _loaded_text(loaded: ImageDataset, present: ImageDataset | None) -> str:
     """What to ask when images have come while a trained model is there."""
     if present is None or loaded.image_shape == present.image_shape:
         return f"Loaded: {loaded.name}. Look at them with the model you trained, or start a new one?"
-    size, other = ("{} × {}".format(*images.image_shape) for images in (loaded, present))
-    return f"Loaded: {loaded.name}. These images have another size ({size}, not {other}), so they need a new model."
+    return (
+        f"Loaded: {loaded.name}. These images have another size ({loaded.image}, not {present.image}), "
+        "so they need a new model."
+    )

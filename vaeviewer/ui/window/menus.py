@@ -15,8 +15,8 @@ from vaeviewer.backend.data import CATALOG
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.session.messages import OPENING, Opened
 from vaeviewer.session.states import BUTTONS, Action, State
-from vaeviewer.ui.images.image_widget import to_qimage
 from vaeviewer.ui.runs.recent_menu import RecentMenu
+from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.window.export import export_image
 from vaeviewer.ui.window.key_list import show_key_list
 from vaeviewer.ui.window.main_window import MainWindow
