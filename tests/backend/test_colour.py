@@ -20,7 +20,7 @@ from vaeviewer.errors import DataError
 
 
 def coloured(count: int = 300, height: int = 9, width: int = 11) -> ImageDataset:
-    """Squares of one colour each, red left and blue right, on black: not the same forwards, backwards or on its side."""
+    """Squares of one colour each, red left and blue right, on black: another picture turned, mirrored or in BGR."""
     draws = np.random.default_rng(4)
     images = np.zeros((count, height, width, 3), np.uint8)
     labels = draws.integers(0, 2, count)
