@@ -88,7 +88,9 @@ def test_a_run_in_colour_opens_again(trained: Trainer, tmp_path: Path) -> None:
 def test_grey_images_do_not_go_into_a_model_of_colour(small: Settings) -> None:
     data = coloured(60)
     grey = replace(
-        data, train_images=data.train_images[..., 0].copy(), held_out_images=data.held_out_images[..., 0].copy()
+        data,
+        train_images=data.train_images[..., 0].copy(),
+        held_out_images=data.held_out_images[..., 0].copy(),
     )
     with pytest.raises(DataError, match="9×11 pixels, but the model draws 9×11 pixels in colour"):
         moved_to(Trainer(data, small), grey)
