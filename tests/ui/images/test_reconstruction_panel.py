@@ -3,15 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers_images import grabbed, holds_enlarged, make_dataset, make_snapshot
-from hypothesis import given
-from hypothesis import strategies as st
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.session.view_state import ViewState
-from vaeviewer.ui.images.reconstruction_panel import ReconstructionPanel, pair_layout, posterior_text
+from vaeviewer.ui.images.reconstruction_panel import ReconstructionPanel
 from vaeviewer.ui.widgets.theme import DARK, LIGHT, build_palette
 
 VIEW = ViewState(examples=(4, 7, 1, 12, 0, 3, 9, 15, 2, 6), selected=11)
@@ -174,38 +172,6 @@ def test_large_images_are_reduced(panel: ReconstructionPanel) -> None:
     snapshot, dataset = make_snapshot(shape=(200, 150)), make_dataset(shape=(200, 150))
     panel.update_frame(snapshot, dataset, VIEW)
     assert not panel.grab().isNull()
-
-
-@given(
-    st.integers(1, 1500), st.integers(1, 1500), st.integers(1, 300), st.integers(1, 300), st.integers(1, 30)
-)
-def test_pairs_stay_within_their_room(
-    width: int, height: int, image_w: int, image_h: int, count: int
-) -> None:
-    gap = 4
-    layout = pair_layout(QSize(width, height), QSize(image_w, image_h), count, gap, 48)
-    columns, rows = layout.columns, layout.rows
-    if columns * rows == 0:
-        return
-    assert columns * (layout.width + gap) - gap <= width
-    assert rows * (2 * layout.height + 3 * gap) - 2 * gap <= height
-    if layout.width >= image_w and layout.height >= image_h:  # never enlarged by a broken factor
-        assert layout.width % image_w == 0
-        assert layout.width * image_h == layout.height * image_w
-
-
-def test_a_small_room_shows_four_legible_pairs_a_large_one_all_ten() -> None:
-    small = pair_layout(QSize(248, 120), QSize(28, 28), 10, 4, 48)
-    assert (small.columns, small.rows, small.width) == (4, 1, 56)
-    large = pair_layout(QSize(600, 400), QSize(28, 28), 10, 4, 48)
-    assert large.columns * large.rows >= 10
-    assert large.width == 84
-
-
-def test_the_posterior_of_many_dimensions_in_words() -> None:
-    loc, scale = np.array([0.4567, -1.634, 9.0, 9.0]), np.array([0.05, 0.07, 1.0, 1.0])
-    assert posterior_text(loc, scale) == "q(z|x)\nz₁ = 0.46 ±\u00a00.05\nz₂ = −1.63 ±\u00a00.07\nand 2 more"
-    assert posterior_text(loc[:1], scale[:1]) == "q(z|x)\nz₁ = 0.46 ±\u00a00.05"
 
 
 def test_shown_again_larger_with_images_of_another_size_it_reconstructs_those(
