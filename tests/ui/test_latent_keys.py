@@ -36,7 +36,7 @@ def press(window: MainWindow, *keys: Qt.Key) -> None:
 
 def order(plane: LatentView, z: tuple[float, float], but: frozenset[int] = frozenset()) -> list[int]:
     away = np.hypot(*(plane._points.positions - np.float32(z)).T)
-    labels = plane._dataset.train_labels
+    labels = plane._points._labels
     return [row for row in np.argsort(away, kind="stable").tolist() if labels[row] not in but]
 
 

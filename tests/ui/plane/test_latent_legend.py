@@ -163,8 +163,8 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is(stage: Stage, qtbot: Qt
         if any(ink.pixel(x, y) != ink.pixel(23, y) for y in range(ink.height()))
     ]
     assert drawn[-1] - drawn[0] > 0.8 * button.fontMetrics().horizontalAdvance(NAME)
-    stage.plane._card.show_image(0, np.zeros((4, 4), np.uint8), NAME, QPoint(5, 5))
-    assert stage.plane._card._text.textFormat() == Qt.TextFormat.PlainText
+    stage.plane._hover.card.show_image(0, np.zeros((4, 4), np.uint8), NAME, QPoint(5, 5))
+    assert stage.plane._hover.card._text.textFormat() == Qt.TextFormat.PlainText
     panel = ReconstructionPanel()
     qtbot.addWidget(panel)
     panel.show()

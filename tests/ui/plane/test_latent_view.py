@@ -17,6 +17,7 @@ from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, snapshot_of
 from vaeviewer.session.view_state import ViewState, posterior_noise
+from vaeviewer.ui.plane.latent_backdrop import UNDERLAY_CELLS
 from vaeviewer.ui.plane.latent_geometry import (
     PRIOR_BOX,
     Box,
@@ -27,7 +28,7 @@ from vaeviewer.ui.plane.latent_geometry import (
     points_near,
     steady_box,
 )
-from vaeviewer.ui.plane.latent_view import UNDERLAY_CELLS, LatentView
+from vaeviewer.ui.plane.latent_view import LatentView
 from vaeviewer.ui.widgets.theme import CLASS_COLORS, DARK, LIGHT, build_palette
 
 LEFT, RIGHT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton
@@ -114,8 +115,8 @@ def wheel(view: LatentView, at: QPointF, delta: int) -> None:
 
 def count_renders(view: LatentView, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
-    original = view._raster.render
-    monkeypatch.setattr(view._raster, "render", lambda *args: calls.append(1) or original(*args))
+    original = view._picture.raster.render
+    monkeypatch.setattr(view._picture.raster, "render", lambda *args: calls.append(1) or original(*args))
     return calls
 
 
@@ -472,7 +473,7 @@ def test_a_million_points(qtbot: QtBot) -> None:
     view.update_frame(make_snapshot(loc), ViewState())
     view.grab()
     move(view, view.viewport_position(0.1, 0.1), NO_BUTTON)
-    qtbot.waitUntil(view._card.isVisible)
+    qtbot.waitUntil(view._hover.card.isVisible)
 
 
 # Legend, hovering, underlay, colours
@@ -528,18 +529,18 @@ def test_the_legend_has_room_for_its_names_and_scrolls_when_there_are_many(view:
 def test_hovering_shows_the_image_but_not_while_dragging(view: LatentView, qtbot: QtBot) -> None:
     at = view.viewport_position(1.0, 0.0) + QPointF(3, 3)
     move(view, at, NO_BUTTON)
-    qtbot.waitUntil(view._card.isVisible)
-    assert view._card._text.text() == "class 0  ·  image 0"
-    assert view.rect().contains(view._card.geometry())
+    qtbot.waitUntil(view._hover.card.isVisible)
+    assert view._hover.card._text.text() == "class 0  ·  image 0"
+    assert view.rect().contains(view._hover.card.geometry())
     press(view, at)
-    assert not view._card.isVisible()
+    assert not view._hover.card.isVisible()
     move(view, at + QPointF(1, 0))
     QTest.qWait(40)
-    assert not view._card.isVisible()
+    assert not view._hover.card.isVisible()
     release(view, at)
     move(view, view.viewport_position(0.0, 0.0), NO_BUTTON)
     QTest.qWait(40)
-    assert not view._card.isVisible()
+    assert not view._hover.card.isVisible()
 
 
 def test_the_underlay_is_shown_where_it_belongs_and_only_when_wanted(view: LatentView) -> None:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings
-from vaeviewer.ui.plane import latent_view
+from vaeviewer.ui.plane.latent_keys import OWN_KEYS
 from vaeviewer.ui.window.key_list import KeyList
 from vaeviewer.ui.window.main_window import MainWindow
 
@@ -51,7 +51,7 @@ def test_it_lists_every_key_there_is(qtbot: QtBot, window: MainWindow) -> None:
     assert names <= listed
     for action in actions:
         assert action.text().replace("&", "").rstrip("…") in text
-    for own in (*latent_view._OTHER_KEYS, Qt.Key.Key_Escape):  # keys that the plane takes itself
+    for own in (*OWN_KEYS, Qt.Key.Key_Escape):  # keys that the plane takes itself
         name = {
             Qt.Key.Key_Return: "Enter",
             Qt.Key.Key_Enter: "Enter",

@@ -51,7 +51,7 @@ def everything(window: MainWindow) -> dict[str, Any]:
         "plane": plane.size(),
         "font": window.controls.font().pointSizeF(),
         "axis": plane._canvas.getAxis("left").style["tickFont"].pixelSize(),
-        "marks": (plane._handle_item.scale(), plane._mark_scale),
+        "marks": (plane._handle_item.scale(), plane._picture.mark_scale),
         "by hand": window._layout.by_hand,
     }
 

@@ -1,16 +1,22 @@
-"""The little card that shows the image under the mouse."""
+"""The point under the mouse, and the little card that shows its image."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, QRectF, Qt
+from PySide6.QtCore import QObject, QPoint, QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.ui.plane.latent_canvas import LatentCanvas
+from vaeviewer.ui.plane.latent_points import PlanePoints
 from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.widgets.theme import theme_of
 
+POINT_DISTANCE = 12.0
+"""Within so many logical pixels of the mouse a point is hovered or clicked."""
+HOVER_MS = 16
 _IMAGE_SIDE = 84  # logical pixels
 _DISTANCE = 16  # logical pixels from the mouse
 
@@ -79,3 +85,65 @@ class HoverCard(QWidget):
         """Hide, and forget the image."""
         self._row = None
         self.hide()
+
+
+class Hover(QObject):
+    """Shows the card of the point that the mouse is at.
+
+    Args:
+        plane: Its parent; the card lies on it, and its tool tip gives way to the card.
+        canvas: Where the mouse is.
+        points: What it may be at.
+
+    Attributes:
+        card: What is shown.
+    """
+
+    def __init__(self, plane: QWidget, canvas: LatentCanvas, points: PlanePoints) -> None:
+        super().__init__(plane)
+        self._plane = plane
+        self._canvas = canvas
+        self._points = points
+        self._dataset: ImageDataset | None = None
+        self._at: QPointF | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(HOVER_MS)
+        self._timer.timeout.connect(self._show)
+        self.card = HoverCard(plane)
+
+    def set_dataset(self, dataset: ImageDataset | None) -> None:
+        """Show images of another data set, or none; put the card away."""
+        self.move_to(None)
+        self._dataset = dataset
+
+    def move_to(self, pixel: QPointF | None) -> None:
+        """The mouse is there, logical pixels of the canvas; ``None``: it is not on the plane, or busy."""
+        self._at = pixel
+        if pixel is None:
+            self._timer.stop()
+            self._show()
+        elif not self._timer.isActive():
+            self._timer.start()
+
+    def points_moved(self) -> None:
+        """Another point may lie under the mouse now."""
+        if self._at is not None:
+            self._timer.start()
+
+    def point_at(self, pixel: QPointF) -> int | None:
+        """Row of the nearest visible point within reach of the mouse."""
+        plane = self._canvas.plane()
+        return None if plane is None else self._points.nearest(plane, (pixel.x(), pixel.y()), POINT_DISTANCE)
+
+    def _show(self) -> None:
+        row = None if self._at is None else self.point_at(self._at)
+        # A tool tip would cover the card.
+        self._canvas.setToolTip(self._plane.toolTip() if row is None else "")
+        if row is None or self._at is None or self._dataset is None:
+            self.card.put_away()
+            return
+        label = int(self._dataset.train_labels[row])
+        mouse = self._canvas.viewport().mapTo(self._plane, self._canvas.to_viewport(self._at).toPoint())
+        text = f"{self._dataset.class_names[label]}  ·  image {row:,}"
+        self.card.show_image(row, self._dataset.train_images[row], text, mouse)

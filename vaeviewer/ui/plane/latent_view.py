@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QImage, QKeyEvent, QShowEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.view_state import ViewState
+from vaeviewer.ui.plane.latent_backdrop import Backdrop
 from vaeviewer.ui.plane.latent_canvas import LatentCanvas
-from vaeviewer.ui.plane.latent_geometry import PRIOR_BOX, PlaneMap, grid_centres
-from vaeviewer.ui.plane.latent_hover import HoverCard
+from vaeviewer.ui.plane.latent_geometry import PRIOR_BOX, PlaneMap
+from vaeviewer.ui.plane.latent_hover import Hover
 from vaeviewer.ui.plane.latent_items import HandleItem, MarksItem, PointsItem
+from vaeviewer.ui.plane.latent_keys import PlaneKeys
+from vaeviewer.ui.plane.latent_layout import LayoutPace
 from vaeviewer.ui.plane.latent_legend import Legend
 from vaeviewer.ui.plane.latent_overlay import HandlePointer, StepItem
+from vaeviewer.ui.plane.latent_picture import PointsPicture
 from vaeviewer.ui.plane.latent_points import PlanePoints
 from vaeviewer.ui.plane.latent_range import RangeFollower
-from vaeviewer.ui.plane.latent_walk import NeighbourWalk, Way
-from vaeviewer.ui.plane.raster.point_raster import PointRaster
-from vaeviewer.ui.widgets.pictures import to_qimage
+from vaeviewer.ui.plane.latent_walk import NeighbourWalk
 from vaeviewer.ui.widgets.theme import class_colors, theme_of
-from vaeviewer.ui.window.focus_keys import handle_step, is_command
 
-POINT_DISTANCE = 12.0
-"""Within so many logical pixels of the mouse a point is hovered or clicked."""
-UNDERLAY_CELL = 40.0
-"""Least size of a decoded image of the underlay, logical pixels."""
-UNDERLAY_CELLS = 1600
-"""Most images in the underlay."""
 SETTLE_MS = 120
-HOVER_MS = 16
-LAYOUT_MS = 400  # between two choices of the range and of the places of names, while points move …
-CALM_LAYOUT_MS = 1200  # … and after one that changed nothing
 
 AT_THE_MEAN, AT_THE_CODE = "the mean of its approximate posterior q(z|x)", "its code z"
 TOOL_TIP = (
@@ -45,15 +35,6 @@ TOOL_TIP = (
     "Arrow keys: move the handle (Shift: faster). H: bring it here. Enter: select the image nearest to it; "
     "N and P: the next and the previous one, outwards from there. Esc: clear the selection.</p>"
 )
-
-_FIT_KEYS = (Qt.Key.Key_F, Qt.Key.Key_Home)
-_WAYS: dict[int, Way] = {
-    Qt.Key.Key_Return: "nearest",
-    Qt.Key.Key_Enter: "nearest",
-    Qt.Key.Key_N: "next",
-    Qt.Key.Key_P: "previous",
-}
-_OTHER_KEYS = (*_WAYS, Qt.Key.Key_H, *_FIT_KEYS, Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus)
 
 
 class LatentView(QWidget):
@@ -81,24 +62,18 @@ class LatentView(QWidget):
         self.setAccessibleDescription("Arrow keys move the handle; the image decoded from its z is shown.")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(240, 200)
-        self._dataset: ImageDataset | None = None
         self._points = PlanePoints()
         self._view = ViewState()
         self._z = (0.0, 0.0)
         self._hint = ""
         self._moved_in_vain = False  # the handle, with no snapshot to decode it
         self._class_labels = True
-        self._layout_pending = True  # range and names wait for the widget to be shown
-        self._mosaic: NDArray[np.uint8] | None = None
-        self._underlay: QImage | None = None
-        self._underlay_rect = (0.0, 0.0, 0.0, 0.0)
-        self._raster = PointRaster()
-        self._pixels: NDArray[np.uint32] | None = None
-        self._mark_scale = 1.0
 
         self._canvas = LatentCanvas(self)
         self._say_what_points_are(AT_THE_MEAN)
-        self._points_item = PointsItem(self._canvas.box, self._draw_points)
+        self._picture = PointsPicture(self._canvas, self._points)
+        self._points_item = PointsItem(self._canvas.box, self._picture.draw)
+        self._backdrop = Backdrop(self._canvas, self._points_item)
         self._marks_item = MarksItem(self._canvas.box)
         self._step_item = StepItem(self._canvas.box)
         self._handle_item = HandleItem(self._canvas.box)
@@ -106,24 +81,25 @@ class LatentView(QWidget):
         self._walk = NeighbourWalk(self._points)
         self._legend = Legend(self)
         self._range = RangeFollower(self._canvas)
-        self._card = HoverCard(self)
+        self._hover = Hover(self, self._canvas, self._points)
+        self._layout_pace = LayoutPace(self, self._lay_out)
+        self._keys = PlaneKeys(self)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self._canvas, 1)
         layout.addWidget(self._legend)
 
-        self._laid_out_at = float("-inf")
-        self._calm = False  # neither range nor names moved lately
-        self._layout_timer = self._single_shot(LAYOUT_MS, self._catch_up_layout)
-        self._settle_timer = self._single_shot(SETTLE_MS, self.range_settled.emit)
-        self._hover_timer = self._single_shot(HOVER_MS, self._show_hovered)
-        self._hover_at: QPointF | None = None
+        self._settle_timer = QTimer(self)
+        self._settle_timer.setSingleShot(True)
+        self._settle_timer.setInterval(SETTLE_MS)
+        self._settle_timer.timeout.connect(self.range_settled.emit)
 
         self._canvas.handle_dragged.connect(self._drag_handle)
-        self._canvas.clicked.connect(lambda pixel: self._select(self._point_at(pixel)))
+        self._canvas.clicked.connect(lambda pixel: self._select(self._hover.point_at(pixel)))
         self._canvas.pointer_pressed.connect(lambda: self._canvas.go_to(*self._z))
-        self._canvas.hovered.connect(self._hover)
+        self._canvas.hovered.connect(self._hover.move_to)
+        self._connect_keys()
         self._range.following_changed.connect(self.following_changed)
         self._canvas.box.sigRangeChanged.connect(self._range_changed)
         self._canvas.box.sigResized.connect(self._range_changed)
@@ -135,15 +111,14 @@ class LatentView(QWidget):
 
     def set_dataset(self, dataset: ImageDataset | None) -> None:
         """Show another data set, or ``None``; its points come with the next frame."""
-        self._hover(None)
-        self._dataset = dataset
+        self._hover.set_dataset(dataset)
         self._points.set_dataset(dataset)
         if self.following:
             self._range.fit()
         names = dataset.class_names if dataset else ()
         labels = dataset.train_labels if dataset else np.zeros(0, np.int64)
         colors = class_colors(len(names))
-        self._raster.set_classes(labels, colors)
+        self._picture.raster.set_classes(labels, colors)
         self._legend.set_classes(names, colors, labels)
         self._hide_classes(self._view.hidden_classes)
         self._set_marks()
@@ -175,16 +150,15 @@ class LatentView(QWidget):
             self._points_item.invalidate()
             self._range.keep_pace()
             if posterior is None:
-                self._lay_out()  # no name outlasts its points
+                self._layout_pace.now()  # no name outlasts its points
             else:
                 self._say_what_points_are(AT_THE_CODE if posterior.log_variance is None else AT_THE_MEAN)
-                self._lay_out_soon()
-            if self._hover_at is not None:
-                self._hover_timer.start()  # another point may lie under the mouse now
+                self._layout_pace.soon()
+            self._hover.points_moved()
         self._step_item.show_step(
             snapshot.step if snapshot is not None else None, self._points.late is not None
         )
-        self._place_underlay()
+        self._backdrop.show(view.underlay)
         self._set_handle(view.z)
         if marked_anew:  # a move of the handle alone paints the handle alone
             self._set_marks()
@@ -201,7 +175,7 @@ class LatentView(QWidget):
     def set_class_labels(self, shown: bool) -> None:
         """Whether class names are written into the plane, at the median of each class's points."""
         self._class_labels = shown
-        self._lay_out()
+        self._layout_pace.now()
 
     def set_underlay(self, images: NDArray[np.uint8] | None, rect: tuple[float, float, float, float]) -> None:
         """Give the mosaic shown behind the points while ``ViewState.underlay`` is set.
@@ -211,10 +185,7 @@ class LatentView(QWidget):
                 The light scheme shows their negative, dark on light, as the points would drown in black.
             rect: ``(x0, y0, width, height)`` in units of z, ``(x0, y0)`` being the corner of lowest values.
         """
-        self._mosaic = images
-        x0, y0, width, height = map(float, rect)  # NumPy's numbers will do
-        self._underlay_rect = (x0, y0, width, height)
-        self._draw_underlay()
+        self._backdrop.set_images(images, rect)
 
     def underlay_grid(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Where to decode for an underlay of the visible range: ``(xs, ys)``, centres of equal square cells.
@@ -222,15 +193,7 @@ class LatentView(QWidget):
         Both ascend and have at least two; their product is at most 1,600. ``analysis.manifold.grid_points`` makes
         the points, ``latent_geometry.mosaic_rect`` the rectangle of the mosaic.
         """
-        plane = self._canvas.plane()
-        if plane is None:
-            plane = PlaneMap((PRIOR_BOX.x0, PRIOR_BOX.x1), (PRIOR_BOX.y0, PRIOR_BOX.y1), 240.0, 240.0)
-        cell = UNDERLAY_CELL / plane.x_scale
-        while True:
-            xs, ys = grid_centres(*plane.x_range, cell), grid_centres(*plane.y_range, cell)
-            if len(xs) * len(ys) <= UNDERLAY_CELLS:
-                return xs, ys
-            cell *= 1.1
+        return self._backdrop.grid()
 
     def _say_what_points_are(self, place: str) -> None:
         tip = TOOL_TIP.format(place=place)
@@ -248,7 +211,7 @@ class LatentView(QWidget):
     def fit(self) -> None:
         """Show all points but a few strays, and follow them from now on."""
         self._range.fit()
-        self._lay_out()
+        self._layout_pace.now()
 
     def plane_map(self) -> PlaneMap | None:
         """The visible range and its pixels; ``None`` before there is room for any."""
@@ -270,74 +233,32 @@ class LatentView(QWidget):
         self._marks_item.set_rect(rect)
         self._step_item.set_corner(rect.topRight())
         self._points_item.invalidate()
-        self._place_underlay()
+        self._backdrop.place()
         self._set_handle(self._z)
         self._set_marks()
         self._canvas.make_room_for_ticks()
         if self.isVisible():
             self._settle_timer.start()
 
-    def _lay_out_soon(self) -> None:
-        """Lay out now, but not again at once: the points move several times as often.
-
-        Points that come later than that bring the layout along, so that both are painted at once; the timer is for
-        the last ones.
-        """
-        now = time.perf_counter()
-        if now - self._laid_out_at >= (CALM_LAYOUT_MS if self._calm else LAYOUT_MS) / 1000:
-            self._laid_out_at = now
-            self._layout_timer.stop()
-            self._lay_out()
-        else:
-            self._layout_pending = True
-            self._layout_timer.start()
-
-    def _catch_up_layout(self) -> None:
-        if self._layout_pending and self.isVisible():
-            self._lay_out()
-
-    def _lay_out(self) -> None:
-        """Choose the range and the places of the names for the points; later, if not visible now."""
-        self._layout_pending = not self.isVisible()
-        if self._layout_pending:
-            return
+    def _lay_out(self) -> bool:
+        """Choose the range and the places of the names for the points; whether either changed."""
         box = self._points.box()
         x0, x1, y0, y1 = (box or PRIOR_BOX).sides
         self._canvas.extent = max(x1 - x0, y1 - y0)
         moved = self._range.follow(box)
         renamed = self._marks_item.show_classes(self._points.class_marks() if self._class_labels else ())
-        self._calm = not (moved or renamed)
+        return moved or renamed
 
     # Points
 
-    def _draw_points(self, width: int, height: int, ratio: float) -> QImage | None:
-        plane = self._canvas.plane()
-        if self._points.positions is None or plane is None:
-            return None
-        # The image has whole pixels: where the plane ends within one, the image reaches further.
-        x_range = (plane.x_range[0], plane.x_range[0] + width / ratio / plane.x_scale)
-        y_range = (plane.y_range[1] - height / ratio / plane.y_scale, plane.y_range[1])
-        # The image borrows this memory, which is therefore kept; it is drawn anew before it is painted again.
-        positions = self._points.positions
-        scale, late = ratio * self._mark_scale, self._points.late
-        self._pixels = self._raster.render(positions, x_range, y_range, (width, height), scale, late)
-        image = QImage(self._pixels.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
-        image.setDevicePixelRatio(ratio)
-        return image
-
     def _hide_classes(self, hidden: frozenset[int]) -> None:
         self._points.hide(hidden)
-        self._raster.set_hidden(hidden)
+        self._picture.raster.set_hidden(hidden)
         self._legend.set_hidden(hidden)
         self._points_item.invalidate()
-        self._lay_out()
+        self._layout_pace.now()
 
-    def _point_at(self, pixel: QPointF) -> int | None:
-        """Row of the nearest visible point within reach of the mouse."""
-        plane = self._canvas.plane()
-        return None if plane is None else self._points.nearest(plane, (pixel.x(), pixel.y()), POINT_DISTANCE)
-
-    # Marks and underlay
+    # Marks
 
     def _set_marks(self) -> None:
         self._marks_item.show_marks(
@@ -345,23 +266,6 @@ class LatentView(QWidget):
             self._points.posterior_mark(self._view.selected),
             self._hint,
             self._z if self._moved_in_vain else None,
-        )
-
-    def _draw_underlay(self) -> None:
-        self._underlay = None if self._mosaic is None else to_qimage(self._mosaic)
-        if self._underlay is not None and not theme_of(self.palette()).dark:
-            self._underlay.invertPixels()
-        self._place_underlay()
-
-    def _place_underlay(self) -> None:
-        plane = self._canvas.plane()
-        if not self._view.underlay or self._underlay is None or plane is None:
-            self._points_item.set_underlay(None, QRectF())
-            return
-        x0, y0, width, height = self._underlay_rect
-        left, top = plane.to_pixels(x0, y0 + height)
-        self._points_item.set_underlay(
-            self._underlay, QRectF(left, top, width * plane.x_scale, height * plane.y_scale)
         )
 
     # The handle
@@ -395,50 +299,22 @@ class LatentView(QWidget):
             self._move_handle(z1, z2)
             self._walk.taken_to((z1, z2))
 
-    # Hovering
+    # Keys
 
-    def _hover(self, pixel: QPointF | None) -> None:
-        self._hover_at = pixel
-        if pixel is None:
-            self._hover_timer.stop()
-            self._show_hovered()
-        elif not self._hover_timer.isActive():
-            self._hover_timer.start()
-
-    def _show_hovered(self) -> None:
-        row = None if self._hover_at is None else self._point_at(self._hover_at)
-        # A tool tip would cover the card.
-        self._canvas.setToolTip(self.toolTip() if row is None else "")
-        if row is None or self._hover_at is None or self._dataset is None:
-            self._card.put_away()
-            return
-        label = int(self._dataset.train_labels[row])
-        at = self._canvas.to_viewport(self._hover_at).toPoint()
-        mouse = self.viewport().mapTo(self, at)
-        text = f"{self._dataset.class_names[label]}  ·  image {row:,}"
-        self._card.show_image(row, self._dataset.train_images[row], text, mouse)
+    def _connect_keys(self) -> None:
+        keys, canvas = self._keys, self._canvas
+        keys.stepped.connect(lambda dz1, dz2: self._move_handle(self._z[0] + dz1, self._z[1] + dz2))
+        keys.brought.connect(lambda: self._drag_handle(canvas.box.rect().center()))
+        keys.fitted.connect(self.fit)
+        keys.zoomed.connect(lambda factor: canvas.zoom(factor, canvas.box.rect().center()))
+        keys.walked.connect(lambda way: self._select(self._walk.select(way, self._z, self._view.selected)))
+        keys.cleared.connect(lambda: self.image_selected.emit(-1))
 
     # Events
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrows and H move the handle, F and Home fit, plus and minus zoom, Enter, N and P select, Escape does not."""
-        key = event.key()  # a plain number: not every key of every keyboard has a name
-        step = handle_step(event)
-        if is_command(event):
-            super().keyPressEvent(event)
-        elif step is not None:
-            self._move_handle(self._z[0] + step[0], self._z[1] + step[1])
-        elif key in _FIT_KEYS:
-            self.fit()
-        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
-            self._canvas.zoom(1 / 1.2 if key == Qt.Key.Key_Minus else 1.2, self._canvas.box.rect().center())
-        elif key == Qt.Key.Key_H:
-            self._drag_handle(self._canvas.box.rect().center())
-        elif key in _WAYS:
-            self._select(self._walk.select(_WAYS[key], self._z, self._view.selected))
-        elif key == Qt.Key.Key_Escape:
-            self.image_selected.emit(-1)
-        else:
+        """See :class:`PlaneKeys`."""
+        if not self._keys.press(event):
             super().keyPressEvent(event)
 
     def event(self, event: QEvent) -> bool:
@@ -446,8 +322,7 @@ class LatentView(QWidget):
         if (
             isinstance(event, QKeyEvent)
             and event.type() == QEvent.Type.ShortcutOverride
-            and not is_command(event)
-            and (event.key() in _OTHER_KEYS or handle_step(event) is not None)
+            and self._keys.owns(event)
         ):
             event.accept()
             return True
@@ -466,8 +341,7 @@ class LatentView(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what changed while hidden."""
         super().showEvent(event)
-        if self._layout_pending:
-            self._lay_out()
+        self._layout_pace.catch_up()
         self._settle_timer.start()
 
     def changeEvent(self, event: QEvent) -> None:
@@ -482,7 +356,7 @@ class LatentView(QWidget):
 
     def set_mark_scale(self, scale: float) -> None:
         """Draw the points and the handle so many times as large as usual."""
-        self._mark_scale = scale
+        self._picture.mark_scale = scale
         self._handle_item.setScale(scale)
         self._points_item.invalidate()
 
@@ -493,11 +367,4 @@ class LatentView(QWidget):
         self._step_item.set_theme(theme)
         self._handle_item.set_theme(theme)
         self._pointer.set_theme(theme)
-        self._draw_underlay()
-
-    def _single_shot(self, interval_ms: int, slot: object) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(interval_ms)
-        timer.timeout.connect(slot)
-        return timer
+        self._backdrop.set_dark(theme.dark)
