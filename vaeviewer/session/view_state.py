@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vaeviewer.analysis.latent_plane import LatentPlane, axes_plane
+from vaeviewer.analysis.latent_plane import Array, Axes, LatentPlane, axes_plane
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class ViewState:
 
     Attributes:
         z: The handle's position in the latent plane, ``(z1, z2)``.
-        plane: The latent plane, or ``None`` for that of the first two axes.
+        axes: The two dimensions that span the latent plane, or ``None`` for the two principal axes of the codes.
+        plane: The latent plane, or ``None`` for that of ``axes`` through the centre.
         selected: Row of the selected training image, or ``None``.
         hidden_classes: Classes whose points are not drawn.
         points: Whether the plane draws posterior means or one sample from each posterior.
@@ -28,6 +29,7 @@ class ViewState:
     """
 
     z: tuple[float, float] = (0.0, 0.0)
+    axes: Axes | None = (0, 1)
     plane: LatentPlane | None = None
     selected: int | None = None
     hidden_classes: frozenset[int] = frozenset()
@@ -39,8 +41,28 @@ class ViewState:
 
     def plane_of(self, latent_dim: int) -> LatentPlane:
         """The latent plane in a space of so many dimensions; one of another space does not count."""
-        chosen = self.plane
-        return chosen if chosen is not None and chosen.latent_dim == latent_dim else axes_plane(latent_dim)
+        if self.plane is not None and self.plane.latent_dim == latent_dim:
+            return self.plane
+        there = self.axes is not None and max(self.axes) < latent_dim
+        return (
+            axes_plane(latent_dim, *self.axes) if self.axes is not None and there else axes_plane(latent_dim)
+        )
+
+    def code(self, latent_dim: int) -> Array:
+        """All numbers of the handle's z, float32 ``(latent_dim,)``: two in the plane, the rest of where that lies."""
+        code: Array = self.plane_of(latent_dim).lift(np.array([self.z], np.float32))[0]
+        return code
+
+    def at_code(self, code: Array) -> dict[str, Any]:
+        """The changes that take the handle to a code ``(d,)``, and the plane with it."""
+        return in_plane(self.plane_of(len(code)), code)
+
+
+def in_plane(plane: LatentPlane, code: Array) -> dict[str, Any]:
+    """The changes of a ViewState that show the plane parallel to ``plane`` through a code, the handle at that."""
+    through = plane.through(code)
+    z1, z2 = through.project(code[None])[0].tolist()
+    return {"plane": through, "z": (z1, z2)}
 
 
 def posterior_noise(rows: int, latent_dim: int) -> NDArray[np.float32]:
