@@ -23,7 +23,8 @@ from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.data.folder import load_folder
 from vaeviewer.backend.runs import restore
 from vaeviewer.backend.runs.folder import load_run
-from vaeviewer.backend.training.trainer import NonFiniteError, Trainer
+from vaeviewer.backend.training.health import NonFiniteError
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.commands import flags
 from vaeviewer.errors import UserError
 

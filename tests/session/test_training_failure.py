@@ -147,11 +147,11 @@ def out_of_memory(draw: random.Random) -> Callable[[Trainer], None]:
 def a_nan_somewhere(draw: random.Random) -> Callable[[Trainer], None]:
     def fault(trainer: Trainer) -> None:
         weights = [parameter.data for parameter in trainer._model.parameters()]
-        moments = [value for name, value in trainer._engine.optimizer_state().items() if "exp_avg" in name]
+        moments = [value for name, value in trainer.engine.optimizer_state().items() if "exp_avg" in name]
         spoilt = draw.choice(
-            [draw.choice(weights), draw.choice(weights), draw.choice(moments), trainer._block]
+            [draw.choice(weights), draw.choice(weights), draw.choice(moments), trainer._block.values]
         )
-        number = draw.randrange(spoilt.numel()) if spoilt is not trainer._block else 0
+        number = draw.randrange(spoilt.numel()) if spoilt is not trainer._block.values else 0
         spoilt.view(-1)[number] = float("nan")
 
     return fault
@@ -279,8 +279,8 @@ def test_a_step_without_memory_is_taken_with_a_smaller_batch(make: Make, small: 
 def lose(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Callable[[Trainer], None]:
     """The trainer's device, called CUDA, stops answering: whatever is asked of its tensors raises."""
     lost = watched.trainer
-    copied = lost._copies.of
-    weights = lost._engine.flat_state()
+    copied = lost._live._copies.of
+    weights = lost.engine.flat_state()
     assert weights is not None
     theirs = {t.data_ptr() for t in (lost._rows.loc, lost._rows.steps, weights[0])}
 
@@ -294,7 +294,7 @@ def lose(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Callable[[Trainer
         def copied_if_alive(tensor: torch.Tensor) -> object:
             return dead() if tensor.data_ptr() in theirs else copied(tensor)
 
-        monkeypatch.setattr(lost._copies, "of", copied_if_alive)
+        monkeypatch.setattr(lost._live._copies, "of", copied_if_alive)
         for name in ("refresh_posterior", "snapshot", "finish_block", "evaluate", "restore_good_state"):
             setattr(lost, name, dead)
         dead()
@@ -415,7 +415,7 @@ def test_a_command_that_meets_a_failure_is_not_lost(make: Make, small: Settings,
     watched.session.saved.connect(saved.append)
 
     def spoil_and_save(trainer: Trainer) -> None:
-        trainer._block.fill_(float("nan"))
+        trainer._block.values.fill_(float("nan"))
         watched.session.save(tmp_path / "run")  # so that it lies in the queue before the block is looked at
 
     watched.fail(spoil_and_save)

@@ -40,7 +40,7 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def _shares(way: str, trainer: Trainer, rounds: int, seconds: float) -> dict[str, float]:
-    trainer.stay_on_cores(give_way_to_window=False)
+    trainer.cores.stay(give_way_to_window=False)
     warm_up(trainer)
     programs = {"alone": 0, **PROGRAMS}
     speeds: dict[str, list[float]] = {name: [] for name in programs}

@@ -67,8 +67,8 @@ def trainer_speed(trainer: Trainer, seconds: float) -> float:
 
 def warm_up(trainer: Trainer) -> None:
     """Take steps until they are as fast as they become, whatever has to be compiled first."""
-    trainer.prepare(wait=True)
-    while not trainer.at_full_speed:
+    trainer.engine.prepare(wait=True)
+    while trainer.step_count < trainer.engine.fast_from:
         trainer.step()
         trainer.finish_block()
     trainer.step()  # makes what the fast steps need
@@ -94,8 +94,8 @@ def _compare(dataset: ImageDataset, settings: Settings, quick: bool) -> dict[str
     if not quick:  # compiling takes up to a minute
         compiled = Trainer(dataset, updated(settings, engine="compiled"))
         contenders["compiled"] = lambda seconds: trainer_speed(compiled, seconds)
-    ours.prepare(wait=False)
-    fp32.prepare(wait=False)
+    ours.engine.prepare(wait=False)
+    fp32.engine.prepare(wait=False)
     for trainer in (ours, fp32):
         warm_up(trainer)
     for contender in contenders.values():

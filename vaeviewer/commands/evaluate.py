@@ -27,7 +27,7 @@ def evaluate(options: argparse.Namespace) -> int:
         note(sentence)
     from vaeviewer.analysis.neighbours import knn_accuracy
     from vaeviewer.backend.runs import restore
-    from vaeviewer.backend.training.trainer import NonFiniteError
+    from vaeviewer.backend.training.health import NonFiniteError
 
     dataset = restore.find_data(run, options.data)
     trainer = restore.trainer_of(run, dataset, {"device": "auto"})

@@ -34,18 +34,18 @@ def progress_bar(trainer: Trainer) -> Iterator[Any]:
     """A bar over the planned steps, with the newest held-out ELBO beside it, on standard error if it is a screen."""
     from tqdm import tqdm
 
-    total = trainer.planned_epochs * trainer.steps_per_epoch
+    total = trainer.planned_epochs * trainer.batches.per_epoch
     with tqdm(
         total=total, initial=trainer.step_count, unit=" steps", disable=None, leave=False, file=_Screen()
     ) as bar:
 
         def after_block() -> None:
             best, beside = trainer.family.metrics.headline, ""
-            if not trainer.ready:
+            if not trainer.engine.ready:
                 beside = "preparing fast mode (only once)"
             elif trainer.held_out is not None:
                 beside = f"held-out {best.title} {trainer.held_out.values[best.key]:.2f}"
-            bar.set_postfix_str(beside, refresh=not trainer.ready)
+            bar.set_postfix_str(beside, refresh=not trainer.engine.ready)
             bar.update(trainer.step_count - bar.n)
 
         yield after_block

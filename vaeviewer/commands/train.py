@@ -194,7 +194,7 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[int], stop
     last = math.inf if stop_after is None else trainer.epoch + stop_after
     smaller = smaller_batches(trainer.batch_size)
     autosave.begin(trainer)
-    trainer.stay_on_cores(give_way_to_window=False)
+    trainer.cores.stay(give_way_to_window=False)
     with progress_bar(trainer) as show_progress:
         told: set[Finding] = set()
 
@@ -210,7 +210,7 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[int], stop
             try:
                 loop.train(
                     trainer,
-                    go_on=lambda: 0 if interrupted else trainer.steps_until(last),
+                    go_on=lambda: 0 if interrupted else trainer.batches.until(last),
                     after_block=after_block,
                 )
                 return

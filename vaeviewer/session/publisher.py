@@ -93,7 +93,7 @@ class Publisher:
     def progress(self, trainer: Trainer) -> None:
         """Publish where training is."""
         rate = self._meter.steps_per_s
-        left = (trainer.planned_epochs - trainer.epoch) * trainer.steps_per_epoch
+        left = (trainer.planned_epochs - trainer.epoch) * trainer.batches.per_epoch
         self.mailbox.post(
             None,
             Progress(

@@ -168,7 +168,7 @@ class RunKeeper:
 
 def _settle(trainer: Trainer) -> None:
     """Bring the trainer to a state that can be saved: where its last steps went wrong, the good one before them."""
-    from vaeviewer.backend.training.trainer import NonFiniteError
+    from vaeviewer.backend.training.health import NonFiniteError
 
     try:
         trainer.finish_block()

@@ -338,7 +338,7 @@ class TrainingThread:
         from vaeviewer.backend.training.loop import train
 
         trainer = self._current()
-        trainer.stay_on_cores(give_way_to_window=True)
+        trainer.cores.stay(give_way_to_window=True)
         if further and trainer.finished:
             trainer.train_further()
         self._publisher.begin(trainer)
@@ -390,7 +390,7 @@ class TrainingThread:
 
         def go_on() -> int:
             # A step that waits for its compiler gives way to the next command.
-            return int(trainer.step_count == before and (trainer.ready or not self._wanted()))
+            return int(trainer.step_count == before and (trainer.engine.ready or not self._wanted()))
 
         train(trainer, go_on=go_on, after_block=lambda: self._publisher.progress(trainer))
         self._rest(State.PAUSED, save=self.run_keeper.rest_after_step)
@@ -441,7 +441,7 @@ class TrainingThread:
         (save or self.run_keeper.rest)(trainer)
         self._enter(state)
         if not self._leave.is_set():
-            trainer.prepare(wait=False)  # while the processor has nothing else to do
+            trainer.engine.prepare(wait=False)  # while the processor has nothing else to do
 
     # When something goes wrong
 

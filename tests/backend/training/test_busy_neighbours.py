@@ -148,17 +148,17 @@ def test_sharing_the_cores_changes_no_number(
 
     def train(share_at: set[int], window: bool) -> None:
         trainer = Trainer(digits, settings)
-        trainer.stay_on_cores(give_way_to_window=window)
+        trainer.cores.stay(give_way_to_window=window)
         try:
             for step in range(60):
                 if step in share_at:
-                    trainer.share_cores(True)
+                    trainer.cores.share(True)
                 elif step - 7 in share_at:
-                    trainer.share_cores(False)
+                    trainer.cores.share(False)
                 trainer.step()
             trainer.finish_block()
         finally:
-            trainer.share_cores(False)
+            trainer.cores.share(False)
         assert trainer.mode.endswith("fused") is available()
         rows = trainer.history.training.view()
         found.append((trainer.snapshot().weights, rows["reconstruction"].copy(), rows["kl"].copy()))
@@ -189,8 +189,8 @@ def test_training_keeps_a_share_beside_busy_programs(
 
     def train() -> None:
         trainer = Trainer(digits, settings)
-        trainer.prepare(wait=True)
-        trainer.stay_on_cores(give_way_to_window=window)
+        trainer.engine.prepare(wait=True)
+        trainer.cores.stay(give_way_to_window=window)
         while trainer.step_count <= engine.FUSED_FROM:
             trainer.step()
             trainer.finish_block()
@@ -237,12 +237,12 @@ def test_afterwards_threads_run_anywhere_and_spin(digits: ImageDataset, small: S
 
     def train() -> None:
         trainer = Trainer(digits, updated(small, threads=available_cores()))
-        trainer.stay_on_cores(give_way_to_window=True)
+        trainer.cores.stay(give_way_to_window=True)
         kept.append(is_kept())
-        trainer.share_cores(True)
+        trainer.cores.share(True)
         kept.append(is_kept())
         loop.train(trainer, go_on=lambda: 0, after_block=lambda: None)
-        waiting.append(trainer._work.cores._waiting is not None)
+        waiting.append(trainer.cores._waiting is not None)
         kept.append(is_kept())
         any_core()
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vaeviewer.backend.training.failure import Failure, Kind, describe_failure, smaller_batches
-from vaeviewer.backend.training.trainer import NonFiniteError
+from vaeviewer.backend.training.health import NonFiniteError
 
 ACCELERATOR_ERROR = getattr(torch, "AcceleratorError", RuntimeError)
 

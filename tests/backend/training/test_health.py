@@ -11,8 +11,8 @@ import pytest
 
 from vaeviewer.backend.config import Settings, presets, updated
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.training.health import Health, Trouble
-from vaeviewer.backend.training.trainer import NonFiniteError, Trainer
+from vaeviewer.backend.training.health import Health, NonFiniteError, Trouble
+from vaeviewer.backend.training.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 

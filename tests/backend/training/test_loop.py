@@ -33,7 +33,7 @@ class Clock:
 @pytest.fixture
 def trainer(digits: ImageDataset, small: Settings) -> Trainer:
     trainer = Trainer(digits, updated(small, batch_size=8, epochs=16))
-    trainer.prepare(wait=True)
+    trainer.engine.prepare(wait=True)
     return trainer
 
 
@@ -43,7 +43,7 @@ def blocks(trainer: Trainer, clock: Clock) -> list[float]:
 
     def after_block() -> None:
         nonlocal begin
-        if not trainer.at_epoch_start:
+        if not trainer.batches.at_epoch_start:
             found.append(clock.now - begin)
         begin = clock.now
 
@@ -79,7 +79,7 @@ def test_a_step_that_becomes_slow_holds_a_block_up_once(
 
     def after_block() -> None:
         nonlocal begin
-        if not trainer.at_epoch_start and trainer.step_count > 200:
+        if not trainer.batches.at_epoch_start and trainer.step_count > 200:
             found.append(clock.now - begin)
         begin = clock.now
 

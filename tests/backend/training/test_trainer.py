@@ -17,8 +17,9 @@ from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.runs.restore import moved_to, moved_to_cpu, trainer_of
 from vaeviewer.backend.training import loop
+from vaeviewer.backend.training.health import NonFiniteError
 from vaeviewer.backend.training.history import History
-from vaeviewer.backend.training.trainer import NonFiniteError, Trainer
+from vaeviewer.backend.training.trainer import Trainer
 
 
 def train_all(trainer: Trainer) -> Trainer:
@@ -83,13 +84,13 @@ def test_same_seed_same_weights_whatever_is_looked_at(
 
 def test_an_epoch_visits_each_image_once(digits: ImageDataset, small: Settings) -> None:
     trainer = Trainer(digits, small)
-    steps(trainer, trainer.steps_per_epoch)
+    steps(trainer, trainer.batches.per_epoch)
     posterior = trainer.snapshot().posterior
     assert posterior is not None
     # 600 images in batches of 50: each step wrote 50 rows of its own.
     assert np.bincount(posterior.row_steps, minlength=12).tolist() == [50] * 12
     assert trainer.epoch == 1.0
-    assert trainer.at_epoch_start
+    assert trainer.batches.at_epoch_start
 
 
 def test_rows_of_the_posterior_know_their_age(digits: ImageDataset, small: Settings) -> None:
@@ -242,6 +243,7 @@ def test_fewer_images_than_a_batch(digits: ImageDataset, small: Settings) -> Non
 def test_blocks_are_bounded(digits: ImageDataset, small: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vaeviewer.backend.training.loop.BLOCK_SECONDS", 1e9)
     trainer = Trainer(digits, updated(small, batch_size=1, epochs=1))
+    trainer.engine.prepare(wait=True)  # else blocks end where the compiler is waited for
     blocks: list[Any] = []
     loop.train(trainer, go_on=lambda: True, after_block=lambda: blocks.append(trainer.step_count))
     assert blocks == [256, 512, 600]
@@ -256,7 +258,7 @@ def test_what_is_not_finite_is_never_kept_as_good(digits: ImageDataset, small: S
     name = "encoder.0.weight"
     spoilt = dict(trainer._model.named_parameters())[name].data
     if spoil == "optimizer":
-        spoilt = trainer._engine.optimizer_state()[f"model.{name}.exp_avg"]
+        spoilt = trainer.engine.optimizer_state()[f"model.{name}.exp_avg"]
     spoilt[0, 17] = float("nan")
     with pytest.raises(NonFiniteError, match="step 6"):
         trainer.keep_good_state()
@@ -309,7 +311,7 @@ def test_a_smaller_batch_goes_on_in_the_same_epoch(
     trainer.keep_good_state()
     steps(trainer, 2)
     assert trainer.restore_good_state(batch_size=25) == 15
-    assert (trainer.batch_size, trainer.steps_per_epoch) == (25, 24)
+    assert (trainer.batch_size, trainer.batches.per_epoch) == (25, 24)
     assert trainer.settings.train.batch_size == 25
     assert trainer.epoch == 1.25
     assert [(c.step, c.field, c.value) for c in trainer.timeline] == [(15, "batch_size", 25)]
@@ -340,8 +342,12 @@ def test_a_run_moves_to_the_cpu_without_its_device(
     good = trainer.snapshot()
     steps(trainer, 3)
     trainer.change("beta", 2.0)
-    for name in ("_model", "_engine", "_rows", "_noise"):
-        monkeypatch.delattr(trainer, name)  # as good as lost
+    for owner, names in (
+        (trainer, ("_model", "_rows", "_live", "engine")),
+        (trainer._work, ("model", "rows", "noise", "pixels")),
+    ):
+        for name in names:
+            monkeypatch.delattr(owner, name)  # as good as lost
     moved = moved_to_cpu(trainer)
     assert moved.initial_settings.compute.device == "cpu"
     assert moved.settings.model.beta == 2.0
@@ -353,10 +359,10 @@ def test_a_run_moves_to_the_cpu_without_its_device(
 
 def test_steps_until_an_epoch_are_counted(digits: ImageDataset, small: Settings) -> None:
     trainer = Trainer(digits, small)
-    per_epoch = trainer.steps_per_epoch
-    assert trainer.steps_until(1) == per_epoch
+    per_epoch = trainer.batches.per_epoch
+    assert trainer.batches.until(1) == per_epoch
     steps(trainer, 2)
-    assert trainer.steps_until(1) == per_epoch - 2
-    assert trainer.steps_until(trainer.epoch + 0.5 / per_epoch) == 1, "any part of a step is one"
-    assert trainer.steps_until(trainer.epoch) == trainer.steps_until(0) == 0
-    assert trainer.steps_until(float("inf")) >= 10**9
+    assert trainer.batches.until(1) == per_epoch - 2
+    assert trainer.batches.until(trainer.epoch + 0.5 / per_epoch) == 1, "any part of a step is one"
+    assert trainer.batches.until(trainer.epoch) == trainer.batches.until(0) == 0
+    assert trainer.batches.until(float("inf")) >= 10**9

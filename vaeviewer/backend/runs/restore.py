@@ -12,8 +12,9 @@ from vaeviewer.backend.data import load_source
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.runs.folder import Run, load_run
 from vaeviewer.backend.snapshot import Checkpoint, TrainingState
+from vaeviewer.backend.training.health import NonFiniteError
 from vaeviewer.backend.training.history import History
-from vaeviewer.backend.training.trainer import NonFiniteError, Trainer
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.errors import DataError, RunFolderError, SettingsError
 
 log = logging.getLogger(__name__)

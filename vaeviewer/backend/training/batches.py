@@ -40,6 +40,11 @@ class Batches:
         return self._images // self.size
 
     @property
+    def at_epoch_start(self) -> bool:
+        """Whether the next batch begins an epoch."""
+        return self.image == 0
+
+    @property
     def epoch(self) -> float:
         """Passes over the images so far, fractional."""
         return self.passes + self.image / (self.per_epoch * self.size)

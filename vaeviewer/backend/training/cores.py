@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import torch
+
 from vaeviewer.backend.training.affinity import available_cores, no_thread_on_one_core, one_thread_per_core
 from vaeviewer.backend.training.openmp import PassiveWaiting
 
@@ -23,22 +25,30 @@ class Cores:
 
     Args:
         threads: How many there are.
+        device: Where models compute; where that is no CPU, threads run wherever the system has them.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, device: torch.device) -> None:
+        self._computes = device.type == "cpu"
         self._threads = threads
         self._team: Team | None = None
         self._stays: bool | None = None  # on cores, and whether a window goes first there
         self._waiting: PassiveWaiting | None = None
 
     def stay(self, *, give_way_to_window: bool) -> None:
-        """Keep the threads on a core each, where they use all."""
+        """Keep the threads on a core each, where they use all.
+
+        Args:
+            give_way_to_window: A window of this program is to go first there.
+        """
+        if not self._computes:
+            return
         self._stays = give_way_to_window
         self._place()
 
     def share(self, share: bool) -> None:
         """Leave to other busy programs what is theirs, or use all cores again; the numbers stay the same."""
-        if share == (self._waiting is not None):
+        if not self._computes or share == (self._waiting is not None):
             return
         if self._waiting is None:
             self._waiting = PassiveWaiting(available_cores())

@@ -1,4 +1,4 @@
-"""Held-out figures with fixed noise, the same for every run, so that figures can be compared."""
+"""How good a model is: held-out figures with fixed noise, the same for every run, and a quick look at the weights."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import torch
 from vaeviewer.backend.chunks import MOST_ROWS, parts, rows_at_once
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.data.pixels import as_tensor, channels_first, seen_levels, to_unit
+from vaeviewer.backend.data.pixels import as_tensor, channels_first, pixels, seen_levels, to_unit
 from vaeviewer.backend.models.interface import Batch
 from vaeviewer.backend.models.latent_model import LatentModel
+from vaeviewer.backend.training.engines.interface import Work
 from vaeviewer.backend.training.randomness import named_generator
 from vaeviewer.backend.training.records import HeldOut
 
@@ -18,6 +19,25 @@ HELD_OUT_DRAWS = 2_000
 
 EVALUATION_SEED = 1312_6114
 """Seed of the fixed noise."""
+
+LOOK_ROWS = 32
+"""Images that tell how good the untrained network is, and whether a state is worth keeping."""
+
+
+@torch.no_grad()
+def first_look(work: Work) -> float:
+    """The objective of the weights now, averaged over a few training images with z at the posterior mean."""
+    rows, settings = work.rows, work.settings
+    few = torch.arange(min(LOOK_ROWS, len(rows)), device=work.device)
+    x = rows.shaped(pixels(rows.images[: len(few)], settings.train.protocol))
+    labels = None if rows.labels is None else rows.labels[: len(few)]
+    noise = torch.zeros(1, len(few), settings.model.latent_dim, device=work.device)
+    batch = Batch(x, labels, few, named_generator(0, "first look", device=work.device))
+    work.model.eval()
+    terms = settings.family.evaluate(work.model, batch, noise, settings.model)
+    work.model.train()
+    means = {key: float(values.mean()) for key, values in terms.items()}
+    return float(settings.family.objective(settings.model, means))
 
 
 class HeldOutImages:

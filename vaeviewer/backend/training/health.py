@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.backend.config import Settings, TrainConfig
+from vaeviewer.backend.training.history import MetricsView
 
 STEPS = 16
 """An objective is exploding when the median of so many steps is …"""
@@ -38,6 +39,14 @@ GRACE_STEPS = 300
 
 LARGE_RATE = 0.03
 """A learning rate at which Adam throws these networks' weights away."""
+
+
+class NonFiniteError(Exception):
+    """A metric or a weight became infinite or NaN; ``step`` is the first step it was seen at."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"the loss became infinite or undefined at step {step:,}")
+        self.step = step
 
 
 class Trouble(Enum):
@@ -108,9 +117,16 @@ class Health:
                 self._rows.append(dict(zip(stored, row, strict=True)))
             self._judge(int(steps[part][-1]), settings)
 
-    def broke(self, step: int, settings: Settings) -> None:
-        """A number became infinite or NaN at ``step``, which says all."""
+    def broke(self, step: int, settings: Settings) -> NonFiniteError:
+        """A number became infinite or NaN at ``step``, which says all; returns what is to be raised."""
         self._finding = self._finding or (Trouble.EXPLODING, step, settings)
+        return NonFiniteError(step)
+
+    def look_back(self, rows: MetricsView, settings: Settings) -> None:
+        """Training goes on from another state: judge that by the end of its history."""
+        self.restart()
+        last = slice(max(0, len(rows) - COLLAPSE_STEPS), None)
+        self.look(rows.step[last], {key: column[last] for key, column in rows.stored.items()}, settings)
 
     def restart(self) -> None:
         """Training goes on from another state, of which nothing is known."""

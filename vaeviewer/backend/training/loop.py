@@ -39,7 +39,7 @@ def train(trainer: Trainer, *, go_on: Callable[[], int], after_block: Callable[[
     try:
         _train(trainer, go_on, after_block)
     finally:
-        trainer.share_cores(False)
+        trainer.cores.share(False)
         use_threads(trainer.threads)  # which steps that have threads of their own change
 
 
@@ -49,11 +49,10 @@ def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[],
     neighbours = Neighbours(trainer.threads)
     # Twice, as being asked may bring fewer epochs.
     while not trainer.finished and (allowed := go_on()) and not trainer.finished:
-        if (
-            not trainer.ready
-        ):  # waited for however long it takes, so that no clock decides how a step is computed
+        # Waited for however long it takes, so that no clock decides how a step is computed.
+        if not trainer.engine.ready:
             trainer.finish_block()
-            trainer.wait(WAIT_SECONDS)
+            trainer.engine.wait(WAIT_SECONDS)
             after_block()
             block_start = time.perf_counter()
             continue
@@ -61,12 +60,12 @@ def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[],
         trainer.step(min(allowed, _fitting(BLOCK_SECONDS - (begin - block_start), step_seconds)))
         now = time.perf_counter()
         step_seconds = (now - begin) / (trainer.step_count - first)
-        epoch_done = trainer.at_epoch_start
+        epoch_done = trainer.batches.at_epoch_start
         # Few steps more, after many together, would cost a way through Python of their own.
         time_is_up = now - block_start >= BLOCK_SECONDS - 0.5 * (now - begin)
         if epoch_done or trainer.block_full or time_is_up:
             trainer.finish_block()
-            trainer.share_cores(neighbours.busy())
+            trainer.cores.share(neighbours.busy())
             if epoch_done:
                 trainer.evaluate()
             if now - kept >= KEEP_SECONDS:

@@ -17,7 +17,8 @@ from vaeviewer.backend.runs import restore
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.training import loop
 from vaeviewer.backend.training.engines.fused import engine
-from vaeviewer.backend.training.trainer import NonFiniteError, Trainer
+from vaeviewer.backend.training.health import NonFiniteError
+from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.errors import SettingsError
 from vaeviewer.native import object_code
 from vaeviewer.native.object_code import MachineCode
@@ -85,15 +86,15 @@ def test_steps_taken_together_lead_to_the_same_run(
 ) -> None:
     settings = updated(small, protocol=protocol, schedule="cosine", epochs=3)
     single, together = (Trainer(digits, settings) for _ in range(2))
-    advance(single, 2 * single.steps_per_epoch + 3)
+    advance(single, 2 * single.batches.per_epoch + 3)
     taken = []
     while together.step_count < single.step_count:
         before = together.step_count
         together.step(single.step_count - before)
         taken.append(together.step_count - before)
-        assert together.step_count // together.steps_per_epoch in (
-            before // together.steps_per_epoch,
-            (before + taken[-1]) / together.steps_per_epoch,
+        assert together.step_count // together.batches.per_epoch in (
+            before // together.batches.per_epoch,
+            (before + taken[-1]) / together.batches.per_epoch,
         ), "no step of the next epoch"
         if together.block_full:
             together.finish_block()
@@ -125,7 +126,7 @@ def test_copies_between_fused_steps_are_exact_and_never_of_broken_weights(
     assert list(first.snapshot.weights) == list(live)
     for name, parameter in live.items():
         np.testing.assert_array_equal(first.snapshot.weights[name], parameter.detach().numpy())
-    for name, tensor in trainer._engine.optimizer_state().items():
+    for name, tensor in trainer.engine.optimizer_state().items():
         np.testing.assert_array_equal(first.training.tensors[f"optimizer.{name}"], tensor.numpy())
     before = first.snapshot.weights["decoder.0.weight"].copy()
     advance(trainer, 2)

@@ -1,0 +1,153 @@
+"""All that training changes, copied out and put back: weights, posteriors, optimizers, generators, the position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vaeviewer.backend.config import Settings
+from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, TrainingState, snapshot_of
+from vaeviewer.backend.training import saved_state
+from vaeviewer.backend.training.copies import Copies
+from vaeviewer.backend.training.engines.interface import StepEngine, Work
+from vaeviewer.backend.training.health import Health
+from vaeviewer.backend.training.randomness import named_seed
+from vaeviewer.backend.training.records import Change
+from vaeviewer.backend.training.saved_state import OPTIMIZER
+
+
+class LiveState:
+    """Copies what an engine steps, between two steps, and loads such copies.
+
+    Args:
+        work: What is stepped.
+        engine: What steps it, and has the optimizers.
+        classes: How many the data set has.
+        health: Is told of numbers that are infinite or NaN.
+    """
+
+    def __init__(self, work: Work, engine: StepEngine, classes: int, health: Health) -> None:
+        self._work = work
+        self._engine = engine
+        self._classes = classes
+        self._health = health
+        self._copies = Copies(engine.copy)
+
+    def snapshot(self, *, posteriors: bool) -> Snapshot:
+        """The model, perhaps with the table of posteriors.
+
+        Raises:
+            NonFiniteError: A number is infinite or NaN.
+        """
+        work, rows = self._work, self._work.rows
+        tables = (rows.loc, rows.steps, *((rows.log_variance,) if rows.has_scale else ()))
+        weights, copies = self._weights(*(tables if posteriors else ()))
+        table = None
+        if posteriors:
+            loc, steps, *log_variance = copies
+            table = PosteriorTable(loc, log_variance[0] if log_variance else None, steps)
+        return snapshot_of(
+            work.settings.model,
+            rows.image,
+            weights,
+            step=work.batches.step,
+            epoch=work.batches.epoch,
+            posterior=table,
+            protocol=work.settings.train.protocol,
+            classes=self._classes,
+        )
+
+    def training_state(self) -> TrainingState:
+        """What else it takes to go on bit for bit.
+
+        Raises:
+            NonFiniteError: A number is infinite or NaN.
+        """
+        live = self._generators()
+        live.update({f"{OPTIMIZER}{key}": value for key, value in self._engine.optimizer_state().items()})
+        tensors = dict(zip(live, self._copied(*live.values()), strict=True))
+        batches = self._work.batches
+        values = {
+            "step": batches.step,
+            "epoch": batches.passes,
+            "image": batches.image,
+            "batch_size": batches.size,
+            "planned_epochs": self._work.planned_epochs,
+            "device": self._work.device.type,
+        }
+        return TrainingState(tensors, values)
+
+    def check(self, checkpoint: Checkpoint, timeline: Iterable[Change], settings: Settings) -> None:
+        """Refuse what cannot be loaded; ``settings`` are those with which the run began.
+
+        Raises:
+            ValueError: The text says what is wrong with it.
+        """
+        same_device = checkpoint.training.values.get("device") == self._work.device.type
+        generators = self._generators() if same_device else {}
+        saved_state.check(
+            checkpoint,
+            timeline,
+            settings=settings,
+            optimizer=self._engine.optimizer_shapes(),
+            generators={name: state.numpy() for name, state in generators.items()},
+        )
+
+    @torch.no_grad()
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint, but for its posteriors.
+
+        Raises:
+            ValueError: Its generators' states are none.
+        """
+        work, state = self._work, checkpoint.training
+        weights = checkpoint.snapshot.weights
+        work.model.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
+        found = {
+            key.removeprefix(OPTIMIZER): torch.tensor(value)
+            for key, value in state.tensors.items()
+            if key.startswith(OPTIMIZER)
+        }
+        if state.values["device"] == work.device.type:
+            try:
+                work.noise.set_state(torch.tensor(state.tensors["generator.noise"]))
+                work.pixels.set_state(torch.tensor(state.tensors["generator.pixels"]))
+            except RuntimeError:  # torch checks the bytes themselves
+                raise ValueError("its generators' states are none") from None
+        else:  # another kind of device has another kind of generator: go on with fresh noise
+            seed, step = work.settings.train.seed, state.values["step"]
+            work.noise.manual_seed(named_seed(seed, "noise", step))
+            work.pixels.manual_seed(named_seed(seed, "pixels", step))
+        values = state.values
+        work.batches.go_to(values["step"], values["epoch"], values["image"], values["batch_size"])
+        self._engine.load_optimizer_state(found)
+        work.planned_epochs = values["planned_epochs"]
+        work.positions = []
+
+    def _weights(self, *others: Tensor) -> tuple[dict[str, NDArray[Any]], list[NDArray[Any]]]:
+        """The model's ``state_dict``, and copies of other tensors made in the same pass."""
+        flat = self._engine.flat_state()
+        if flat is not None:
+            tensor, named = flat
+            copy, *rest = self._copied(tensor, *others)
+            return named(copy), rest
+        state = self._work.model.state_dict()
+        copies = self._copied(*state.values(), *others)
+        return dict(zip(state, copies, strict=False)), copies[len(state) :]
+
+    def _copied(self, *tensors: Tensor) -> list[np.ndarray[Any, Any]]:
+        copies = self._copies.of(*tensors)
+        if copies is None:
+            raise self._health.broke(self._work.batches.step, self._work.settings)
+        return copies
+
+    def _generators(self) -> dict[str, Tensor]:
+        return {
+            "generator.noise": self._work.noise.get_state(),
+            "generator.pixels": self._work.pixels.get_state(),
+        }
