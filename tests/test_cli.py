@@ -506,6 +506,9 @@ NUMBERS = (
     "threads",
     "latent-dim",
     "hidden",
+    "conv-channels",
+    "dense",
+    "residual-blocks",
 )
 
 

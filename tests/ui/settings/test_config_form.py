@@ -29,6 +29,7 @@ from vaeviewer.ui.widgets.theme import DARK, LIGHT, build_palette
 ALL_FIELDS = [name for _, name, _ in fields(Settings())]
 LIVE_FIELDS = ["epochs", "learning_rate", "beta"]
 ADVANCED_FIELDS = [
+    *("conv_channels", "dense", "normalisation", "residual_blocks"),
     *("gaussian_variance", "gaussian_scale", "samples"),
     *("device", "precision", "engine", "threads"),
 ]
@@ -40,6 +41,11 @@ any_settings = st.builds(
     model=st.builds(
         VaeConfig,
         latent_dim=st.integers(1, 256),
+        network=st.sampled_from(["mlp", "conv"]),
+        conv_channels=st.integers(1, 256),
+        dense=st.integers(0, 8192),
+        normalisation=st.sampled_from(["none", "batch", "group"]),
+        residual_blocks=st.integers(0, 8),
         hidden=st.lists(st.integers(1, 8192), min_size=1, max_size=8).map(tuple),
         activation=st.sampled_from(["tanh", "relu", "silu"]),
         likelihood=st.sampled_from(["bernoulli", "gaussian"]),
@@ -266,7 +272,8 @@ def test_new_settings_clear_a_mark(form: ConfigForm) -> None:
 
 @pytest.mark.parametrize("name", ALL_FIELDS)
 def test_a_run_fixes_all_but_the_live_fields(form: ConfigForm, name: str) -> None:
-    form.set_settings(updated(Settings(), likelihood="gaussian"))
+    network = "mlp" if name == "hidden" else "conv"
+    form.set_settings(updated(Settings(), likelihood="gaussian", network=network))
     form.set_run_active(True, REASON)
     live = name in LIVE_FIELDS
     assert form.editor(name).isEnabled() == live

@@ -49,9 +49,15 @@ class FamilyConfig(Group):
         return values
 
 
-class FullyConnected(FamilyConfig):
-    """Networks of fully connected layers."""
+class ImageNetworks(FamilyConfig):
+    """Networks from an image to numbers and back; ``networks/choice.py`` builds what these settings name."""
 
+    network: Literal["mlp", "conv"] = Field(
+        "mlp",
+        title="Network",
+        description="Fully connected layers (a multilayer perceptron), or convolutions: strided ones that halve "
+        "the image until it is small, and their mirror.",
+    )
     hidden: Annotated[tuple[HiddenWidth, ...], FailFast()] = Field(
         (512, 256, 128),
         min_length=1,
@@ -63,10 +69,47 @@ class FullyConnected(FamilyConfig):
     activation: Literal["tanh", "relu", "silu"] = Field(
         "silu", title="Activation", description="The nonlinearity after each hidden layer."
     )
+    conv_channels: int = Field(
+        16,
+        ge=1,
+        le=256,
+        title="Channels",
+        description="Feature maps of the first convolution; each further halving of the image doubles them, "
+        "up to eight times.",
+        json_schema_extra=ADVANCED,
+    )
+    dense: int = Field(
+        256,
+        ge=0,
+        le=8192,
+        title="Dense layer",
+        description="Units of the fully connected layer between the convolutions and z, on both sides; 0: none.",
+        json_schema_extra=ADVANCED,
+    )
+    normalisation: Literal["none", "batch", "group"] = Field(
+        "none",
+        title="Normalisation",
+        description="Of each convolution's outputs: over the batch (Ioffe & Szegedy 2015), over groups of an image's "
+        "channels (Wu & He 2018), or none.",
+        json_schema_extra=ADVANCED,
+    )
+    residual_blocks: int = Field(
+        0,
+        ge=0,
+        le=8,
+        title="Residual blocks",
+        description="Pairs of convolutions with a short cut (He et al. 2016) after each halving and each doubling "
+        "of the image.",
+        json_schema_extra=ADVANCED,
+    )
 
     def widest(self, values: int) -> int:
         """As :meth:`FamilyConfig.widest`."""
-        return max(values, *self.hidden)
+        if self.network == "mlp":
+            return max(values, *self.hidden)
+        return max(
+            values * max(4, self.conv_channels) // 4, self.dense
+        )  # a quarter of the pixels, each of so many channels
 
 
 class PixelLikelihood(FamilyConfig):

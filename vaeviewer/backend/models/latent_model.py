@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
 from vaeviewer.backend.models import registry
-from vaeviewer.backend.models.fields import FamilyConfig
+from vaeviewer.backend.models.fields import FamilyConfig, ImageNetworks
 from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.models.likelihoods import Likelihood
-from vaeviewer.backend.models.networks.mlp import MLP
+from vaeviewer.backend.models.networks.choice import generative_network, inference_network
 
 MAX_LOG_VARIANCE = 12.0
 """Bound on |log σ²| of q(z|x): exp(12) is far beyond use and far from overflow."""
+
+
+@runtime_checkable
+class Network(Protocol):
+    """A part of a model that draws its own weights."""
+
+    def initialize(self, generator: torch.Generator) -> None:
+        """Draw new ones, in place, on the CPU."""
 
 
 class LatentModel(nn.Module):
@@ -51,7 +60,7 @@ class LatentModel(nn.Module):
     def initialize(self, generator: torch.Generator) -> None:
         """Draw new weights, in place, on the CPU."""
         for module in self.children():
-            if isinstance(module, MLP):
+            if isinstance(module, Network):
                 module.initialize(generator)
 
 
@@ -80,40 +89,28 @@ class Point(Distribution):
 
 
 class Autoencoder(LatentModel):
-    """Fully connected networks mirrored around z: the inference and the generative network.
+    """Networks mirrored around z: the inference and the generative network.
 
     Args:
+        config: Which networks, and the latent dimension.
         image: Size of the images.
-        latent_dim: Numbers in z.
-        hidden: Units of the hidden layers from the image inwards.
-        activation: A name in ``networks.mlp.ACTIVATIONS``.
         likelihood: What the generative network's outputs mean.
         gaussian: Whether q(z|x) is a diagonal Gaussian, or a point.
     """
 
     def __init__(
-        self,
-        image: ImageSpec,
-        latent_dim: int,
-        hidden: tuple[int, ...],
-        activation: str,
-        likelihood: Likelihood,
-        *,
-        gaussian: bool,
+        self, config: ImageNetworks, image: ImageSpec, likelihood: Likelihood, *, gaussian: bool
     ) -> None:
-        super().__init__(latent_dim)
-        self._shape = (image.height, image.width, image.channels)
+        super().__init__(config.latent_dim)
         self._gaussian = gaussian
-        outputs = 2 * latent_dim if gaussian else latent_dim
-        # What touches z is float32 always, so that codes are never rounded.
-        self.encoder = MLP((image.values, *hidden, outputs), activation, exact=len(hidden))
-        self.decoder = MLP((latent_dim, *reversed(hidden), image.values), activation, exact=0)
+        outputs = 2 * config.latent_dim if gaussian else config.latent_dim
+        self.encoder = inference_network(config, image, outputs)
+        self.decoder = generative_network(config, image, config.latent_dim)
         self.likelihood = likelihood
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Normal | Point:
         """q(z|x): N(μ, σ²) with the network's μ and log σ² (Kingma & Welling 2013, equation 9), or a point."""
-        # In the order of images outside torch: a view where they come from there, and the same weights in NumPy.
-        outputs = self.encoder(x.movedim(1, -1).flatten(1))
+        outputs = self.encoder(x)
         if not self._gaussian:
             return Point(outputs)
         loc, log_variance = outputs.chunk(2, dim=-1)
@@ -125,9 +122,7 @@ class Autoencoder(LatentModel):
         outputs = self.decoder(z)
         if outputs.dtype == torch.bfloat16:  # of autocast: densities are summed over pixels in float32
             outputs = outputs.float()
-        return Independent(
-            self.likelihood(outputs.unflatten(-1, self._shape).movedim(-1, -3)), 3, validate_args=False
-        )
+        return Independent(self.likelihood(outputs), 3, validate_args=False)
 
 
 def state_shapes(

@@ -39,6 +39,11 @@ FIXED = {"latent_dim": "The window shows planes, so it stays 2."}
 """Settings the window does not let anybody change, and why."""
 
 NEEDS = {
+    "hidden": ("network", "mlp", "Only fully connected networks have them."),
+    "conv_channels": ("network", "conv", "Only convolutions have them."),
+    "dense": ("network", "conv", "Only convolutions have it."),
+    "normalisation": ("network", "conv", "Only convolutions have it."),
+    "residual_blocks": ("network", "conv", "Only convolutions have them."),
     "gaussian_variance": ("likelihood", "gaussian", "Only the Gaussian likelihood has it."),
     "gaussian_scale": ("likelihood", "gaussian", "Only the Gaussian likelihood has it."),
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from vaeviewer.backend.models.fields import LIVE, FullyConnected
+from vaeviewer.backend.models.fields import LIVE, ImageNetworks
 from vaeviewer.backend.models.interface import (
     Batch,
     Capabilities,
@@ -21,7 +21,7 @@ from vaeviewer.backend.models.interface import (
     Objective,
     Player,
 )
-from vaeviewer.backend.models.networks.numpy_mlp import MlpForm
+from vaeviewer.backend.models.networks.numpy_mlp import MlpForm, form_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,7 +53,7 @@ CROSS_ENTROPY = Metric(
 )
 
 
-class DenoisingConfig(FullyConnected):
+class DenoisingConfig(ImageNetworks):
     """Settings of the denoising autoencoder."""
 
     family: Literal["denoising"] = "denoising"
@@ -97,9 +97,7 @@ class Denoising(Family[DenoisingConfig]):
         from vaeviewer.backend.models.latent_model import Autoencoder
         from vaeviewer.backend.models.likelihoods import BernoulliPixels
 
-        return Autoencoder(
-            image, config.latent_dim, config.hidden, config.activation, BernoulliPixels(), gaussian=False
-        )
+        return Autoencoder(config, image, BernoulliPixels(), gaussian=False)
 
     def players(self, model: LatentModel, config: DenoisingConfig) -> Sequence[Player[DenoisingConfig]]:
         """One: encoder and decoder together lower the error."""
@@ -121,9 +119,9 @@ class Denoising(Family[DenoisingConfig]):
         """The errors of images drawn from corrupted held-out images."""
         return _terms(model, batch, config)
 
-    def numpy_form(self, config: DenoisingConfig) -> MlpForm:
-        """Fully connected, so NumPy decodes."""
-        return MlpForm(config.activation, gaussian=False)
+    def numpy_form(self, config: DenoisingConfig) -> MlpForm | None:
+        """Where it is fully connected NumPy decodes."""
+        return form_of(config, gaussian=False)
 
     def protocol(self, config: DenoisingConfig, pixels: str) -> str:
         """What is done to the images."""

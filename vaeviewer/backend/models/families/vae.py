@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from vaeviewer.backend.models.fields import ADVANCED, LIVE, FullyConnected, PixelLikelihood
+from vaeviewer.backend.models.fields import ADVANCED, LIVE, ImageNetworks, PixelLikelihood
 from vaeviewer.backend.models.interface import (
     Batch,
     Capabilities,
@@ -20,7 +20,7 @@ from vaeviewer.backend.models.interface import (
     Player,
     Preset,
 )
-from vaeviewer.backend.models.networks.numpy_mlp import MlpForm
+from vaeviewer.backend.models.networks.numpy_mlp import MlpForm, form_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +68,7 @@ KL = Metric(
 )
 
 
-class VaeConfig(PixelLikelihood, FullyConnected):
+class VaeConfig(PixelLikelihood, ImageNetworks):
     """Settings of the VAE."""
 
     family: Literal["vae"] = "vae"
@@ -120,10 +120,7 @@ class VAE(Family[VaeConfig]):
         from vaeviewer.backend.models.latent_model import Autoencoder
         from vaeviewer.backend.models.likelihoods import build_likelihood
 
-        likelihood = build_likelihood(config)
-        return Autoencoder(
-            image, config.latent_dim, config.hidden, config.activation, likelihood, gaussian=True
-        )
+        return Autoencoder(config, image, build_likelihood(config), gaussian=True)
 
     def players(self, model: LatentModel, config: VaeConfig) -> Sequence[Player[VaeConfig]]:
         """One: encoder and decoder together raise the ELBO."""
@@ -144,9 +141,9 @@ class VAE(Family[VaeConfig]):
         """The ELBO's terms, averaged over the noise's samples."""
         return elbo_terms(model, batch.x, noise)[0]
 
-    def numpy_form(self, config: VaeConfig) -> MlpForm:
-        """Fully connected, so NumPy decodes."""
-        return MlpForm(config.activation)
+    def numpy_form(self, config: VaeConfig) -> MlpForm | None:
+        """Where it is fully connected NumPy decodes."""
+        return form_of(config)
 
     def objective(self, config: VaeConfig, terms: Mapping[str, Any]) -> Any:
         """Reconstruction − β·KL."""

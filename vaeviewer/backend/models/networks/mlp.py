@@ -30,12 +30,16 @@ class MLP(nn.ModuleList):
         sizes: Units from input to output, at least two numbers.
         activation: A name in :data:`ACTIVATIONS`.
         exact: A layer that is computed in float32 even under autocast.
+        gain: The last layer's.
     """
 
-    def __init__(self, sizes: Sequence[int], activation: str, exact: int | None = None) -> None:
+    def __init__(
+        self, sizes: Sequence[int], activation: str, exact: int | None = None, gain: float = OUTPUT_GAIN
+    ) -> None:
         super().__init__(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.activation = activation
         self._exact = exact
+        self._gain = gain
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``x`` of shape ``(..., sizes[0])`` to ``(..., sizes[-1])``."""
@@ -58,11 +62,42 @@ class MLP(nn.ModuleList):
         """
         for i, layer in enumerate(self):
             assert isinstance(layer, nn.Linear)
-            gain = OUTPUT_GAIN if i == len(self) - 1 else GAINS[self.activation]
+            gain = self._gain if i == len(self) - 1 else GAINS[self.activation]
             bound = gain * math.sqrt(3.0 / layer.in_features)
             layer.weight.uniform_(-bound, bound, generator=generator)
             spread = 1.0 / math.sqrt(layer.in_features)
             layer.bias.uniform_(-spread, spread, generator=generator)
+
+
+class MlpEncoder(MLP):
+    """Images ``(n, C, H, W)`` to numbers, ``(n, outputs)``; arguments as :class:`MLP` has them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pixel by pixel, the channels of each side by side, as images lie outside torch."""
+        return super().forward(x.permute(0, 2, 3, 1).flatten(1))
+
+
+class MlpDecoder(MLP):
+    """Numbers ``(..., inputs)`` to images ``(..., C, H, W)``.
+
+    Args:
+        sizes: As :class:`MLP` has them.
+        shape: ``(C, H, W)``.
+        activation: As there.
+        exact: As there.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], shape: tuple[int, int, int], activation: str, exact: int | None = None
+    ) -> None:
+        super().__init__(sizes, activation, exact)
+        channels, height, width = shape
+        self._shape = (height, width, channels)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The mirror of :class:`MlpEncoder`."""
+        outputs: Tensor = super().forward(z)
+        return outputs.reshape(*z.shape[:-1], *self._shape).movedim(-1, -3)
 
 
 def _in_float32(layer: nn.Module, x: Tensor) -> Tensor:

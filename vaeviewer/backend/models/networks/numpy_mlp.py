@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vaeviewer.backend.models.fields import ImageNetworks
+
 Array = NDArray[np.float32]
 
 MAX_LOG_VARIANCE = 12.0
@@ -42,6 +44,11 @@ class MlpForm:
     def decode(self, weights: Mapping[str, Array], z: Array) -> Array:
         """Mean pixels of p(x|z), ``(n, pixels)``, for ``z`` of ``(n, latent_dim)``."""
         return sigmoid(mlp(weights, "decoder", self.activation, z))
+
+
+def form_of(config: ImageNetworks, *, gaussian: bool = True) -> MlpForm | None:
+    """The form of the networks that these settings name; ``None``: torch decodes, as it does all convolutions."""
+    return MlpForm(config.activation, gaussian) if config.network == "mlp" else None
 
 
 def sigmoid(x: Array) -> Array:

@@ -35,6 +35,8 @@ def why_not(settings: Settings, device: torch.device) -> str:
     model, train = settings.model, settings.train
     if not isinstance(model, vae.VaeConfig):
         return "it is made for the variational autoencoder"
+    if model.network != "mlp":
+        return "it is made for fully connected networks"
     if device.type != "cpu":
         return f"it is made for processors, and this run is on {device.type}"
     if model.likelihood != "bernoulli":
