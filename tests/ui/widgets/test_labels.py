@@ -86,3 +86,23 @@ def test_a_number_can_be_selected_while_the_mouse_is_there(qtbot: QtBot) -> None
     number.setText("−103.60")
     qtbot.mouseDClick(number, Qt.MouseButton.LeftButton, pos=number.rect().center())
     assert number.text() == "−103.60"
+
+
+def test_one_that_shrinks_shows_the_longest_text_that_fits(qtbot: QtBot) -> None:
+    whole, short = "farther out than 39 % of the prior's codes", "farther out than 39 %"
+    label = LiveLabel(shrinks=True)
+    qtbot.addWidget(label)
+    label.setText(whole, short)
+
+    def looks(text: str) -> bool:
+        """Whether it looks like a label with only this text."""
+        other = LiveLabel(text)
+        qtbot.addWidget(other)
+        other.resize(label.size())
+        return label.grab().toImage() == other.grab().toImage()
+
+    metrics = label.fontMetrics()
+    for text in (whole, short):
+        label.resize(metrics.horizontalAdvance(text) + 2, 30)
+        assert looks(text)
+    assert label.text() == whole

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDockWidget, QToolBar
@@ -15,16 +15,21 @@ from pytestqt.qtbot import QtBot
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import State
 from vaeviewer.ui.curves.metric_plot import MetricPlot
+from vaeviewer.ui.widgets.scrolled import Scrolled
 from vaeviewer.ui.window.main_window import MainWindow
+from vaeviewer.ui.window.panel_help import HelpButton
 
 
 @pytest.fixture
-def window(qtbot: QtBot, make_window: Callable[[Settings], MainWindow], small: Settings) -> MainWindow:
+def window(
+    qtbot: QtBot, make_window: Callable[[Settings], MainWindow], small: Settings
+) -> Iterator[MainWindow]:
     window = make_window(updated(small, epochs=1000))
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
     window.plane.setFocus()
-    return window
+    yield window
+    window.lecture_hall.leave()  # text is as large in what comes after as it is in the program
 
 
 def dock(window: MainWindow, name: str) -> QDockWidget:
@@ -171,3 +176,33 @@ def test_quitting_from_there_remembers_the_window_outside(
     assert dock(again, "settings").isVisible()
     assert again.font().pointSizeF() == font
     assert before
+
+
+def test_each_question_mark_lies_at_the_end_of_its_title(qtbot: QtBot, window: MainWindow) -> None:
+    panels = [dock(window, name) for name in ("elbo-terms", "decoded-image")]
+
+    def in_place() -> bool:
+        marks = [(panel, panel.findChild(HelpButton)) for panel in panels]
+        return all(
+            mark is not None
+            and QRect(0, 0, panel.width(), panel.widget().y()).contains(mark.geometry())
+            and mark.height() == mark.fontMetrics().height()
+            and panel.width() - mark.geometry().right() < mark.width()
+            for panel, mark in marks
+        )
+
+    press(Qt.Key.Key_F11)
+    qtbot.waitUntil(in_place)
+    press(Qt.Key.Key_Plus)
+    qtbot.waitUntil(in_place)
+
+
+def test_the_curves_get_the_height_that_large_text_needs(qtbot: QtBot, window: MainWindow) -> None:
+    press(Qt.Key.Key_F11)
+    qtbot.waitUntil(lambda: window.lecture_hall.active)
+    window.setWindowState(Qt.WindowState.WindowNoState)
+    window.resize(1280, 900)
+    area = dock(window, "elbo-terms").widget()
+    assert isinstance(area, Scrolled)
+    qtbot.waitUntil(lambda: area.height() >= area.whole_height())
+    assert window.plane.height() > 0.4 * window.height()

@@ -93,7 +93,7 @@ def test_window_and_command_line_give_the_same_weights(tmp_path: Path) -> None:
                 *flags,
                 "--json",
             ],
-            "another",
+            "cold",
         ),
     }
     assert len({found["mode"] for found in told.values()}) == 1, told

@@ -169,15 +169,22 @@ class DecodedImageView(QWidget):
         latent_dim = snapshot.model.latent_dim
         self._caption.setText(f"z = {z_text(self._view.z, latent_dim)}")
         distance = math.hypot(*self._view.z[:latent_dim])
-        self._distance.setText(f"Distance {number_text(distance)} from the centre")
-        self._share.clear()
+        away, colon, share = f"Distance {number_text(distance)}", "", ""
         if (
             latent_dim == 2 and snapshot.family.capabilities.generates
         ):  # else there is no prior that codes follow
             # |z|² is chi-squared with two degrees of freedom, so that P(|z| < r) = 1 − exp(−r²/2).
             share = percent_text(-math.expm1(-distance * distance / 2))
-            self._distance.setText(f"{self._distance.text()}:")
-            self._share.setText(f"farther out than {share} of the prior's codes")
+            colon = ":"
+        self._distance.setText(f"{away} from the centre{colon}", f"{away}{colon}")
+        if share:
+            self._share.setText(
+                f"farther out than {share} of the prior's codes",
+                f"farther out than {share}",
+                f"beyond {share}",
+            )
+        else:
+            self._share.clear()
         self._share.setToolTip(_SHARE_TIP if self._share.text() else "")
 
     def _copy(self) -> None:

@@ -30,7 +30,8 @@ class LiveLabel(QLabel):
         text: What to show at first.
         parent: The parent widget.
         padding: Empty pixels to the left and the right. (A frame's own margins are lost when its font changes.)
-        shrinks: Whether the text ends in "…" where there is no room for it, rather than making the window wider.
+        shrinks: Whether a text that there is no room for gives way to a shorter one, or ends in "…", rather than
+            making the window wider.
     """
 
     def __init__(
@@ -40,16 +41,17 @@ class LiveLabel(QLabel):
         self._padding = padding
         self._shrinks = shrinks
         self._text = ""
+        self._shorter: tuple[str, ...] = ()
         self._room = 0
         self.setAutoFillBackground(True)  # else all that lies behind is painted anew each time
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setText(text)
 
-    def setText(self, text: str) -> None:
-        """Show ``text``."""
+    def setText(self, text: str, *shorter: str) -> None:
+        """Show ``text``, or where it shrinks the first of the shorter ones that there is room for."""
         if text == self._text:
             return
-        self._text = text
+        self._text, self._shorter = text, shorter
         if QAccessible.isActive():
             super().setText(text)  # what a screen reader reads
         width = self._text_width()
@@ -93,7 +95,10 @@ class LiveLabel(QLabel):
         painter.setPen(self.palette().color(self.foregroundRole()))
         area, text = self._area(), self._text
         if self._shrinks:
-            text = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, area.width())
+            metrics, width = self.fontMetrics(), area.width()
+            fitting = (t for t in (text, *self._shorter) if metrics.horizontalAdvance(t) <= width)
+            last = self._shorter[-1] if self._shorter else text
+            text = next(fitting, None) or metrics.elidedText(last, Qt.TextElideMode.ElideRight, width)
         painter.drawText(area, int(self.alignment()), text)
 
     def _area(self) -> QRect:

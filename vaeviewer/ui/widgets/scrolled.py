@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QMoveEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QWidget
 
 LEAST = QSize(90, 70)
@@ -15,7 +15,12 @@ class Scrolled(QScrollArea):
 
     Args:
         panel: The panel, which becomes its child. It shrinks to its smallest size before anything scrolls.
+
+    Signals:
+        placed: It has another place or size, as when the title above it has.
     """
+
+    placed = Signal()
 
     def __init__(self, panel: QWidget) -> None:
         super().__init__()
@@ -33,9 +38,23 @@ class Scrolled(QScrollArea):
         self._room.label.setVisible(bool(sentence))
         self._panel.setVisible(not sentence)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Tell of it."""
+        super().resizeEvent(event)
+        self.placed.emit()
+
+    def moveEvent(self, event: QMoveEvent) -> None:
+        """Tell of it."""
+        super().moveEvent(event)
+        self.placed.emit()
+
     def sizeHint(self) -> QSize:
         """The panel's."""
         return self._panel.sizeHint()
+
+    def whole_height(self) -> int:
+        """Pixels from which on nothing scrolls up and down."""
+        return max(self.sizeHint().height(), self._room.minimumSizeHint().height())
 
     def minimumSizeHint(self) -> QSize:
         """So little that a window fits a small screen with any number of panels."""

@@ -90,7 +90,12 @@ class DockLayout:
             if nowhere in map(window.dockWidgetArea, self._hall):
                 return
             window.resizeDocks([right], [round(0.3 * window.width())], Qt.Orientation.Horizontal)
-            window.resizeDocks([bottom], [round(0.27 * window.height())], Qt.Orientation.Vertical)
+            # As high as large text needs, unless the plane would be left with less than half.
+            panel = bottom.widget()
+            assert isinstance(panel, Scrolled), "as every dock's is"
+            wanted = panel.whole_height() + max(0, bottom.height() - panel.height())
+            height = max(round(0.27 * window.height()), min(wanted, round(0.4 * window.height())))
+            window.resizeDocks([bottom], [height], Qt.Orientation.Vertical)
             return
         if self.by_hand or any(dock.isFloating() for dock in self.docks):
             return

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.ui.panel import Explain
+from vaeviewer.ui.widgets.scrolled import Scrolled
 from vaeviewer.ui.widgets.theme import theme_of
 from vaeviewer.ui.window.explanations import rich_text, terms_of
 
@@ -77,14 +78,17 @@ class HelpButton(QAbstractButton):
 
 
 class DockHelp(HelpButton):
-    """The "?" in a dock's own title bar, beside the button that lets it float."""
+    """The "?" in a dock's own title bar: beside the button that lets it float, or at its end where there is none."""
 
     def __init__(self, title: str, explanation: Explain, dock: QDockWidget) -> None:
         super().__init__(title, explanation, dock)
+        self._dock = dock
         self._beside = dock.findChild(QAbstractButton, "qt_dockwidget_floatbutton")
         if self._beside is not None:
             self._beside.installEventFilter(self)
-        self._place()
+        panel = dock.widget()
+        assert isinstance(panel, Scrolled), "as every dock's is"
+        panel.placed.connect(self._place)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Stay beside the other button, wherever the title bar puts it."""
@@ -93,14 +97,15 @@ class DockHelp(HelpButton):
         return False
 
     def _place(self) -> None:
-        if self._beside is None:
-            return
-        there, size = self._beside.geometry(), self.sizeHint()
+        size = self.sizeHint()
+        if self._beside is not None and not self._beside.isHidden():
+            there = self._beside.geometry()
+            right, middle = there.left(), there.center().y() + 1
+        else:
+            # A window of its own may have the system's title, so that it lies on the panel.
+            right, middle = self._dock.width(), max(self._dock.widget().y(), size.height()) // 2
         self.setGeometry(
-            there.left() - size.width() - _GAP,
-            there.center().y() - size.height() // 2 + 1,
-            size.width(),
-            size.height(),
+            right - size.width() - _GAP, middle - size.height() // 2, size.width(), size.height()
         )
         self.raise_()
 
