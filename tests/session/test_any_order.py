@@ -205,13 +205,13 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _disagreement(self) -> list[str]:
         session, thread = self.session, self.session._thread
-        trainer = thread._trainer
+        trainer = thread._driver.trainer
         live = ("beta", "epochs", "learning_rate")
         loading = any(t.is_alive() for t in session._loader._threads)
         pairs = {
-            "handled": (thread._handled, session._sent),
+            "handled": (thread._announcer.handled, session._sent),
             "loading": (loading, False),
-            "state": (thread._state, session.state),
+            "state": (thread._announcer.state, session.state),
             "folder": (thread.run_keeper.folder, session.folder),
         }
         if trainer is not None:

@@ -39,8 +39,8 @@ def test_every_failure_is_told_and_costs_nothing(
 
         failures = 0
         for k in range(1, 200):
-            before, step = contents(folder), session._thread._trainer.step_count
-            qtbot.waitUntil(lambda before=step: session._thread._trainer.step_count > before)
+            before, step = contents(folder), session._thread._driver.trainer.step_count
+            qtbot.waitUntil(lambda before=step: session._thread._driver.trainer.step_count > before)
             told.clear()
             saved.clear()
             with pytest.MonkeyPatch.context() as monkeypatch:

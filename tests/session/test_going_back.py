@@ -89,7 +89,7 @@ def test_one_command_leads_back_to_a_healthy_run(start: Start, state: State) -> 
     if state is not State.RUNNING:
         told.session.request(Action.PAUSE if state is State.PAUSED else Action.STOP)
         thread = told.session._thread
-        told.wait(lambda: thread._state is state and told.session.state is state)
+        told.wait(lambda: thread._announcer.state is state and told.session.state is state)
     folder = told.session.folder
     told.session.go_back(finding)
     told.wait_for_a_healthy_run()

@@ -68,7 +68,7 @@ def session(
 def test_nothing_holds_the_old_model_when_a_new_one_is_built(
     qtbot: QtBot, session: Session, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = session._thread._trainer
+    trainer = session._thread._driver.trainer
     assert trainer is not None
     held: list[weakref.ref[object]] = [
         weakref.ref(part)
@@ -87,7 +87,11 @@ def test_nothing_holds_the_old_model_when_a_new_one_is_built(
             session.drain()
             thread = session._thread
             stepped = state is not State.RUNNING or bool(session.progress and session.progress.step)
-            return session.state is state is thread._state and thread._handled == session._sent and stepped
+            return (
+                session.state is state is thread._announcer.state
+                and thread._announcer.handled == session._sent
+                and stepped
+            )
 
         qtbot.waitUntil(there, timeout=30_000)
 
@@ -106,6 +110,6 @@ def test_a_model_that_cannot_be_built_stops_no_training(qtbot: QtBot, session: S
     session.settings = updated(session.settings, device="mps")  # no Mac is Linux or Windows
     session.new_run()
     qtbot.waitUntil(lambda: bool(problems), timeout=30_000)
-    step = session._thread._trainer.step_count  # type: ignore[union-attr]
-    qtbot.waitUntil(lambda: session._thread._trainer.step_count > step + 10, timeout=30_000)  # type: ignore[union-attr]
-    assert session._thread._state is State.RUNNING
+    step = session._thread._driver.trainer.step_count  # type: ignore[union-attr]
+    qtbot.waitUntil(lambda: session._thread._driver.trainer.step_count > step + 10, timeout=30_000)  # type: ignore[union-attr]
+    assert session._thread._announcer.state is State.RUNNING

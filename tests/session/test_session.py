@@ -63,7 +63,7 @@ def reach(qtbot: QtBot, session: Session, state: State) -> None:
     if state is State.FINISHED:
         session.request(Action.STOP)
     if state is State.FAILED:
-        trainer = session._thread._trainer
+        trainer = session._thread._driver.trainer
         assert trainer is not None
         next(trainer._model.parameters()).data.fill_(float("nan"))  # as a diverging run would
         session.set_steps_per_second(0.0)
@@ -74,8 +74,8 @@ def settle(qtbot: QtBot, session: Session, state: State) -> None:
     def settled() -> bool:
         session.drain()
         thread = session._thread
-        done = thread._handled == session._sent and session.progress is not None
-        return done and session.state is state is thread._state
+        done = thread._announcer.handled == session._sent and session.progress is not None
+        return done and session.state is state is thread._announcer.state
 
     qtbot.waitUntil(settled, timeout=20_000)
 
@@ -192,7 +192,7 @@ def test_live_changes_reach_the_run(qtbot: QtBot, make: MakeSession, small: Sett
     session.change("beta", 4.0)
     session.set_steps_per_second(0.0)
     settle(qtbot, session, State.FINISHED)
-    trainer = session._thread._trainer
+    trainer = session._thread._driver.trainer
     assert trainer is not None
     assert trainer.epoch == 3.0
     assert trainer.settings.model.beta == 4.0
@@ -291,7 +291,9 @@ def test_the_same_images_kept_leave_the_run_and_its_curves_as_they_were(
     for chosen in (digits, elsewhere):
         session.use_data(chosen, keep_model=True)
         number = session._sent
-        qtbot.waitUntil(lambda n=number: session._thread._handled >= n and session._thread._commands.empty())
+        qtbot.waitUntil(
+            lambda n=number: session._thread._announcer.handled >= n and session._thread._inbox.empty
+        )
         qtbot.waitUntil(lambda source=chosen.source: session.dataset.source == source)
         settle(qtbot, session, State.PAUSED)
         assert session.history.training.view().step.tolist() == steps
@@ -513,7 +515,7 @@ def test_a_change_made_as_training_ends_does_not_hide_the_end(
 ) -> None:
     session = make(small)
     session.request(Action.TRAIN)
-    qtbot.waitUntil(lambda: session._thread._state is State.FINISHED, timeout=20_000)
+    qtbot.waitUntil(lambda: session._thread._announcer.state is State.FINISHED, timeout=20_000)
     session.change("beta", 2.0)  # before what the thread said has arrived
     settle(qtbot, session, State.FINISHED)
 
@@ -527,7 +529,7 @@ def test_a_change_on_the_way_to_a_new_model_is_kept(
     qtbot.waitUntil(lambda: session.dataset is not None and session.dataset.name == "the same")
     settle(qtbot, session, State.READY)
     assert session.settings.model.beta == 4.0
-    assert session._thread._trainer.settings.model.beta == 4.0
+    assert session._thread._driver.trainer.settings.model.beta == 4.0
 
 
 def test_an_untrained_model_kept_for_other_data_can_be_trained(
@@ -566,9 +568,9 @@ def test_nothing_of_another_model_is_shown_with_new_data(
     fewer = replace(digits, train_images=digits.train_images[:300], train_labels=digits.train_labels[:300])
     for dataset in (fewer, digits, fewer):
         session.request(Action.TRAIN)
-        qtbot.waitUntil(lambda: session._thread._state is State.RUNNING)
+        qtbot.waitUntil(lambda: session._thread._announcer.state is State.RUNNING)
         session.use_data(dataset, keep_model=False)
-        qtbot.waitUntil(lambda new=dataset: getattr(session._thread._trainer, "dataset", None) is new)
+        qtbot.waitUntil(lambda new=dataset: getattr(session._thread._driver.trainer, "dataset", None) is new)
         session.drain()  # a frame is drawn before the window has heard of the new model
         assert session.dataset is not None
         if session.snapshot is not None and session.snapshot.posterior is not None:

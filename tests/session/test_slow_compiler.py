@@ -52,7 +52,7 @@ def waits(session: Session) -> bool:
 def answered(qtbot: QtBot, session: Session) -> float:
     """Seconds until the training thread has done what was asked last."""
     begin = time.perf_counter()
-    while session._thread._handled < session._sent:
+    while session._thread._announcer.handled < session._sent:
         qtbot.wait(5)
     return time.perf_counter() - begin
 
@@ -68,9 +68,9 @@ def test_commands_are_answered_while_it_waits(
         taken.append(answered(qtbot, session))
     assert statistics.median(taken) < 0.3, taken
     session.request(Action.PAUSE)
-    qtbot.waitUntil(lambda: session._thread._state is State.PAUSED, timeout=300)
-    assert session._thread._trainer is not None
-    assert session._thread._trainer.step_count == SWITCH
+    qtbot.waitUntil(lambda: session._thread._announcer.state is State.PAUSED, timeout=300)
+    assert session._thread._driver.trainer is not None
+    assert session._thread._driver.trainer.step_count == SWITCH
 
     session.request(Action.STEP)
     qtbot.waitUntil(lambda: waits(session), timeout=30_000)
@@ -93,7 +93,7 @@ def test_stop_and_close_do_not_wait_for_the_compiler(
         assert session.close()
     else:
         session.request(action)
-        qtbot.waitUntil(lambda: session._thread._state is State.FINISHED, timeout=5_000)
+        qtbot.waitUntil(lambda: session._thread._announcer.state is State.FINISHED, timeout=5_000)
 
 
 def test_a_run_that_waited_has_the_numbers_of_one_that_did_not(

@@ -52,7 +52,7 @@ class Watched:
 
     @property
     def trainer(self) -> Trainer:
-        found = self.session._thread._trainer
+        found = self.session._thread._driver.trainer
         assert found is not None
         return found
 
@@ -69,8 +69,8 @@ class Watched:
         self.wait(
             lambda: (
                 self.session.state is state
-                and thread._state is state
-                and thread._handled == self.session._sent
+                and thread._announcer.state is state
+                and thread._announcer.handled == self.session._sent
             )
         )
 

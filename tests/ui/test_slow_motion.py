@@ -58,7 +58,7 @@ def test_in_slow_motion_every_point_is_of_the_step_that_the_plane_names(
     qtbot: QtBot, make_window: MakeWindow, small: Settings
 ) -> None:
     window = make_window(updated(small, epochs=1000))
-    trainer = window.session._thread._trainer
+    trainer = window.session._thread._driver.trainer
     encode, calls = trainer.refresh_posterior, []
 
     def encode_beside_a_busy_program() -> None:

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from vaeviewer.errors import RunFolderError, SettingsError, UserError
 if TYPE_CHECKING:
     from vaeviewer.backend.data.base import ImageDataset
     from vaeviewer.backend.runs.autosave import Autosave
+    from vaeviewer.backend.training.failure import Failure
     from vaeviewer.backend.training.health import Finding
     from vaeviewer.backend.training.trainer import Trainer
 
@@ -188,11 +190,11 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[int], stop
         Exception: Training failed in a way that nobody foresaw; the last good state is saved.
     """
     from vaeviewer.backend.training import loop
-    from vaeviewer.backend.training.failure import Kind, describe_failure, smaller_batches
+    from vaeviewer.backend.training.failure import Kind, describe_failure
+    from vaeviewer.backend.training.recovery import Eased, with_smaller_batches
     from vaeviewer.session.failure_sentences import eased, senseless
 
     last = math.inf if stop_after is None else trainer.epoch + stop_after
-    smaller = smaller_batches(trainer.batch_size)
     autosave.begin(trainer)
     trainer.cores.stay(give_way_to_window=False)
     with progress_bar(trainer) as show_progress:
@@ -206,28 +208,32 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[int], stop
                 note(senseless(finding))
             autosave.after_block(trainer)
 
-        while True:
+        def train() -> None:
+            loop.train(
+                trainer,
+                go_on=lambda: 0 if interrupted else trainer.batches.until(last),
+                after_block=after_block,
+            )
+
+        def attempt(action: Callable[[], None]) -> Failure | None:
             try:
-                loop.train(
-                    trainer,
-                    go_on=lambda: 0 if interrupted else trainer.batches.until(last),
-                    after_block=after_block,
-                )
-                return
+                action()
             except Exception as error:
                 failure = describe_failure(error)
                 if failure.kind is Kind.OTHER:
                     kept = _save_good_state(trainer, autosave)
                     note(f"training failed; step {kept:,} is saved in {autosave.folder}")
                     raise
-            # From here on the exception is gone, and with it the memory that its frames held.
-            batch_size = next(smaller, None) if failure.kind is Kind.MEMORY else None
-            if batch_size is None:
-                break
-            failed_size = trainer.batch_size
-            step = trainer.restore_good_state(batch_size)
-            note(eased(failed_size, batch_size, step).removesuffix("."))
-    kept = _save_good_state(trainer, autosave)
+                return failure
+            return None
+
+        def tell(change: Eased) -> None:
+            note(eased(change.failed_size, change.batch_size, change.step).removesuffix("."))
+
+        failure = with_smaller_batches(train, lambda: trainer, attempt=attempt, tell=tell)
+    if failure is None:
+        return
+    kept = _save_good_state(trainer, autosave, device_lost=failure.kind is Kind.DEVICE)
     saved = f"step {kept:,} is saved in {autosave.folder}"
     match failure.kind:
         case Kind.MEMORY:
@@ -244,14 +250,19 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[int], stop
             raise SettingsError(f"{failure.reason}; {saved}. Try a lower --learning-rate.")
 
 
-def _save_good_state(trainer: Trainer, autosave: Autosave) -> int:
+def _save_good_state(trainer: Trainer, autosave: Autosave, *, device_lost: bool = False) -> int:
     """Save the state before training failed; returns its step."""
-    try:
-        trainer.restore_good_state()
-    except Exception:  # a device that is lost cannot be written to, but the state was kept in ordinary memory
-        from vaeviewer.backend.runs.restore import moved_to_cpu
+    from vaeviewer.backend.training.failure import describe_failure
+    from vaeviewer.backend.training.recovery import in_good_state
 
-        trainer = moved_to_cpu(trainer)
+    def attempt(action: Callable[[], None]) -> Failure | None:
+        try:
+            action()
+        except Exception as error:
+            return describe_failure(error)
+        return None
+
+    trainer = in_good_state(trainer, device_lost=device_lost, attempt=attempt)
     autosave.save_now(trainer, in_training=False)
     return trainer.step_count
 

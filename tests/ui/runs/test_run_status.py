@@ -97,7 +97,7 @@ def test_it_says_when_steps_are_fused(
     window.session.request(Action.TRAIN)
     qtbot.waitUntil(lambda: label.text() == "CPU, 1 thread, fast mode", timeout=60_000)
     assert "few passes" in label.toolTip()
-    code = window.session._thread._trainer.engine._code  # type: ignore[union-attr]
+    code = window.session._thread._driver.trainer.engine._code  # type: ignore[union-attr]
     monkeypatch.setattr(code, "not_kept", "/<b>shared</b> belongs to another user")
     qtbot.waitUntil(lambda: "each start, as /&lt;b&gt;shared" in label.toolTip(), timeout=30_000)
     window.session.request(Action.PAUSE)
