@@ -15,6 +15,7 @@ from vaeviewer.backend.training.health import Finding
 from vaeviewer.backend.training.history import History
 from vaeviewer.session import messages
 from vaeviewer.session.data_loader import DataLoader, Fetched
+from vaeviewer.session.live_changes import LiveChanges
 from vaeviewer.session.mailbox import Mailbox, Progress
 from vaeviewer.session.states import BUTTONS, RESULT, Action, State
 from vaeviewer.session.training_thread import TrainingThread
@@ -83,7 +84,7 @@ class Session(QObject):
         self.save_problem = ""
         self._sent = 0
         self._works: dict[str, int] = {}  # key of work for the training thread, number of its command
-        self._changes: list[tuple[int, str, Any]] = []  # live changes sent, by the number of their command
+        self._changes = LiveChanges()
         self._closed = False
         self._mailbox = Mailbox()
         # The thread emits, Qt queues the event, and it arrives on this object's thread.
@@ -182,7 +183,7 @@ class Session(QObject):
             return
         self.settings = updated(self.settings, **{field: value})
         self._send(messages.Change(field, value))
-        self._changes.append((self._sent, field, value))
+        self._changes.note(self._sent, field, value)
 
     def set_steps_per_second(self, rate: float) -> None:
         """Slow motion; 0 is full speed."""
@@ -288,7 +289,7 @@ class Session(QObject):
                 self.exploding.emit(finding)
             case messages.Opened():
                 self._unbuilt = None
-                self.settings = self._with_later_changes(event)
+                self.settings = self._changes.onto(event.settings, event.handled)
                 self._mailbox = event.mailbox
                 self.dataset = event.dataset
                 self.folder = event.folder
@@ -318,11 +319,6 @@ class Session(QObject):
         """Where the run asked for could not be opened: the digits are always there."""
         if self.dataset is None and not self._loader.last_key:
             self._loader.load(CATALOG[0].key, None)
-
-    def _with_later_changes(self, opened: messages.Opened) -> Settings:
-        """The settings of what was opened, with the live changes that are still on their way to it."""
-        self._changes = [change for change in self._changes if change[0] > opened.handled]
-        return updated(opened.settings, **{field: value for _, field, value in self._changes})
 
     def _on_fetched(self, fetched: Fetched) -> None:
         self.fetching.emit(_title(self._loader.last_key, None), fetched)
