@@ -11,7 +11,7 @@ from vaeviewer.analysis.latent_plane import some_rows
 from vaeviewer.backend.snapshot import PosteriorTable
 
 ACTIVE_VARIANCE = 0.01
-"""A dimension is active whose posterior mean varies by more than this over the images: Burda et al. 2015, section 5.2."""
+"""A dimension is active whose posterior mean varies by more than this over the images: Burda et al. 2015, 5.2."""
 
 
 @dataclass(frozen=True, eq=False)
