@@ -114,7 +114,7 @@ class _Parts:
 
 
 def _starts(parts: _Parts) -> tuple[dict[str, Any] | None, float | None]:
-    """The figures ``start``, and the longest gap of any start, ms. The first one compiles everything."""
+    """The figures ``start``, and the longest gap of any start, ms. The first one compiles everything, unless quick."""
     starts: list[dict[str, Any]] = []
     imports: list[float] = []
     repeats = 1 if parts.quick else 3
@@ -123,7 +123,7 @@ def _starts(parts: _Parts) -> tuple[dict[str, Any] | None, float | None]:
         begin = time.perf_counter()
         subprocess.run([sys.executable, "-c", "import torch"], env=parts.environment, check=True)
         imports.append(time.perf_counter() - begin)
-        first = number == 0
+        first = number == 0 and not parts.quick
         with parts.nothing_compiled() if first else nullcontext():
             starts.append(parts.measure("start", spawned=time.time(), compiles=first))
     starts = [start for start in starts if start]
