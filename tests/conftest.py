@@ -153,16 +153,17 @@ def small() -> Settings:
 
 
 @pytest.fixture
-def slow_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def slow_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """The fused step is compiled anew, by a compiler that begins when the function given is called."""
     if not object_code.available():
         pytest.skip("no compiler is installed")
     from vaeviewer.backend.training.engines.fused import engine, step
 
-    begin, cache = tmp_path / "begin", tmp_path / "no cache"
+    begin, over, cache = tmp_path / "begin", tmp_path / "over", tmp_path / "no cache"
     script = tmp_path / "slow-python"
     script.write_text(
-        f'#!/bin/sh\nwhile [ ! -e "{begin}" ]; do sleep 0.02; done\nexec "{sys.executable}" "$@"\n'
+        f'#!/bin/sh\nwhile [ ! -e "{begin}" ]; do\n  [ -e "{over}" ] && exit 1\n  sleep 0.02\ndone\n'
+        f'exec "{sys.executable}" "$@"\n'
     )
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))
@@ -174,7 +175,8 @@ def slow_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
     monkeypatch.setattr(step, "machine_code", anew)
     monkeypatch.setattr(engine, "FUSED_FROM", 5)
-    return begin.touch
+    yield begin.touch
+    over.touch()  # a compiler that nobody waits for any more ends, too
 
 
 @pytest.fixture
