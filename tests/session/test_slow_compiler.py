@@ -111,7 +111,7 @@ def test_a_run_that_waited_has_the_numbers_of_one_that_did_not(
     loop.train(waited, go_on=lambda: loop.FREELY, after_block=after_block)
     assert [entry for entry in blocks if COMPILING in entry[1]][:2] == [(SWITCH, f"float32, {COMPILING}")] * 2
     assert waited.mode.endswith(", fused")
-    assert ready.ready
+    assert ready.engine.ready
     loop.train(ready, go_on=lambda: loop.FREELY, after_block=lambda: None)
     assert same_arrays(waited.snapshot().weights, ready.snapshot().weights)
 
