@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -78,6 +79,19 @@ def test_evaluate_finds_the_data_and_the_figures_again(trained: tuple[Path, dict
     assert figures["latent_dim"] == 2
     assert 0.15 < figures["knn5_accuracy"] <= 1
     assert figures["data_as_trained"] is True
+
+
+def test_convolutions_and_bytes_as_bytes_by_flags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--network", "conv", "--conv-channels", "2", "--dense", "8", "--likelihood", "logistic"]
+    out = tmp_path / "run"
+    assert main(["train", "--out", str(out), *QUICK, *flags, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert "it is made for fully connected networks" in report["engine_reason"]
+    held_out = report["held_out"]
+    assert held_out["bits_per_dim"] == pytest.approx(-held_out["elbo"] / (784 * math.log(2)))
+    assert 1 < held_out["bits_per_dim"] < 8, "better than any level as probable as any other"
+    assert main(["evaluate", str(out)]) == 0
+    assert f"bits per dim {held_out['bits_per_dim']:.3f} (grey levels, discretised" in capsys.readouterr().out
 
 
 def test_export_writes_the_manifold(trained: tuple[Path, dict[str, object]], tmp_path: Path) -> None:

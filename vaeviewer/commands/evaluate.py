@@ -53,6 +53,7 @@ def evaluate(options: argparse.Namespace) -> int:
         "likelihood": getattr(settings.model, "likelihood", None),
         "samples": held_out and held_out.samples,
         **(held_out.values if held_out else {}),
+        **(trainer.family.derived(settings.model, dataset.image, held_out.values) if held_out else {}),
         "knn5_accuracy": accuracy,
         "data_as_trained": dataset.source.checksum == run.data.source.checksum,
     }
@@ -64,7 +65,7 @@ def evaluate(options: argparse.Namespace) -> int:
         print(
             f"step {trainer.step_count:,}, {len(dataset.held_out_images):,} held-out images of {dataset.name}"
         )
-        print(terms_line(held_out, settings))
+        print(terms_line(held_out, settings, dataset.image))
         if accuracy is not None:
             print(f"5-nearest-neighbour accuracy of posterior means {accuracy:.4f}")
     return 0

@@ -14,6 +14,7 @@ from vaeviewer.backend.config import (
 )
 
 if TYPE_CHECKING:
+    from vaeviewer.backend.models.interface import ImageSpec
     from vaeviewer.backend.runs.folder import HeldOut
 
 
@@ -36,7 +37,7 @@ def say(line: str) -> None:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for what is left of this process
 
 
-def terms_line(held_out: HeldOut | None, settings: Settings) -> str:
+def terms_line(held_out: HeldOut | None, settings: Settings, image: ImageSpec) -> str:
     """The held-out metrics in words, with their units and protocol."""
     if held_out is None:
         return "no images are held out, so there are no held-out figures"
@@ -44,4 +45,6 @@ def terms_line(held_out: HeldOut | None, settings: Settings) -> str:
         f"{metric.title} {held_out.values[metric.key]:.2f} {metric.unit}"
         for metric in settings.family.metrics
     ]
+    derived = settings.family.derived(settings.model, image, held_out.values)
+    terms += [f"{key.replace('_', ' ')} {value:.3f}" for key, value in derived.items()]
     return f"held-out {', '.join(terms)} ({protocol_text(settings)})"

@@ -107,6 +107,7 @@ def train(options: argparse.Namespace) -> int:
         "held_out": held_out
         and {
             **held_out.values,
+            **trainer.family.derived(settings.model, trainer.dataset.image, held_out.values),
             "images": len(trainer.dataset.held_out_images),
             "samples": held_out.samples,
         },
@@ -121,7 +122,7 @@ def train(options: argparse.Namespace) -> int:
             f"({report['images_per_s']:,.0f} images/s on {trainer.device.type}, {trainer.threads} threads, "
             f"{trainer.mode}: {trainer.engine_reason})"
         )
-        say(terms_line(held_out, settings))
+        say(terms_line(held_out, settings, trainer.dataset.image))
         if problem is None:
             say(f"saved in {out}")
     if problem is not None:

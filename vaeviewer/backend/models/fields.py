@@ -115,11 +115,13 @@ class ImageNetworks(FamilyConfig):
 class PixelLikelihood(FamilyConfig):
     """What the generative network's outputs mean: p(x|z)."""
 
-    likelihood: Literal["bernoulli", "gaussian"] = Field(
+    likelihood: Literal["bernoulli", "gaussian", "logistic"] = Field(
         "bernoulli",
         title="Likelihood",
-        description="p(x|z) of a pixel: Bernoulli with probability sigmoid(f(z)), "
-        "or Gaussian with mean sigmoid(f(z)).",
+        description="p(x|z) of a pixel's values. Bernoulli with probability sigmoid(f(z)): the cross-entropy that most "
+        "use, which for grey levels and colours is no probability of bytes. Gaussian with mean sigmoid(f(z)): a "
+        "density. Discretised logistic (Salimans et al. 2017): the probability of each of 256 levels, so that "
+        "its nats, and bits per dimension, are those of the file.",
     )
     gaussian_variance: Literal["fixed", "learned"] = Field(
         "learned",

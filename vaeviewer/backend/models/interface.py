@@ -239,6 +239,12 @@ class Family(ABC, Generic[ConfigT]):
         """Name of a setting so large that it may be why training makes no sense, or nothing: the learning rate is."""
         return ""
 
+    def derived(
+        self, config: ConfigT, image: ImageSpec, held_out: Mapping[str, float]
+    ) -> Mapping[str, float]:
+        """Further held-out figures by key, of metrics; they mean something under some settings only."""
+        return {}
+
     def protocol(self, config: ConfigT, pixels: str) -> str:
         """What the figures are a density or an error of, given what the pixels are, such as ``grey levels``."""
         return pixels

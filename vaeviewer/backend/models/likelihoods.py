@@ -7,11 +7,21 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Normal
+from torch.nn import functional
 
 from vaeviewer.backend.models.fields import PixelLikelihood
 
 MIN_GAUSSIAN_LOG_VARIANCE = -9.0
 """A learned pixel deviation stays above exp(-4.5) ≈ 0.011, near a grey level's width of 1/255."""
+
+HALF_LEVEL = 0.5 / 255
+"""Half the distance between two grey levels, of pixels in 0 … 1."""
+
+FIRST_LOGISTIC_SCALE = 0.1
+"""Where learning the discretised logistic's scale starts."""
+
+MIN_LOG_SCALE = -9.0
+"""It stays above a thirtieth of a grey level."""
 
 
 class Likelihood(nn.Module):
@@ -61,8 +71,59 @@ class GaussianPixels(Likelihood):
         return Normal(mean, torch.exp(0.5 * log_variance).expand_as(mean), validate_args=False)
 
 
+class DiscretisedLogistic(Distribution):
+    """Probabilities of the levels that a pixel's value may have, k/255 for k = 0 … 255.
+
+    Level k has what a logistic distribution has within half a level of it; black and white have all that lies beyond,
+    too. Salimans et al., "PixelCNN++" (2017), equation 2, with a mixture of one.
+
+    Args:
+        loc: Locations in 0 … 1, any shape.
+        scale: The logistic's scale, of a shape that goes with it.
+    """
+
+    arg_constraints = {}  # noqa: RUF012  # torch's own convention
+
+    def __init__(self, loc: Tensor, scale: Tensor) -> None:
+        self.loc, self.scale = loc, scale
+        super().__init__(loc.shape, validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """The location: the picture. The levels' mean, but for what is cut off beyond black and white."""
+        return self.loc
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """Logarithms of the probabilities of levels, in nats."""
+        above = (value - self.loc + HALF_LEVEL) / self.scale
+        below = (value - self.loc - HALF_LEVEL) / self.scale
+        # s(b) − s(a) = s(b) · s(−a) · (1 − exp(a − b)) for the logistic function s: no difference of rounded numbers.
+        width = torch.log(-torch.expm1(-2.0 * HALF_LEVEL / self.scale))
+        up_to, from_on = functional.logsigmoid(above), functional.logsigmoid(-below)
+        inner = up_to + from_on + width
+        edges = torch.where(value > 1.0 - HALF_LEVEL, from_on, inner)
+        return torch.where(value < HALF_LEVEL, up_to, edges)
+
+
+class LogisticPixels(Likelihood):
+    """A discretised logistic with location sigmoid(output) and one learned scale for all pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor([math.log(FIRST_LOGISTIC_SCALE)]))
+
+    def forward(self, outputs: Tensor) -> Distribution:
+        """p(x|z) of each pixel."""
+        scale = self.log_scale.clamp(min=MIN_LOG_SCALE).exp()
+        return DiscretisedLogistic(torch.sigmoid(outputs), scale)
+
+
 def build_likelihood(config: PixelLikelihood) -> Likelihood:
     """The likelihood that the settings name."""
-    if config.likelihood == "bernoulli":
-        return BernoulliPixels()
-    return GaussianPixels(config.gaussian_scale, config.gaussian_variance == "learned")
+    match config.likelihood:
+        case "bernoulli":
+            return BernoulliPixels()
+        case "gaussian":
+            return GaussianPixels(config.gaussian_scale, config.gaussian_variance == "learned")
+        case "logistic":
+            return LogisticPixels()

@@ -132,3 +132,13 @@ def test_beta_weighs_the_kl(model: LatentModel) -> None:
 
     (plain, kl), (heavy, _) = loss(1.0), loss(4.0)
     assert heavy - plain == pytest.approx(3 * kl, rel=1e-4)
+
+
+def test_bits_per_dimension_are_those_of_bytes() -> None:
+    """Eight where each of 256 levels is as probable; and no such figure where pixels have a density or none."""
+    image, nats = ImageSpec(4, 5, 3), {"elbo": -60 * math.log(256)}
+    assert FAMILY.derived(VaeConfig(likelihood="logistic"), image, nats) == {
+        "bits_per_dim": pytest.approx(8.0)
+    }
+    for other in ("bernoulli", "gaussian"):
+        assert FAMILY.derived(VaeConfig(likelihood=other), image, nats) == {}

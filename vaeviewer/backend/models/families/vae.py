@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -161,10 +162,20 @@ class VAE(Family[VaeConfig]):
         """β, where it is large."""
         return "beta" if config.beta >= LARGE_BETA else ""
 
+    def derived(
+        self, config: VaeConfig, image: ImageSpec, held_out: Mapping[str, float]
+    ) -> Mapping[str, float]:
+        """Bits per dimension, where pixels have probabilities of bytes."""
+        if config.likelihood != "logistic":
+            return {}
+        return {"bits_per_dim": -held_out["elbo"] / (image.values * math.log(2.0))}
+
     def protocol(self, config: VaeConfig, pixels: str) -> str:
         """Whether pixels have probabilities or a density."""
         if config.likelihood == "gaussian":
             return f"{pixels}, Gaussian density"
+        if config.likelihood == "logistic":
+            return f"{pixels}, discretised logistic"
         return f"{pixels} as Bernoulli probabilities" if pixels == "grey levels" else pixels
 
 
