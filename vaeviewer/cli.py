@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "train": _train,
         "evaluate": _evaluate,
         "export": _export,
+        "inspect": _inspect,
         "families": _families,
         "bench": _bench,
     }
@@ -65,7 +66,7 @@ def _window(words: list[str]) -> int:
     parser = _Parser(
         prog="vaeviewer",
         description="Explore latent spaces: train a model and drag through what it learns.",
-        epilog="Without a window: vaeviewer train | evaluate | export | families | bench, each with --help.",
+        epilog="Without a window: vaeviewer train | inspect | evaluate | export | families | bench, each with --help.",
     )
     parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a saved run to open")
     parser.add_argument("--version", action="version", version=f"vaeviewer {__version__}")
@@ -103,7 +104,7 @@ def _window(words: list[str]) -> int:
 
 
 def _train(words: list[str]) -> int:
-    from vaeviewer.commands import flags, train
+    from vaeviewer.commands import flags, reading_flags, train
 
     parser = _Parser(prog="vaeviewer train", description="Train without a window and leave a run folder.")
     parser.add_argument("--out", type=Path, metavar="RUN", help="folder to write; new or empty")
@@ -130,10 +131,28 @@ def _train(words: list[str]) -> int:
         "--dataset", metavar="NAME", help="mnist-10k (bundled, the default), mnist, fashion-mnist"
     )
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="a folder that holds the data set's idx files"
+        "--data",
+        type=Path,
+        metavar="PATH",
+        help="your own images: a folder of pictures, a NumPy file, idx files; or where the data set's files are",
     )
+    reading_flags.add_reading(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     return train.train(parser.parse_args(words))
+
+
+def _inspect(words: list[str]) -> int:
+    from vaeviewer.commands import inspect, reading_flags
+
+    parser = _Parser(
+        prog="vaeviewer inspect",
+        description="What is in a folder of pictures, a NumPy file or idx files: how many images can be used and how "
+        "many of them are held out, their size, classes, what was skipped and why.",
+    )
+    parser.add_argument("path", type=Path, metavar="PATH", help="a folder or a file")
+    reading_flags.add_reading(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    return inspect.inspect(parser.parse_args(words))
 
 
 def _evaluate(words: list[str]) -> int:

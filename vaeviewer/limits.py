@@ -39,17 +39,48 @@ MAX_LISTED_RUNS = 50
 
 # Data
 
-MAX_LISTED_IMAGES = 100_000
-"""Files counted in a folder that holds no data set."""
+MIN_IMAGE_SIDE = 8
+MAX_IMAGE_SIDE = 256
+"""Height or width that images are brought to, pixels."""
+
+MAX_STORED_SIDE = 4096
+"""Height or width of an image in an array or idx file, before it is brought to its size, pixels."""
+
+MAX_PICTURE_PIXELS = 64 * 2**20
+"""A picture in a file of its own, decoded: 8192x8192."""
+
+MAX_LISTED = 3_000_000
+"""Files and folders below a folder of pictures."""
+
+MAX_PAGES = 100_000
+"""Pages of one TIFF file."""
+
+MAX_DECODED_BYTES = 16 * 2**30
+"""All images of a data set, a byte a value: they stream from a file in the cache folder."""
+
+MAX_IN_MEMORY_BYTES = 2**28
+"""Images from an array or idx file that are held in memory; more than that stream from the cache folder."""
+
+MAX_IMAGE_CACHE_BYTES = 24 * 2**30
+"""Decoded images in the cache folder; those used longest ago go first."""
+
+MAX_PACKED_ARRAY_BYTES = 2**28
+"""What a packed array of any size may unpack to …"""
+
+MAX_PACKED_ARRAY_RATIO = 100
+"""… and how many times its own size beyond that."""
+
+MAX_ARRAYS = 10_000
+"""Arrays in an .npz file."""
+
+MAX_LABELS_FILE_BYTES = 2**28
+"""A ``labels.csv``, or an array of labels."""
 
 MAX_IDX_BYTES = 2**30
 """Values in one idx file, unpacked: 1.3 million images of 28x28."""
 
 MAX_IDX_COUNT = 7_000_000
 """Images or labels in one idx file. However small labels were packed, each takes nine bytes as it is read: 60 MiB."""
-
-MAX_IDX_SIDE = 256
-"""Height or width of an image in an idx file, pixels."""
 
 MAX_PACKED_IDX_BYTES = 60 * 10**6
 """What a gzipped idx file of any size may unpack to …"""

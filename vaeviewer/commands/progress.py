@@ -1,9 +1,9 @@
-"""The progress bar of ``vaeviewer train``."""
+"""Progress bars, on standard error if it is a screen."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -49,3 +49,17 @@ def progress_bar(trainer: Trainer) -> Iterator[Any]:
             bar.update(trainer.step_count - bar.n)
 
         yield after_block
+
+
+@contextmanager
+def opening_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar over the files or images of data that are opened, once that takes longer than a moment."""
+    from tqdm import tqdm
+
+    with tqdm(desc="opening", disable=None, leave=False, delay=1.0, file=_Screen()) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show

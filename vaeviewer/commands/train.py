@@ -17,6 +17,7 @@ from vaeviewer.backend.config import (
 from vaeviewer.errors import RunFolderError, SettingsError, UserError
 
 if TYPE_CHECKING:
+    from vaeviewer.backend.data import Reading
     from vaeviewer.backend.data.base import ImageDataset
     from vaeviewer.backend.runs.autosave import Autosave
     from vaeviewer.backend.training.failure import Failure
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from vaeviewer.backend.training.trainer import Trainer
 
 from vaeviewer.commands.flags import FIELDS, flag, settings_of
-from vaeviewer.commands.progress import progress_bar
+from vaeviewer.commands.progress import opening_bar, progress_bar
+from vaeviewer.commands.reading_flags import given_flags, reading_of
 from vaeviewer.commands.signals import SIGNALLED, USER_ERROR, interrupt_flag
 from vaeviewer.commands.speech import complain, note, say, terms_line
 
@@ -138,7 +140,7 @@ def _refuse_beside_resume(options: argparse.Namespace) -> None:
     """
     given = [name for name in ("out", "family", "preset", "dataset") if getattr(options, name) is not None]
     given += [name for name in FIELDS if getattr(options, f"set_{name}") is not None]
-    refused = [flag(name) for name in given if name not in BESIDE_RESUME]
+    refused = [flag(name) for name in given if name not in BESIDE_RESUME] + given_flags(options)
     if refused:
         raise SettingsError(
             f"--resume goes on with the run's own folder, settings and data; leave out {', '.join(refused)}."
@@ -149,10 +151,11 @@ def _new_run(options: argparse.Namespace) -> tuple[ImageDataset, Path]:
     """The data asked for, and the folder, made for a new run."""
     from vaeviewer.backend.runs.folder import prepare_folder
 
+    reading = reading_of(options)
     new = not os.path.exists(options.out)  # noqa: PTH110  # Path's own raises where a name is too long
     out = prepare_folder(options.out)
     try:
-        return _load(options.dataset, options.data), out
+        return _load(options.dataset, options.data, reading), out
     except UserError:
         if new:
             out.rmdir()
@@ -268,12 +271,19 @@ def _save_good_state(trainer: Trainer, autosave: Autosave, *, device_lost: bool 
     return trainer.step_count
 
 
-def _load(key: str | None, folder: Path | None) -> ImageDataset:
+def _load(key: str | None, path: Path | None, reading: Reading | None) -> ImageDataset:
     from vaeviewer.backend.data import load_dataset
 
     if key is None:
-        key = "mnist-10k" if folder is None else "folder"
-    return load_dataset(key, folder)
+        key = "mnist-10k" if path is None else "folder"
+    if key == "mnist-10k" and reading is not None:
+        raise SettingsError("the bundled digits are read as they are; leave out how, or name --data.")
+    with opening_bar() as progress:
+        dataset = load_dataset(key, path, reading=reading, progress=progress)
+    skipped = len(dataset.report.skipped) if dataset.report else 0
+    if skipped:
+        note(f"{skipped:,} files were skipped; vaeviewer inspect {path} names them")
+    return dataset
 
 
 class _Failures:

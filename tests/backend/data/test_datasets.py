@@ -25,12 +25,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         made.append(("fetch", key))
         return Path("/fetched")
 
-    def load_folder(path: Path, key: str) -> ImageDataset:
+    def load_folder(path: Path, key: str, *_: object) -> ImageDataset:
         made.append((path.as_posix(), key))
         return fake(key, str(path))
 
     monkeypatch.setattr(datasets, "fetch", fetch)
     monkeypatch.setattr(datasets, "load_folder", load_folder)
+    monkeypatch.setattr(datasets, "open_images", lambda path, *_, **__: load_folder(Path(path), "folder"))
     return made
 
 
@@ -102,7 +103,7 @@ def test_checksum_is_the_same_for_every_memory_layout() -> None:
 def test_importing_it_is_cheap() -> None:
     code = (
         "import sys, vaeviewer.backend.data\n"
-        "print([m for m in ('torch', 'torchvision', 'pooch', 'requests', 'PySide6') if m in sys.modules])"
+        "print([m for m in ('torch', 'torchvision', 'pooch', 'requests', 'PySide6', 'PIL') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

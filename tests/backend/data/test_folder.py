@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from vaeviewer.backend.data import load_dataset, load_source
-from vaeviewer.backend.data.folder import KNOWN_SETS, load_folder
+from vaeviewer.backend.data.folder import load_folder
+from vaeviewer.backend.data.known_sets import KNOWN_SETS
 from vaeviewer.errors import DataError
 
 NAMES = (
@@ -170,7 +171,7 @@ def test_a_folder_of_pictures_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "more.jpg").write_bytes(b"picture")
     (tmp_path / "readme.txt").write_bytes(b"words")
     assert refusal(tmp_path) == (
-        f"{tmp_path} holds 20 PNG images, a format that is not opened; choose a folder with the files "
+        f"{tmp_path} holds 20 PNG files; choose a folder with the files "
         f"{', '.join(NAMES)} (or the same with .gz)."
     )
 

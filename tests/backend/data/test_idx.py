@@ -137,12 +137,12 @@ def test_other_kinds_of_file(tmp_path: Path) -> None:
     assert "is not an idx file" in refusal(tmp_path / "png", b"\x89PNG\r\n\x1a\n" + bytes(50))
     for nothing in (b"", gzip.compress(b"")):
         assert " is empty; fetch it again" in refusal(tmp_path / "nothing", nothing)
-    floats = b"\0\0\x0d\x03" + encode(IMAGES)[4:]
-    assert "is not an idx file of bytes" in refusal(tmp_path / "floats", floats)
+    unknown = b"\0\0\x0a\x03" + encode(IMAGES)[4:]
+    assert "is not an idx file" in refusal(tmp_path / "unknown", unknown)
     assert "holds labels where images belong" in refusal(tmp_path / "labels", encode(LABELS))
     assert "holds images where labels belong" in refusal(tmp_path / "images", encode(IMAGES), labels=True)
-    colour = encode(np.zeros((2, 4, 4, 3)))
-    assert "holds values in 4 dimensions where images" in refusal(tmp_path / "colour", colour)
+    volumes = encode(np.zeros((2, 4, 4, 3, 1)))
+    assert "holds values in 5 dimensions where images" in refusal(tmp_path / "volumes", volumes)
     assert "ends inside its header" in refusal(tmp_path / "header", encode(IMAGES)[:10])
 
 
@@ -156,10 +156,10 @@ def test_no_labels(tmp_path: Path) -> None:
 
 
 def test_large_images_are_refused(tmp_path: Path) -> None:
-    text = refusal(tmp_path / "large", encode(np.zeros((1, 2, 257))))
-    assert "257x2 pixels, more than 256x256" in text
-    (tmp_path / "fits").write_bytes(encode(np.zeros((1, 256, 256))))
-    assert read_images(tmp_path / "fits").shape == (1, 256, 256)
+    text = refusal(tmp_path / "large", encode(np.zeros((1, 2, 4097))))
+    assert "2x4,097 values, more than 4096x4096" in text
+    (tmp_path / "fits").write_bytes(encode(np.zeros((1, 2, 4096))))
+    assert read_images(tmp_path / "fits").shape == (1, 2, 4096)
 
 
 def test_the_caps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

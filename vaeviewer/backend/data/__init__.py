@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vaeviewer.backend.data.base import DataSource, ImageDataset
+from vaeviewer.backend.data.base import Cancelled, DataSource, ImageDataset
 from vaeviewer.backend.data.bundled import load_bundled
-from vaeviewer.backend.data.download import Cancelled, fetch
+from vaeviewer.backend.data.download import fetch
 from vaeviewer.backend.data.folder import load_folder
+from vaeviewer.backend.data.opening import open_images
+from vaeviewer.backend.data.reading import Reading
 from vaeviewer.errors import DataError
 
 __all__ = [
@@ -21,8 +23,10 @@ __all__ = [
     "CatalogEntry",
     "DataSource",
     "ImageDataset",
+    "Reading",
     "load_dataset",
     "load_source",
+    "open_images",
 ]
 
 
@@ -47,7 +51,9 @@ CATALOG: tuple[CatalogEntry, ...] = (
     CatalogEntry("mnist-10k", "MNIST 10k", "10,000 handwritten digits that come with the program.", False),
     CatalogEntry("mnist", "MNIST", "70,000 handwritten digits, fetched once (12 MB).", True),
     CatalogEntry("fashion-mnist", "Fashion-MNIST", "70,000 pieces of clothing, fetched once (31 MB).", True),
-    CatalogEntry("folder", "Folder…", "Your own images, in MNIST's four idx files.", False),
+    CatalogEntry(
+        "folder", "Folder…", "Your own images: a folder of pictures, a NumPy file, or idx files.", False
+    ),
 )
 
 
@@ -55,6 +61,7 @@ def load_dataset(
     key: str = "mnist-10k",
     folder: Path | str | None = None,
     *,
+    reading: Reading | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> ImageDataset:
@@ -62,10 +69,12 @@ def load_dataset(
 
     Args:
         key: A key of :data:`CATALOG`.
-        folder: Where the files are. ``folder`` needs it; with ``mnist`` and ``fashion-mnist`` it replaces
-            the download; ``mnist-10k`` is bundled and takes none.
-        progress: Called with the bytes done and in total while fetching, on this thread.
-        cancelled: Asked often while fetching.
+        folder: Where the files are, for ``folder`` also a file. ``folder`` needs it; with ``mnist`` and
+            ``fashion-mnist`` it replaces the download; ``mnist-10k`` is bundled and takes none.
+        reading: How to read them, other than as it suits.
+        progress: Called with the bytes done and in total while fetching, with files or images while reading; on this
+            thread.
+        cancelled: Asked often.
 
     Raises:
         Cancelled: ``cancelled`` said so.
@@ -80,11 +89,13 @@ def load_dataset(
                 f"mnist-10k is bundled and not read from {folder}; choose the data set folder instead."
             )
         return load_bundled()
-    if folder is not None:
-        return load_folder(Path(folder), key)
     if key == "folder":
-        raise DataError("No folder was named; choose the folder that holds the images.")
-    fetched = load_folder(fetch(key, progress=progress, cancelled=cancelled), key)
+        if folder is None:
+            raise DataError("No folder was named; choose the folder that holds the images.")
+        return open_images(folder, reading, progress=progress, cancelled=cancelled)
+    if folder is not None:
+        return load_folder(Path(folder), key, reading)
+    fetched = load_folder(fetch(key, progress=progress, cancelled=cancelled), key, reading)
     # Without a path, so that a run moved to another machine finds the data there.
     return replace(fetched, source=fetched.source.model_copy(update={"path": None}))
 
@@ -113,4 +124,4 @@ def load_source(
     if folder is None:
         folder = source.path
     key = "folder" if source.key == "mnist-10k" and folder is not None else source.key
-    return load_dataset(key, folder, progress=progress, cancelled=cancelled)
+    return load_dataset(key, folder, reading=source.reading, progress=progress, cancelled=cancelled)

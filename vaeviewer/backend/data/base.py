@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from vaeviewer.backend.data.reading import Reading
+from vaeviewer.backend.data.report import LoadReport
 from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.errors import UserError
+
+
+class Cancelled(UserError):  # noqa: N818 (it is the user's wish, not an error)
+    """The user stopped a download or an opening; nothing is left half done."""
 
 
 class DataSource(BaseModel):
@@ -20,9 +28,11 @@ class DataSource(BaseModel):
     key: str = Field(max_length=64)
     """``mnist-10k``, ``mnist``, ``fashion-mnist`` or ``folder``."""
     path: str | None = Field(None, max_length=4096)
-    """Absolute folder the files were read from; ``None`` for what the program finds itself."""
+    """Absolute folder or file that was read; ``None`` for what the program finds itself."""
     checksum: str = Field("", max_length=64)
     """SHA-256 over all pixels and labels, to notice when a folder holds something else than it did."""
+    reading: Reading | None = None
+    """How the files were read; ``None`` for what is always read alike."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,10 @@ class ImageDataset:
         train_labels: Class of each image, int64 in ``0 … len(class_names) - 1``, shape ``(n,)``.
         held_out_images: Never trained on, uint8, likewise ``(m, …)``.
         held_out_labels: int64, shape ``(m,)``.
-        class_names: A name per class.
+        class_names: A name per class; empty where there are no labels, and then all labels are 0.
+        train_files: A name for each image trained on, relative to the source, where it has one.
+        held_out_files: Likewise of those held out.
+        report: What opening the data found.
     """
 
     name: str
@@ -46,10 +59,18 @@ class ImageDataset:
     held_out_images: NDArray[np.uint8]
     held_out_labels: NDArray[np.int64]
     class_names: tuple[str, ...]
+    train_files: Sequence[str] = ()
+    held_out_files: Sequence[str] = ()
+    report: LoadReport | None = None
 
     def __post_init__(self) -> None:
         for array in (self.train_images, self.train_labels, self.held_out_images, self.held_out_labels):
             array.setflags(write=False)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the images have classes."""
+        return bool(self.class_names)
 
     @property
     def image(self) -> ImageSpec:

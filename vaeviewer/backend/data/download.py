@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vaeviewer import paths
-from vaeviewer.backend.data.folder import FILES, KNOWN_SETS
-from vaeviewer.errors import DataError, UserError
+from vaeviewer.backend.data.base import Cancelled
+from vaeviewer.backend.data.folder import FILES
+from vaeviewer.backend.data.known_sets import KNOWN_SETS
+from vaeviewer.errors import DataError
 from vaeviewer.limits import MAX_DOWNLOAD_BYTES
 
 TIMEOUT_S = 10.0
@@ -24,10 +26,6 @@ _PIECE_BYTES = 8192
 
 DOWNLOAD_BYTES = {"mnist": 11_594_722, "fashion-mnist": 30_878_645}
 """Sum over the four packed files, for the progress bar."""
-
-
-class Cancelled(UserError):  # noqa: N818 (it is the user's wish, not an error)
-    """The user stopped a download; nothing is left half done."""
 
 
 @dataclass(frozen=True)

@@ -1,67 +1,46 @@
-"""Data sets in a folder of idx files: MNIST, Fashion-MNIST and whatever has their form."""
+"""Data sets in idx files: MNIST, Fashion-MNIST, KMNIST, EMNIST, QMNIST and whatever has their form."""
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vaeviewer.backend.data.base import DataSource, ImageDataset, checksum_of
-from vaeviewer.backend.data.idx import read_images, read_labels
-from vaeviewer.errors import DataError
-from vaeviewer.limits import MAX_LISTED_IMAGES
-
-
-@dataclass(frozen=True)
-class KnownSet:
-    """A data set whose classes have names.
-
-    Attributes:
-        title: What a user sees.
-        subfolder: How torchvision calls its folder; the files lie in ``raw`` below it.
-        class_names: A name per class, equal to torchvision's (for digits, without the word behind each).
-    """
-
-    title: str
-    subfolder: str
-    class_names: tuple[str, ...]
-
-
-# Held here rather than asked of torchvision, as importing it takes seconds and loads torch.
-KNOWN_SETS = {
-    "mnist": KnownSet("MNIST", "MNIST", ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")),
-    "fashion-mnist": KnownSet(
-        "Fashion-MNIST",
-        "FashionMNIST",
-        (
-            "T-shirt/top",
-            "Trouser",
-            "Pullover",
-            "Dress",
-            "Coat",
-            "Sandal",
-            "Shirt",
-            "Sneaker",
-            "Bag",
-            "Ankle boot",
-        ),
-    ),
-}
-
-# The four files, in the order of ImageDataset's fields.
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.data.cache import ImageCache, key_of
+from vaeviewer.backend.data.decoded import dataset_of
+from vaeviewer.backend.data.files import absolute, opened
+from vaeviewer.backend.data.idx import GZIP_MAGIC, is_idx, read_images, read_labels
+from vaeviewer.backend.data.known_sets import (
+    KNOWN_SETS,
+    MNIST_NAMING,
+    NAMINGS,
+    KnownSet,
+    Naming,
+    known_by_folder,
 )
+from vaeviewer.backend.data.labels import check_classes, classes_of
+from vaeviewer.backend.data.layout import Layout, layout_of
+from vaeviewer.backend.data.reading import Reading
+from vaeviewer.backend.data.stack import Cancel, Progress, Stack, settle
+from vaeviewer.errors import DataError
+from vaeviewer.limits import MAX_CLASSES, MAX_LISTED
 
-PICTURES = {
+FILES = MNIST_NAMING.files
+"""The four files of MNIST, in the order of ImageDataset's fields."""
+
+_BLOCK = 4096
+
+KINDS = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -73,113 +52,269 @@ PICTURES = {
     ".npy": "NumPy",
     ".npz": "NumPy",
 }
-"""Formats of images that a folder may hold in vain, by the ends of their names."""
+"""What a folder without idx files may hold instead, by the ends of names."""
 
 
-def load_folder(path: Path, key: str = "folder") -> ImageDataset:
-    """Read four idx files below a folder: ``train`` is trained on, ``t10k`` is held out.
+@dataclass(frozen=True)
+class IdxFiles:
+    """The idx files of a data set.
+
+    Attributes:
+        path: What a run folder names: their folder, or the file of images itself.
+        naming: How they are called.
+        images: To train on.
+        labels: Of these, if there are any.
+        held_out: Images and labels that are held out, if there are any.
+    """
+
+    path: Path
+    naming: Naming
+    images: Path
+    labels: Path | None
+    held_out: tuple[Path, Path] | None
+
+    @property
+    def all(self) -> list[Path]:
+        """Every file."""
+        return [self.images, *filter(None, [self.labels]), *(self.held_out or ())]
+
+
+def load_folder(
+    path: Path,
+    key: str = "folder",
+    reading: Reading | None = None,
+    *,
+    progress: Progress = lambda done, total: None,
+    cancelled: Cancel = lambda: False,
+) -> ImageDataset:
+    """Read four idx files below a folder: ``train`` is trained on, ``t10k`` (or ``test``) is held out.
 
     Args:
         path: A folder that holds the files themselves, gzipped or not, or has them in torchvision's layout
             (``MNIST/raw``, ``FashionMNIST/raw``, or one of these levels itself).
         key: ``mnist`` or ``fashion-mnist`` to want exactly that data set, ``folder`` for any.
+        reading: How to read them.
+        progress: Called with the images done and in all.
+        cancelled: Asked often.
 
     Returns:
         The data set; its source names ``key`` and the folder that holds the files themselves. Classes have
-        the names of the known data set, also where ``key`` is ``folder`` but the folder is FashionMNIST's,
+        the names of the known data set, also where ``key`` is ``folder`` but files or folder are called like it,
         else they are numbers.
 
     Raises:
+        Cancelled: ``cancelled`` said so.
         DataError: The folder lacks a file, holds several data sets, or its files do not fit together.
     """
-    path = Path(os.path.abspath(path))  # noqa: PTH100 (removes "..", yet keeps links, which resolve() would not)
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise DataError(f"{str(path)!r} has a name that is not valid text; rename the folder.") from None
+    path = absolute(path)
     try:
         if not path.is_dir():
             raise DataError(f"{path} is not a folder; choose a folder that holds idx files.")
-        folder = _find_folder(path, key)
-        files = _find_files(folder)
+        files = find_idx(path, key)
+        if files is None:
+            raise DataError(
+                f"{path} holds {_what_is_there(path)}; choose a folder with the files "
+                f"{', '.join(FILES)} (or the same with .gz)."
+            )
     except OSError as error:
         raise DataError(
             f"{path} cannot be searched ({error.strerror}); choose another folder or change its permissions."
         ) from None
-
-    train_images, train_labels = read_images(files[0]), read_labels(files[1])
-    held_out_images, held_out_labels = read_images(files[2]), read_labels(files[3])
-    _check_counts(files[1], train_images, train_labels)
-    _check_counts(files[3], held_out_images, held_out_labels)
-    if train_images.shape[1:] != held_out_images.shape[1:]:
-        raise DataError(
-            f"{folder} has training images of {_size(train_images)} and held-out images of "
-            f"{_size(held_out_images)} pixels; choose files that belong together."
-        )
-    classes = 1 + int(max(train_labels.max(), held_out_labels.max()))
-    split = (train_images, train_labels, held_out_images, held_out_labels)
-    return ImageDataset(
-        f"{KNOWN_SETS[key].title if key in KNOWN_SETS else path.name}, {len(train_images):,} images",
-        DataSource(key=key, path=str(folder), checksum=checksum_of(*split)),
-        *split,
-        class_names=_class_names(folder, key, classes),
-    )
+    return load_idx(files, key, reading or Reading(), progress, cancelled)
 
 
-def _find_folder(path: Path, key: str) -> Path:
-    """The folder at or below ``path`` that holds the files of the wanted data set."""
+def load_idx(
+    files: IdxFiles, key: str, reading: Reading, progress: Progress, cancelled: Cancel
+) -> ImageDataset:
+    """Read idx files that were found; as :func:`load_folder`."""
+    status = [(str(file), (found := file.stat()).st_size, found.st_mtime_ns) for file in files.all]
+    entry, cache = key_of(f"idx {key}", status, reading), ImageCache()
+    kept = cache.find(entry)
+    if kept is not None:
+        return dataset_of(kept, files.path, key)
+    return settle(_stack(files, key), reading, entry, cache, progress, cancelled, source_key=key)
+
+
+def find_idx(path: Path, key: str = "folder") -> IdxFiles | None:
+    """The idx files at or below a folder, or ``None`` where there are none with names that are known.
+
+    Raises:
+        DataError: There are several data sets, another one than ``key``, or a part of one.
+        OSError: The folder cannot be searched.
+    """
     wanted = [KNOWN_SETS[key]] if key in KNOWN_SETS else list(KNOWN_SETS.values())
     # torchvision's layout is looked for first: with a known key, it says for certain what the files are.
     places = [path / known.subfolder / "raw" for known in wanted]
-    found = [place for place in places if _holds_any(place)]
+    found = [place for place in places if _namings_in(place)]
     if len(found) > 1:
         raise DataError(f"{path} holds several data sets; choose {found[0]} or {found[1]}.")
-    found += [place for place in (path, path / "raw") if _holds_any(place)]
+    found += [place for place in (path, path / "raw") if _namings_in(place)]
     if not found:
-        raise DataError(
-            f"{path} holds {_what_is_there(path)}; choose a folder with the files "
-            f"{', '.join(FILES)} (or the same with .gz)."
-        )
-    other = _known_by_name(found[0])
+        return None
+    folder = found[0]
+    other = _known_by_name(folder)
     if key in KNOWN_SETS and other is not None and other is not KNOWN_SETS[key]:
-        raise DataError(
-            f"{found[0]} holds {other.title}, not {KNOWN_SETS[key].title}; choose another folder."
-        )
-    return found[0]
-
-
-def _what_is_there(path: Path) -> str:
-    """What a folder without a data set holds instead, such as ``"20 PNG images, which cannot be opened yet"``."""
-    counts: Counter[str] = Counter()
-    with os.scandir(path) as entries:
-        for entry in islice(entries, MAX_LISTED_IMAGES):
-            counts[PICTURES.get(Path(entry.name).suffix.lower(), "")] += 1
-    del counts[""]
-    if not counts:
-        return "no data set"
-    kind, count = counts.most_common(1)[0]
-    more = "more than " if count == MAX_LISTED_IMAGES else ""
-    return f"{more}{count:,} {kind} {'image' if count == 1 else 'images'}, a format that is not opened"
-
-
-def _known_by_name(folder: Path) -> KnownSet | None:
-    """The data set that torchvision would keep in a folder of this name."""
-    name = folder.parent.name if folder.name == "raw" else folder.name
-    return next((known for known in KNOWN_SETS.values() if known.subfolder == name), None)
-
-
-def _find_files(folder: Path) -> list[Path]:
-    found = [_find_file(folder, name) for name in FILES]
-    missing = [name for name, file in zip(FILES, found, strict=True) if file is None]
+        raise DataError(f"{folder} holds {other.title}, not {KNOWN_SETS[key].title}; choose another folder.")
+    namings = _namings_in(folder)
+    if len(namings) > 1:
+        first, second = (folder / naming.files[0] for naming in namings[:2])
+        raise DataError(f"{folder} holds several data sets; choose a file, such as {first} or {second}.")
+    paths = [_find_file(folder, name) for name in namings[0].files]
+    missing = [name for name, file in zip(namings[0].files, paths, strict=True) if file is None]
     if missing:
         raise DataError(
             f"{folder} lacks {' and '.join(missing)} (or the same with .gz); add what is missing."
         )
-    return [file for file in found if file is not None]
+    images, labels, held_out_images, held_out_labels = (file for file in paths if file is not None)
+    return IdxFiles(folder, namings[0], images, labels, (held_out_images, held_out_labels))
 
 
-def _holds_any(folder: Path) -> bool:
-    return any(_find_file(folder, name) is not None for name in FILES)
+def idx_file(path: Path) -> IdxFiles | None:
+    """The data set that a single idx file of images belongs to, or ``None`` where it is no idx file.
+
+    It has labels and held-out images where they lie beside it under names that go with its own.
+
+    Raises:
+        DataError: It cannot be read, or holds labels.
+    """
+    with opened(path) as file:
+        start = file.read(len(GZIP_MAGIC))
+        file.seek(0)
+        try:
+            start = gzip.GzipFile(fileobj=file).read(4) if start == GZIP_MAGIC else file.read(4)
+        except (gzip.BadGzipFile, zlib.error, EOFError):
+            raise DataError(f"{path} is a damaged gzip file; fetch it again.") from None
+    if not is_idx(start):
+        return None
+    folder, stem = path.parent, path.name.removesuffix(".gz").replace(".idx", "-idx")
+    naming = next((n for n in NAMINGS if stem in (n.files[0], n.files[2])), None)
+    if naming is None:
+        others = [stem.replace("images", "labels").replace("-idx3-", f"-{idx}-") for idx in ("idx1", "idx2")]
+        labels = next((f for name in others if name != stem and (f := _find_file(folder, name))), None)
+        return IdxFiles(path, Naming("", (stem, "", "", "")), path, labels, None)
+    here, there = (0, 2) if stem == naming.files[0] else (2, 0)
+    paths = [_find_file(folder, name) for name in naming.files]
+    held_out = (paths[2], paths[3]) if here == 0 and there == 2 else (None, None)
+    both = None if held_out[0] is None or held_out[1] is None else (held_out[0], held_out[1])
+    return IdxFiles(path, naming, path, paths[here + 1], both if paths[here + 1] else None)
+
+
+def _stack(files: IdxFiles, key: str) -> Stack:
+    """The images of idx files, in memory."""
+    images, labels = _part(files.images, files.labels)
+    parts, held_out = [images], None
+    if files.held_out is not None:
+        others, other_labels = _part(*files.held_out)
+        if images.shape[1:] != others.shape[1:] or images.dtype != others.dtype:
+            raise DataError(
+                f"{files.path} has training images of {_form(images)} and held-out images of {_form(others)} pixels; "
+                "choose files that belong together."
+            )
+        parts.append(others)
+        held_out = np.repeat([False, True], [len(images), len(others)])
+        if labels is not None and other_labels is not None:
+            labels = np.concatenate((labels, other_labels))
+    count = sum(map(len, parts))
+    layout = layout_of(images.shape, str(files.images))
+    numbers: NDArray[np.int64] = np.zeros(count, np.int64)
+    names: tuple[str, ...] = ()
+    if labels is not None:
+        numbers, names = _classes(labels, files, key)
+    naming = files.naming
+    title = KNOWN_SETS[key].title if key in KNOWN_SETS else naming.title or files.path.name
+    notes = list(layout.notes)
+    if naming.transposed:
+        notes.append(f"{naming.title} stores its images on their side; they are turned upright.")
+    if held_out is not None:
+        notes.append(f"The files bring their own split: {naming.files[2]} is held out.")
+    return Stack(
+        name=title,
+        path=files.path,
+        title=str(files.images),
+        count=count,
+        shape=layout.shape,
+        dtype=images.dtype,
+        blocks=lambda: _blocks(parts, layout),
+        labels=numbers,
+        class_names=names,
+        held_out=held_out,
+        notes=tuple(notes),
+        transposed=naming.transposed,
+    )
+
+
+def _part(images: Path, labels: Path | None) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Images, and their labels."""
+    read, of_them = read_images(images), None if labels is None else read_labels(labels)
+    if of_them is not None and len(read) != len(of_them):
+        raise DataError(
+            f"{labels} has {len(of_them):,} labels for {len(read):,} images; choose files that belong together."
+        )
+    return read, of_them
+
+
+def _blocks(parts: list[NDArray[Any]], layout: Layout) -> Iterator[NDArray[Any]]:
+    for part in parts:
+        for start in range(0, len(part), _BLOCK):
+            yield layout.of_block(part[start : start + _BLOCK])
+
+
+def _classes(labels: NDArray[Any], files: IdxFiles, key: str) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Class of each image, and the names: those of the known data set, else the class numbers."""
+    title = str(files.labels)
+    if labels.dtype.kind != "i" or labels.min() < 0 or labels.max() >= MAX_CLASSES:
+        return classes_of(labels, title, len(labels))
+    naming = files.naming
+    numbers = labels.astype(np.int64)
+    if numbers.min() >= naming.first_label:
+        numbers -= naming.first_label
+    count = 1 + int(numbers.max())
+    check_classes(count, title)
+    if key in KNOWN_SETS:
+        known = KNOWN_SETS[key]
+        if count > len(known.class_names):
+            raise DataError(
+                f"{files.path} has labels up to {count - 1}, but {known.title} has {len(known.class_names)} "
+                "classes; choose another folder."
+            )
+        return numbers, known.class_names
+    by_folder = _known_by_name(files.path if files.path.is_dir() else files.path.parent)
+    names = naming.class_names or (by_folder.class_names if by_folder else ())
+    return numbers, names if 0 < count <= len(names) else tuple(str(number) for number in range(count))
+
+
+def _form(images: NDArray[Any]) -> str:
+    size = f"{images.shape[2]}x{images.shape[1]}"
+    return (
+        size
+        if images.dtype == np.uint8 and images.ndim == 3
+        else f"{size} ({images.shape[3:]} {images.dtype})"
+    )
+
+
+def _what_is_there(path: Path) -> str:
+    """What a folder without a data set holds instead, such as ``"20 PNG files"``."""
+    counts: Counter[str] = Counter()
+    with os.scandir(path) as entries:
+        for entry in islice(entries, MAX_LISTED):
+            counts[KINDS.get(Path(entry.name).suffix.lower(), "")] += 1
+    del counts[""]
+    if not counts:
+        return "no data set"
+    kind, count = counts.most_common(1)[0]
+    return f"{count:,} {kind} {'file' if count == 1 else 'files'}"
+
+
+def _known_by_name(folder: Path) -> KnownSet | None:
+    """The data set that would be kept in a folder of this name."""
+    return known_by_folder(folder.parent.name if folder.name == "raw" else folder.name)
+
+
+def _namings_in(folder: Path) -> list[Naming]:
+    """The ways to call files of which a folder holds at least one file."""
+    if not folder.is_dir():
+        return []
+    return [naming for naming in NAMINGS if any(_find_file(folder, name) for name in naming.files)]
 
 
 def _find_file(folder: Path, name: str) -> Path | None:
@@ -188,31 +323,3 @@ def _find_file(folder: Path, name: str) -> Path | None:
     # The packed file first: where both are, the other was unpacked from it, perhaps not to its end.
     candidates = (folder / f"{stem}{ending}" for ending in (".gz", "") for stem in (name, dotted))
     return next((candidate for candidate in candidates if candidate.is_file()), None)
-
-
-def _check_counts(labels_file: Path, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-    if len(images) != len(labels):
-        raise DataError(
-            f"{labels_file} has {len(labels):,} labels for {len(images):,} images; "
-            "choose files that belong together."
-        )
-
-
-def _size(images: NDArray[np.uint8]) -> str:
-    return f"{images.shape[2]}x{images.shape[1]}"
-
-
-def _class_names(folder: Path, key: str, classes: int) -> tuple[str, ...]:
-    """Names of the known data set, else the class numbers."""
-    if key in KNOWN_SETS:
-        known = KNOWN_SETS[key]
-        if classes > len(known.class_names):
-            raise DataError(
-                f"{folder} has labels up to {classes - 1}, but {known.title} has {len(known.class_names)} "
-                "classes; choose another folder."
-            )
-        return known.class_names
-    fashion = KNOWN_SETS["fashion-mnist"]
-    if _known_by_name(folder) is fashion and classes <= len(fashion.class_names):
-        return fashion.class_names
-    return tuple(str(number) for number in range(classes))
