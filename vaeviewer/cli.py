@@ -180,6 +180,12 @@ def _export(words: list[str]) -> int:
         default="equal",
         help="equally spaced over -3 to 3, or through the inverse Gaussian CDF",
     )
+    parser.add_argument(
+        "--axes",
+        type=_axes,
+        metavar="I,J",
+        help="the two latent dimensions that span the plane, counted from 1 (1,2); all others are 0",
+    )
     return export.export(parser.parse_args(words))
 
 
@@ -218,6 +224,11 @@ def _positive(text: str) -> int:
             f"must be a whole number from 1 to {MAX_COUNT_ARGUMENT}, but is {text!r}"
         )
     return value
+
+
+def _axes(text: str) -> tuple[int, int]:
+    first, _, second = text.partition(",")
+    return _positive(first.strip()), _positive(second.strip())
 
 
 def _seconds(text: str) -> float:

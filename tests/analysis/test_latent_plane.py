@@ -52,7 +52,7 @@ def test_a_space_of_one_dimension_is_a_line_of_the_plane() -> None:
 
 def test_two_dimensions_are_the_plane_itself_without_a_copy() -> None:
     z = np.random.default_rng(4).normal(size=(9, 2)).astype(np.float32)
-    assert axes_plane(2) is axes_plane(2)
+    assert axes_plane(2) is axes_plane(2, 0, 1)
     assert axes_plane(2).project(z) is z
     assert axes_plane(2).lift(z) is z
     assert axes_plane(2).project_scale(z) is z

@@ -28,6 +28,7 @@ def test_all_can_be_reached_on_960_by_540(qtbot: QtBot, make_window: MakeWindow,
     qtbot.wait(50)
     assert (window.width(), window.height()) == (958, 492)
     for dock in window.docks:
+        dock.show()
         dock.raise_()
         QApplication.processEvents()
         area = dock.widget()

@@ -77,7 +77,6 @@ class LatentPlane:
         return spread
 
 
-@cache
 def axes_plane(latent_dim: int, first: int = 0, second: int = 1) -> LatentPlane:
     """The plane of two axes of a space, through its origin; the same object for the same arguments.
 
@@ -92,9 +91,14 @@ def axes_plane(latent_dim: int, first: int = 0, second: int = 1) -> LatentPlane:
     only = latent_dim == 1 and (first, second) == (0, 1)
     if not only and not (0 <= first < latent_dim and 0 <= second < latent_dim and first != second):
         raise ValueError(f"no plane of axes {first} and {second} in {latent_dim} dimensions.")
+    return _axes_plane(latent_dim, first, second)
+
+
+@cache
+def _axes_plane(latent_dim: int, first: int, second: int) -> LatentPlane:
     u, v = np.zeros((2, latent_dim), np.float32)
     u[first] = 1.0
-    if not only:
+    if latent_dim > 1:
         v[second] = 1.0
     return LatentPlane(np.zeros(latent_dim, np.float32), u, v)
 

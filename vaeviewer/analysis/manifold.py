@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vaeviewer.analysis.latent_plane import axes_plane
+from vaeviewer.analysis.latent_plane import LatentPlane, axes_plane
 from vaeviewer.backend.snapshot import Snapshot
 
 Spacing = Literal["equal", "gaussian"]
@@ -39,6 +39,12 @@ def grid(size: int, spacing: Spacing, limit: float = 3.0) -> tuple[NDArray[np.fl
     else:
         z = np.linspace(-limit, limit, size)
     return z, z.copy()
+
+
+def grid_of(latent_dim: int, size: int, spacing: Spacing) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A :func:`grid` over what there is: a space of one dimension has a single row, at ``z2`` = 0."""
+    z1, z2 = grid(size, spacing)
+    return z1, (np.zeros(1) if latent_dim == 1 else z2)
 
 
 def grid_points(z1: NDArray[np.floating], z2: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -78,8 +84,16 @@ def mosaic(images: NDArray[np.uint8], columns: int, gap: int = 0, background: in
     return np.ascontiguousarray(picture[: picture.shape[0] - gap, : picture.shape[1] - gap])
 
 
-def manifold_picture(snapshot: Snapshot, size: int, spacing: Spacing) -> NDArray[np.uint8]:
-    """What the decoder draws on a :func:`grid` over the plane, as one picture without gaps.
+def manifold_picture(
+    snapshot: Snapshot, size: int, spacing: Spacing, plane: LatentPlane | None = None
+) -> NDArray[np.uint8]:
+    """What the decoder draws on a grid over a plane, as one picture without gaps.
+
+    Args:
+        snapshot: The model.
+        size: Images along each side, at least 1; where codes have one number, in the only row.
+        spacing: As :func:`grid` takes it.
+        plane: The plane, or ``None`` for that of the first two axes.
 
     Returns:
         uint8, shape ``(size * height, size * width)``, and ``3`` behind it in colour.
@@ -87,5 +101,7 @@ def manifold_picture(snapshot: Snapshot, size: int, spacing: Spacing) -> NDArray
     Raises:
         ValueError: ``size`` is below 1.
     """
-    z = axes_plane(snapshot.model.latent_dim).lift(grid_points(*grid(size, spacing)))
+    latent_dim = snapshot.model.latent_dim
+    plane = plane or axes_plane(latent_dim)
+    z = plane.lift(grid_points(*grid_of(latent_dim, size, spacing)))
     return mosaic(snapshot.decode_levels(z), columns=size)

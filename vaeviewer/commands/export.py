@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from vaeviewer.commands.speech import note
-from vaeviewer.errors import RunFolderError, SettingsError
+from vaeviewer.errors import SettingsError
 
 if TYPE_CHECKING:
-    pass
+    from vaeviewer.analysis.latent_plane import LatentPlane
 
 
 def export(options: argparse.Namespace) -> int:
@@ -31,15 +31,27 @@ def export(options: argparse.Namespace) -> int:
     run = load_run(options.run)
     for sentence in run.notes:
         note(sentence)
-    if run.settings.model.latent_dim != 2:
-        dim = run.settings.model.latent_dim
-        raise RunFolderError(
-            f"{run.folder} has {dim} latent dimensions; a manifold is drawn for models with 2."
-        )
-    picture = manifold_picture(run.checkpoint.snapshot, options.size, options.spacing)
+    latent_dim = run.settings.model.latent_dim
+    plane = _plane(options.axes, latent_dim)
+    picture = manifold_picture(run.checkpoint.snapshot, options.size, options.spacing, plane)
     try:
         Image.fromarray(picture).save(options.manifold)
     except OSError as error:
         raise SettingsError(f"{options.manifold} could not be written: {error.strerror or error}.") from None
-    print(f"{options.size} × {options.size} images in {options.manifold}", file=sys.stderr)
+    rows = 1 if latent_dim == 1 else options.size
+    print(f"{rows} × {options.size} images in {options.manifold}", file=sys.stderr)
     return 0
+
+
+def _plane(axes: tuple[int, int] | None, latent_dim: int) -> LatentPlane | None:
+    """The plane of two axes, counted from 1; ``None`` for that of the first two."""
+    if axes is None:
+        return None
+    if axes[0] == axes[1] or max(axes) > latent_dim:
+        raise SettingsError(
+            f"--axes must name two different ones of the run's {latent_dim} latent dimensions, counted from 1, "
+            f"but is {axes[0]},{axes[1]}."
+        )
+    from vaeviewer.analysis.latent_plane import axes_plane
+
+    return axes_plane(latent_dim, axes[0] - 1, axes[1] - 1)

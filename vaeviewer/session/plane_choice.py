@@ -24,6 +24,20 @@ def choose_axes(view: ViewState, snapshot: Snapshot, axes: Axes | None) -> dict[
     return {"axes": axes, **in_plane(plane, view.code(snapshot.model.latent_dim))}
 
 
+def with_axis(axes: Axes | None, dimension: int, vertical: bool) -> Axes:
+    """The axes once a dimension is taken as one: the other one stays, or takes the place that this one leaves.
+
+    In place of principal axes, ``None``, the other one is the first dimension, or the second.
+    """
+    if axes is None:
+        axes = (0, 1) if dimension > 1 else (dimension, 1 - dimension)
+    across, up = axes
+    other = across if vertical else up
+    if other == dimension:
+        other = up if vertical else across
+    return (other, dimension) if vertical else (dimension, other)
+
+
 def follow_codes(view: ViewState, snapshot: Snapshot) -> dict[str, Any]:
     """The changes that turn a plane of principal axes after the codes; none for one of two axes.
 
@@ -45,6 +59,22 @@ def rest_at_centre(view: ViewState, snapshot: Snapshot) -> dict[str, Any]:
         codes = codes[np.isfinite(codes).all(axis=1)]
         centre = codes.mean(axis=0) if len(codes) else centre
     return {"plane": plane.through(centre)}
+
+
+def select_image(view: ViewState, snapshot: Snapshot | None, row: int | None) -> dict[str, Any]:
+    """The changes that select an image: a plane of more than two dimensions is laid through its code.
+
+    With none selected, what is not in the plane goes back to the centre.
+    """
+    changes: dict[str, Any] = {"selected": row}
+    if snapshot is None or snapshot.model.latent_dim <= 2:
+        return changes
+    if row is None:
+        return {**changes, **rest_at_centre(view, snapshot)}
+    table = snapshot.posterior
+    if table is not None and row < len(table.loc) and np.isfinite(table.loc[row]).all():
+        changes.update(view.at_code(table.loc[row]))
+    return changes
 
 
 def shown_share(view: ViewState, snapshot: Snapshot) -> float | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vaeviewer import paths
 from vaeviewer.backend.runs.autosave import Autosave
 from vaeviewer.backend.runs.lock import make_new_folder
-from vaeviewer.errors import RunFolderError, UserError
+from vaeviewer.errors import RunFolderError
 from vaeviewer.session import messages
 
 if TYPE_CHECKING:
@@ -107,11 +107,6 @@ class RunKeeper:
             read_only = str(error)
         try:
             trainer = open_run(folder, data=data, tell=tell)
-            dim = trainer.settings.model.latent_dim
-            if dim != 2:
-                raise UserError(
-                    f"{folder} holds a model with {dim} latent dimensions; the window shows those with 2."
-                )
             if not read_only and data is None:  # else it is saved again, with where its images are
                 autosave.adopt(trainer)
             self.leave(current)

@@ -101,6 +101,8 @@ class Panel(Generic[W]):
         needs: What a family must be capable of; where it is not, a sentence stands in the panel's place.
         letter: Of its title, to press in the View menu; no other entry has it there.
         explanation: What its "?" says of a kind of model; without one it has no "?".
+        behind: Key of the panel of the same side behind which it lies at first, as a tab.
+        from_dimensions: It is shown at first for models with so many latent dimensions; the View menu always has it.
         follow_handle: Draws a move of the handle, at once and within the mouse event.
     """
 
@@ -113,6 +115,8 @@ class Panel(Generic[W]):
     needs: tuple[Capability, ...] = ()
     letter: str = ""
     explanation: Explain | None = None
+    behind: str = ""
+    from_dimensions: int = 1
     follow_handle: Callable[[W, Frame], None] | None = None
 
     def why_not(self, family: AnyFamily) -> str:

@@ -116,16 +116,17 @@ def test_further_latent_dimensions_are_zero(view: DecodedImageView) -> None:
     snapshot = make_snapshot(latent_dim=5)
     view.update_frame(snapshot, ViewState(z=(3.0, -4.0)))
     assert snapshot.decoded[0].tolist() == [[3, -4, 0, 0, 0]]
-    assert text(view, "decodedCaption") == "z = (3.00, −4.00, 0, …)"
+    assert text(view, "decodedCaption") == "z = (3.00, −4.00, 0.00, …)"
     assert text(view, "decodedDistance") == "Distance 5.00 from the centre"
     assert text(view, "decodedShare") == ""
 
 
 @pytest.mark.parametrize(
-    ("dimensions", "expected"), [(1, "3.00"), (2, "(3.00, −4.00)"), (3, "(3.00, −4.00, 0)")]
+    ("dimensions", "expected"),
+    [(1, "3.00"), (2, "(3.00, −4.00)"), (3, "(3.00, −4.00, 0.50)"), (4, "(3.00, −4.00, 0.50, …)")],
 )
 def test_z_in_words(dimensions: int, expected: str) -> None:
-    assert z_text((3.0, -4.0), dimensions) == expected
+    assert z_text((3.0, -4.0, 0.5, 1.0)[:dimensions]) == expected
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,6 @@ def test_greyed_settings_say_why_where_they_stand(form: ConfigForm) -> None:
     def shown() -> list[str]:
         return [label.text() for label in form.findChildren(QLabel) if label.isVisible()]
 
-    assert shown().count("The window shows planes, so it stays 2.") == 1
     form.set_advanced_open(True)
     assert shown().count("Only the Gaussian likelihood has it.") == 2
     form.set_run_active(True, REASON)
@@ -277,10 +276,10 @@ def test_a_run_fixes_all_but_the_live_fields(form: ConfigForm, name: str) -> Non
     form.set_run_active(True, REASON)
     live = name in LIVE_FIELDS
     assert form.editor(name).isEnabled() == live
-    assert (REASON in form.editor(name).toolTip()) == (not live and name != "latent_dim")
+    assert (REASON in form.editor(name).toolTip()) == (not live)
     assert not preset_box(form).isEnabled()
     form.set_run_active(False, REASON)
-    assert form.editor(name).isEnabled() == (name != "latent_dim")
+    assert form.editor(name).isEnabled()
     assert REASON not in form.editor(name).toolTip()
     assert preset_box(form).isEnabled()
 

@@ -41,7 +41,7 @@ class FamilyConfig(Group):
         ge=1,
         le=256,
         title="Latent dimension",
-        description="Number of latent variables z. The plane shows models with two.",
+        description="Numbers in z. Of more than two the plane shows two at a time; of one, a line.",
     )
 
     def widest(self, values: int) -> int:

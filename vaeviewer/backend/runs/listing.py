@@ -33,7 +33,7 @@ class RunSummary:
         step: Gradient steps taken.
         epoch: Passes over the images, fractional.
         planned_epochs: Epochs it is to have.
-        latent_dim: Dimensions of its latent space; the window shows those with 2.
+        latent_dim: Dimensions of its latent space.
         headline: The metric that says how good the model is.
         held_out: Its newest held-out value, or ``None`` before the first.
         in_training: Whether it was being trained when it was saved.

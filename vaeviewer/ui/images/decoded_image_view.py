@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -15,6 +16,7 @@ from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.grid_decoder import Ask, at_once
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.curves.value_axis import number_label
+from vaeviewer.ui.images.code_field import CodeField
 from vaeviewer.ui.images.image_widget import ImageWidget
 from vaeviewer.ui.widgets.labels import LiveLabel
 
@@ -33,13 +35,15 @@ WRITE_MS = 40
 class DecodedImageView(QWidget):
     """The mean image of p(x|z) at the handle, large and crisp, with its z below.
 
-    Public actions, also in the image's context menu: ``copy_action`` and ``save_action``.
+    Public actions, also in the image's context menu: ``type_action``, ``copy_action`` and ``save_action``.
 
     Signals:
         save_wanted(QImage): The user wants to keep the image, as large as it is shown.
+        code_typed(array): The user typed or pasted a z, ``(d,)``.
     """
 
     save_wanted = Signal(object)
+    code_typed = Signal(object)
 
     def __init__(self, ask: Ask = at_once, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -60,6 +64,9 @@ class DecodedImageView(QWidget):
         self._caption.setObjectName("decodedCaption")
         self._caption.setAccessibleName("Position of the handle")
         self._caption.setFont(tabular(self.font()))
+        self._caption.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._field = CodeField(self._caption)
+        self._field.typed.connect(self.code_typed)
         self._distance, self._share = LiveLabel(shrinks=True), LiveLabel(shrinks=True)
         for label, name, title in (
             (self._distance, "decodedDistance", "Distance from the centre"),
@@ -85,15 +92,17 @@ class DecodedImageView(QWidget):
         layout.setSpacing(2)
         layout.addWidget(self._image, 1)
         layout.addSpacing(4)
-        for label in (self._caption, self._distance, self._share):
+        layout.addWidget(self._field)
+        for label in (self._distance, self._share):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
             layout.addWidget(label)
 
+        self.type_action = self._field.type_action
         self.copy_action = QAction("Copy image", self)
         self.copy_action.triggered.connect(self._copy)
         self.save_action = QAction("Save image…", self)
         self.save_action.triggered.connect(self._save)
-        self._image.addActions([self.copy_action, self.save_action])
+        self._image.addActions([self.type_action, self.copy_action, self.save_action])
         self._image.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self._write()
 
@@ -161,14 +170,16 @@ class DecodedImageView(QWidget):
         snapshot = self._snapshot
         for item in (self.copy_action, self.save_action):
             item.setEnabled(snapshot is not None)
+        self._field.set_code(None if snapshot is None else self._view.code(snapshot.model.latent_dim))
         if snapshot is None:
             self._caption.clear()
             self._distance.clear()
             self._share.clear()
             return
         latent_dim = snapshot.model.latent_dim
-        self._caption.setText(f"z = {z_text(self._view.z, latent_dim)}")
-        distance = math.hypot(*self._view.z[:latent_dim])
+        code = self._view.code(latent_dim).tolist()
+        self._caption.setText(f"z = {z_text(code)}")
+        distance = math.hypot(*code)
         away, colon, share = f"Distance {number_text(distance)}", "", ""
         if (
             latent_dim == 2 and snapshot.family.capabilities.generates
@@ -214,14 +225,12 @@ def percent_text(share: float) -> str:
     return "> 99 %" if percent == 100 and share < 1 else f"{percent} %"
 
 
-def z_text(z: tuple[float, float], latent_dim: int) -> str:
-    """The handle's latent vector: "(0.46, −1.63)", or "(0.46, −1.63, 0, …)" with further dimensions."""
-    numbers = [number_text(value) for value in z[:latent_dim]]
-    if latent_dim == 1:
+def z_text(code: Sequence[float]) -> str:
+    """A code in words: "(0.46, −1.63)", or "(0.46, −1.63, 0.00, …)" with more than three numbers."""
+    numbers = [number_text(value) for value in code[:3]]
+    if len(code) == 1:
         return numbers[0]
-    if latent_dim > 2:
-        numbers.append("0")
-    if latent_dim > 3:
+    if len(code) > 3:
         numbers.append("…")
     return f"({', '.join(numbers)})"
 

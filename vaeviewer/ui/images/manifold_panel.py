@@ -20,7 +20,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
-from vaeviewer.analysis.manifold import Spacing, grid, grid_points, mosaic
+from vaeviewer.analysis.latent_plane import LatentPlane
+from vaeviewer.analysis.manifold import Spacing, grid, grid_of, grid_points, mosaic
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.images.image_widget import ImageWidget
@@ -52,6 +53,8 @@ SPACINGS: tuple[tuple[Spacing, str], ...] = (
 class ManifoldPanel(QWidget):
     """The learned manifold: images decoded on a grid of z, lying as in the latent plane, z₂ upwards.
 
+    Where z is one number, they lie in a row.
+
     It decodes nothing itself: the images that it requests come back through `show_images`.
 
     Args:
@@ -79,6 +82,8 @@ class ManifoldPanel(QWidget):
         self.setAccessibleName("Learned manifold")
         self._images: NDArray[np.float32] | None = None
         self._mosaic: NDArray[np.uint8] | None = None  # of _images; made when needed
+        self._columns = 1
+        self._asked_in: LatentPlane | None = None
 
         self._spacing = QComboBox()
         self._spacing.setObjectName("manifoldSpacing")
@@ -135,41 +140,56 @@ class ManifoldPanel(QWidget):
                 box.setCurrentIndex(box.findData(value))
         self.set_handle(view.z)
         if snapshot is not None and self.isVisible():
-            z = view.plane_of(snapshot.model.latent_dim).lift(self.wanted(view))
-            self._request(MANIFOLD, snapshot, z, view.manifold_spacing)
+            latent_dim = snapshot.model.latent_dim
+            z = view.plane_of(latent_dim).lift(self.wanted(view, latent_dim))
+            self._asked_in = view.plane
+            self._request(MANIFOLD, snapshot, z, (view.manifold_spacing, latent_dim))
+
+    def follow_handle(self, view: ViewState, snapshot: Snapshot | None) -> None:
+        """Mark where the handle lies now; where it took the plane along, ask for the images of that."""
+        if view.plane is self._asked_in:
+            self.set_handle(view.z)
+        else:
+            self.update_frame(view, snapshot)
 
     def set_handle(self, z: tuple[float, float]) -> None:
         """Mark where the handle lies, if within the picture."""
         self._picture.set_handle(z)
 
-    def wanted(self, view: ViewState) -> NDArray[np.float32]:
-        """The points of the plane to decode for this view, in the order `show_images` takes, shape ``(size², 2)``."""
-        return grid_points(*grid(view.manifold_size, view.manifold_spacing))
+    def wanted(self, view: ViewState, latent_dim: int = 2) -> NDArray[np.float32]:
+        """The points of the plane to decode for this view, in the order `show_images` takes, shape ``(n, 2)``."""
+        return grid_points(*grid_of(latent_dim, view.manifold_size, view.manifold_spacing))
 
-    def show_images(self, images: NDArray[np.float32] | None, spacing: Spacing | None = None) -> None:
+    def show_images(
+        self, images: NDArray[np.float32] | None, spacing: Spacing | None = None, latent_dim: int = 2
+    ) -> None:
         """Show the decoded grid; ``None`` shows the hint again.
 
         Args:
-            images: Values in 0 … 1, shape ``(n², height, width)``, rows from the largest z₂ downwards.
+            images: Values in 0 … 1, shape ``(n², height, width)``, rows from the largest z₂ downwards; ``(n, …)``
+                where z is one number.
             spacing: How their grid is spaced; without it, as chosen in the panel.
+            latent_dim: How many numbers z has.
 
         Raises:
-            ValueError: The number of images is no square.
+            ValueError: The number of images is no square, and z is more than one number.
         """
         self._images = images
         self._mosaic = None
         if images is not None:
-            size = math.isqrt(len(images))
-            if size * size != len(images):
+            self._columns = len(images) if latent_dim == 1 else math.isqrt(len(images))
+            if latent_dim > 1 and self._columns**2 != len(images):
                 raise ValueError(f"{len(images)} images make no square grid.")
-            self._picture.set_axes(*grid(size, spacing or self._spacing.currentData()))
+            self._picture.set_axes(
+                *grid_of(latent_dim, self._columns, spacing or self._spacing.currentData())
+            )
         if self.isVisible():
             self._picture.set_image(self.picture())
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The manifold as one grey image at the images' own resolution; ``None`` without images."""
         if self._mosaic is None and self._images is not None:
-            self._mosaic = mosaic(as_grey_levels(self._images), math.isqrt(len(self._images)))
+            self._mosaic = mosaic(as_grey_levels(self._images), self._columns)
         return self._mosaic
 
     def showEvent(self, event: QShowEvent) -> None:

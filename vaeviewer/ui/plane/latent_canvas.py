@@ -96,6 +96,11 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
             self.getAxis(name).setPen(pg.mkPen(theme.border))
             self.getAxis(name).setTextPen(pg.mkPen(theme.muted))
 
+    def show_numbers_across(self, shown: bool) -> None:
+        """Whether the vertical axis has numbers: not where it stands for none."""
+        if self._axes["left"].style["showValues"] != shown:
+            self._axes["left"].setStyle(showValues=shown, tickLength=-4 if shown else 0)
+
     def plane(self) -> PlaneMap | None:
         """The visible range and its pixels; ``None`` while there is no room for any."""
         rect: QRectF = self.box.rect()

@@ -22,6 +22,7 @@ CONTOURS = (1, 2, 3)  # standard deviations of the prior
 _NAME_MOVES = 2.0  # logical pixels, below which a name stays where it is
 _HALO = 3.0  # logical pixels around letters that their halo needs, and a little more
 _LEAST_SPREAD = 40.0  # logical pixels between the outermost classes, below which none is named
+_LINE_REACH = 10_000.0  # logical pixels: beyond any window
 SELECTION_CONTOURS = (1, 2)  # standard deviations of a selected image's posterior
 
 ImageSource = Callable[[int, int, float], QImage | None]
@@ -111,6 +112,13 @@ class MarksItem(_PlaneItem):
         self._hint = ""
         self._hint_at: tuple[float, float] | None = None
         self._contours: tuple[int, ...] = CONTOURS
+        self._axes = ("z₁", "z₂")
+
+    def set_axes(self, names: tuple[str, str]) -> None:
+        """Name the axes. Without a second one the plane is a line, and contours are marks along it."""
+        if names != self._axes:
+            self._axes = names
+            self.update()
 
     def set_prior(self, shown: bool) -> None:
         """Whether the contours of the prior are drawn: codes of some families follow none."""
@@ -176,7 +184,11 @@ class MarksItem(_PlaneItem):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         centre = QPointF(*plane.to_pixels(0.0, 0.0))
         for sigma in self._contours:
-            painter.drawEllipse(centre, sigma * plane.x_scale, sigma * plane.y_scale)
+            if self._axes[1]:
+                painter.drawEllipse(centre, sigma * plane.x_scale, sigma * plane.y_scale)
+                continue
+            for x in (centre.x() - sigma * plane.x_scale, centre.x() + sigma * plane.x_scale):
+                painter.drawLine(QPointF(x, self._rect.top()), QPointF(x, self._rect.bottom()))
 
     def _paint_names(self, painter: QPainter, plane: PlaneMap) -> None:
         """Classes, then contours and axes where there is room left."""
@@ -184,12 +196,17 @@ class MarksItem(_PlaneItem):
         taken: list[QRectF] = []
         for mark in self._classes if self._spread_out(plane) else ():
             self._write(painter, _shortened(mark.name), plane.to_pixels(*mark.z), ink, taken, may_shift=True)
-        for sigma in self._contours:
-            self._write(painter, f"{sigma}σ", plane.to_pixels(0.0, -sigma), muted, taken, small=True)
         bounds = self._rect
         across, up = 14 * text_scale(), 13 * text_scale()
-        self._write(painter, "z₁", (bounds.right() - across, bounds.bottom() - up), muted, taken)
-        self._write(painter, "z₂", (bounds.left() + across, bounds.top() + up), muted, taken)
+        for sigma in self._contours:
+            at = plane.to_pixels(0.0, -sigma)
+            if not self._axes[1]:
+                at = plane.to_pixels(sigma, 0.0)[0], bounds.top() + up
+            self._write(painter, f"{sigma}σ", at, muted, taken, small=True)
+        width = [max(across, self._path(name, False).boundingRect().width() / 2 + 6) for name in self._axes]
+        self._write(painter, self._axes[0], (bounds.right() - width[0], bounds.bottom() - up), muted, taken)
+        if self._axes[1]:
+            self._write(painter, self._axes[1], (bounds.left() + width[1], bounds.top() + up), muted, taken)
 
     def _spread_out(self, plane: PlaneMap) -> bool:
         """Whether the classes lie far enough apart for a name to belong to a place: not before training."""
@@ -330,6 +347,15 @@ class HandleItem(QGraphicsItem):
         self.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)  # a copy is faster than strokes
         self.theme: Theme = LIGHT
         self._focused = False
+        self._line = False
+
+    def set_line(self, line: bool) -> None:
+        """Mark all of the vertical line, where codes have one number."""
+        if line != self._line:
+            self.prepareGeometryChange()
+            self._line = line
+            mode = self.CacheMode.NoCache if line else self.CacheMode.DeviceCoordinateCache
+            self.setCacheMode(mode)
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of a scheme."""
@@ -344,7 +370,8 @@ class HandleItem(QGraphicsItem):
     def boundingRect(self) -> QRectF:
         """Room for the ring, its outline and the focus ring."""
         reach = self.RADIUS + 8
-        return QRectF(-reach, -reach, 2 * reach, 2 * reach)
+        up = _LINE_REACH if self._line else reach
+        return QRectF(-reach, -up, 2 * reach, 2 * up)
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
@@ -353,6 +380,9 @@ class HandleItem(QGraphicsItem):
         accent, canvas, ink = (QColor(c) for c in (self.theme.accent, self.theme.canvas, self.theme.ink))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setBrush(Qt.BrushStyle.NoBrush)
+        if self._line:
+            painter.setPen(QPen(accent, 1.5))
+            painter.drawLine(QPointF(0, -_LINE_REACH), QPointF(0, _LINE_REACH))
         if self._focused:
             glow = QColor(accent)
             glow.setAlphaF(0.45)

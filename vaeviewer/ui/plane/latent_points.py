@@ -12,6 +12,7 @@ from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, standard_deviations
 from vaeviewer.session.view_state import ViewState, posterior_noise
 from vaeviewer.ui.plane.latent_geometry import Box, ClassMark, PlaneMap, PosteriorMark, cloud_box, points_near
+from vaeviewer.ui.plane.line_rows import LineRows
 
 _MOST_NAMES = 40  # classes whose names are written into the plane
 _ROWS_PER_NAME = 500  # points from which the place of a name is taken, at most
@@ -19,6 +20,8 @@ _ROWS_PER_NAME = 500  # points from which the place of a name is taken, at most
 
 class PlanePoints:
     """A point per training image, in the plane where its posterior's mean lies, or a sample from it.
+
+    Codes of one number lie in rows: see :class:`LineRows`.
 
     Attributes:
         posterior: The table shown, or ``None``.
@@ -37,10 +40,11 @@ class PlanePoints:
         self._visible = np.zeros(0, bool)  # per class
         self._class_rows: NDArray[np.intp] = np.zeros((0, 0), np.intp)  # (classes, most), filled up with -1
         self._noise: NDArray[np.float32] | None = None
+        self._rows: LineRows | None = None  # of codes of one number
 
     def set_dataset(self, dataset: ImageDataset | None) -> None:
         """Take another data set, or ``None``; there are no points until the next table."""
-        self.posterior = self.positions = self.late = self._noise = None
+        self.posterior = self.positions = self.late = self._noise = self._rows = None
         self._labels = dataset.train_labels if dataset else np.zeros(0, np.int64)
         self._names = dataset.class_names if dataset else ()
         self._visible = np.ones(len(self._names), bool)
@@ -57,12 +61,11 @@ class PlanePoints:
         self._visible[[number for number in hidden if 0 <= number < len(self._visible)]] = False
 
     def usable(self, snapshot: Snapshot | None) -> PosteriorTable | None:
-        """A snapshot's table if it has a row per training image and at least two latent variables."""
+        """A snapshot's table if it has a row per training image."""
         posterior = snapshot.posterior if snapshot is not None else None
         if posterior is None:
             return None
-        rows, latent_dim = posterior.loc.shape
-        return posterior if rows == len(self._labels) and latent_dim >= 2 else None
+        return posterior if len(posterior.loc) == len(self._labels) else None
 
     def show(self, posterior: PosteriorTable | None, view: ViewState, step: int = 0) -> None:
         """Take the points from the table of a step; a sample's noise stays the same for each image."""
@@ -75,13 +78,16 @@ class PlanePoints:
             return
         loc = posterior.loc
         self._plane = view.plane_of(loc.shape[1])
-        if view.points == "mean" or posterior.log_variance is None:
-            self.positions = self._plane.project(loc)
-        else:
+        if view.points == "sample" and posterior.log_variance is not None:
             if self._noise is None or self._noise.shape != loc.shape:
                 self._noise = posterior_noise(*loc.shape)
-            scale = standard_deviations(posterior.log_variance)
-            self.positions = self._plane.project(loc + scale * self._noise)
+            loc = loc + standard_deviations(posterior.log_variance) * self._noise
+        if loc.shape[1] > 1:
+            self.positions, self._rows = self._plane.project(loc), None
+        else:
+            if self._rows is None:
+                self._rows = LineRows(self._labels, len(self._names))
+            self.positions = self._rows.place(loc[:, 0])
 
     def box(self) -> Box | None:
         """What holds nearly all points, or ``None`` where there are none."""
@@ -111,6 +117,8 @@ class PlanePoints:
             return None
         log_variance = self.posterior.log_variance
         loc, point = self.mean(row), _pair(self.positions[row])
+        if self._rows is not None:
+            loc = loc[0], point[1]
         scale = None
         if log_variance is not None:
             deviations = standard_deviations(log_variance[row : row + 1])
@@ -143,9 +151,8 @@ class PlanePoints:
         if self.positions is None or not len(self.positions):
             return None
         with np.errstate(invalid="ignore", over="ignore"):
-            distance = np.hypot(
-                self.positions[:, 0] - np.float32(z[0]), self.positions[:, 1] - np.float32(z[1])
-            )
+            across = 0.0 if self._rows is not None else self.positions[:, 1] - np.float32(z[1])
+            distance = np.hypot(self.positions[:, 0] - np.float32(z[0]), across)
         there = np.isfinite(distance) & self._visible[self._labels]
         if after is not None and 0 <= after < len(there):
             same, row = distance == distance[after], np.arange(len(there))

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.view_state import ViewState
+from vaeviewer.ui.plane.axis_names import axis_names
 from vaeviewer.ui.plane.latent_backdrop import Backdrop
 from vaeviewer.ui.plane.latent_canvas import LatentCanvas
 from vaeviewer.ui.plane.latent_geometry import PRIOR_BOX, PlaneMap
@@ -68,6 +69,7 @@ class LatentView(QWidget):
         self._hint = ""
         self._moved_in_vain = False  # the handle, with no snapshot to decode it
         self._class_labels = True
+        self._line = False  # codes have one number
 
         self._canvas = LatentCanvas(self)
         self._say_what_points_are(AT_THE_MEAN)
@@ -126,26 +128,25 @@ class LatentView(QWidget):
     def update_frame(self, snapshot: Snapshot | None, view: ViewState) -> None:
         """Draw a snapshot as the user wants to see it; only what differs from the last frame is drawn again.
 
-        A posterior table is shown when it has a row per training image and at least two latent variables.
+        A posterior table is shown when it has a row per training image.
         """
         posterior = self._points.usable(snapshot)
         if snapshot is not None:
             self._marks_item.set_prior(snapshot.family.capabilities.generates)
         before, self._view = self._view, view
+        turned = self._take_space(snapshot, view, before)
         marked_anew = (
             posterior is not self._points.posterior
-            or (view.selected, view.points, view.plane, view.hidden_classes)
-            != (before.selected, before.points, before.plane, before.hidden_classes)
+            or turned
+            or (view.selected, view.points, view.hidden_classes)
+            != (before.selected, before.points, before.hidden_classes)
             or (snapshot is not None and self._moved_in_vain)
         )
         if snapshot is not None:
             self._moved_in_vain = False
         if view.hidden_classes != before.hidden_classes:
             self._hide_classes(view.hidden_classes)
-        if posterior is not self._points.posterior or (view.points, view.plane) != (
-            before.points,
-            before.plane,
-        ):
+        if posterior is not self._points.posterior or turned or view.points != before.points:
             self._points.show(posterior, view, snapshot.step if snapshot is not None else 0)
             self._points_item.invalidate()
             self._range.keep_pace()
@@ -162,6 +163,17 @@ class LatentView(QWidget):
         self._set_handle(view.z)
         if marked_anew:  # a move of the handle alone paints the handle alone
             self._set_marks()
+
+    def _take_space(self, snapshot: Snapshot | None, view: ViewState, before: ViewState) -> bool:
+        """Name the axes of the plane; whether codes lie elsewhere in it than in the one before."""
+        if snapshot is None:
+            return False
+        latent_dim = snapshot.model.latent_dim
+        self._line = latent_dim == 1
+        self._marks_item.set_axes(axis_names(view, latent_dim))
+        self._handle_item.set_line(self._line)
+        self._canvas.show_numbers_across(not self._line)
+        return not view.plane_of(latent_dim).parallel_to(before.plane_of(latent_dim))
 
     def set_hint(self, text: str) -> None:
         """Show a quiet line in the plane: what to do, or what is being waited for. An empty one hides it.
@@ -280,6 +292,8 @@ class LatentView(QWidget):
 
     def _move_handle(self, z1: float, z2: float) -> None:
         """The user moved it: show that at once, whatever else has to wait, and tell."""
+        if self._line:
+            z2 = 0.0
         self._set_handle((z1, z2))
         if self._points.posterior is None and self._hint:
             self._moved_in_vain = True

@@ -61,11 +61,10 @@ class RecentMenu(QMenu):
         if run.held_out is not None:
             facts.append(f"held-out {run.headline.title} {number_label(run.held_out, 1)}")
         tip = str(run.folder)
+        if run.latent_dim != 2:
+            facts.append(f"{run.latent_dim} latent dimension{'s' if run.latent_dim > 1 else ''}")
         if here:
             facts.append("open here")
-        elif run.latent_dim != 2:
-            facts.append(f"{run.latent_dim} latent dimensions")
-            tip += f"\nIt has {run.latent_dim} latent dimensions; the window shows models with 2."
         elif run.in_use:
             facts.append("open elsewhere")
             tip += "\nIt is open in another window or command; here it opens read-only."
@@ -74,6 +73,6 @@ class RecentMenu(QMenu):
             tip += "\nIt did not end cleanly; what was saved last opens."
         entry = QAction(menu_text(" · ".join(facts)), self)
         entry.setToolTip(plain_tip(tip))
-        entry.setEnabled(not here and run.latent_dim == 2)
+        entry.setEnabled(not here)
         entry.triggered.connect(lambda _checked=False: self._session.open_run(run.folder))
         return entry

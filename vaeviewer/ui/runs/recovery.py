@@ -83,10 +83,7 @@ class RecoveryOffer(QObject):
         wanted = [
             run
             for run in runs
-            if run.interrupted
-            and run.latent_dim == 2
-            and run.folder != self._opening
-            and _key(run) not in dismissed
+            if run.interrupted and run.folder != self._opening and _key(run) not in dismissed
         ]
         if wanted:
             self._window.recent_runs.background.run(lambda: _first_whole(wanted), self._on_found)

@@ -35,9 +35,6 @@ from vaeviewer.ui.widgets.theme import theme_of
 
 GROUP_TITLES = {"model": "Model", "train": "Training", "compute": "Computing"}
 
-FIXED = {"latent_dim": "The window shows planes, so it stays 2."}
-"""Settings the window does not let anybody change, and why."""
-
 NEEDS = {
     "hidden": ("network", "mlp", "Only fully connected networks have them."),
     "conv_channels": ("network", "conv", "Only convolutions have them."),
@@ -362,8 +359,6 @@ class ConfigForm(QScrollArea):
         self._family.setToolTip(self._run_reason or "Which kind of model, and so which paper.")
 
     def _why_fixed(self, name: str) -> str:
-        if name in FIXED:
-            return FIXED[name]
         if self._run_reason is not None and not self._rows[name].live:
             return self._run_reason
         if name in NEEDS:

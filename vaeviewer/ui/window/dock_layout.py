@@ -42,10 +42,11 @@ class DockLayout:
         window: Whose docks they are; they are made and placed at once.
         panels: What they hold, with its widget. Those on the left lie behind each other as tabs, the first one in
             front; those on the right one below the other; those at the bottom, beside each other, reach from corner
-            to corner but for the right side. What lies in the centre has no dock.
+            to corner but for the right side. What lies in the centre has no dock. Those ``behind`` another one are
+            tabs there.
 
     Attributes:
-        docks: All of them: left, right, bottom.
+        docks: All of them: left, right, bottom, then those behind others.
         by_hand: Whether the user has dragged one of their edges; from then on :meth:`fit` leaves them alone.
     """
 
@@ -61,10 +62,20 @@ class DockLayout:
         window.setCorner(Qt.Corner.BottomRightCorner, _Area.RightDockWidgetArea)
         places: tuple[Place, ...] = ("left", "right", "bottom")
         self._left, self._right, self._bottom = (
-            [self._dock(panel, widget) for panel, widget in panels if panel.place == place]
+            [
+                self._dock(panel, widget)
+                for panel, widget in panels
+                if panel.place == place and not panel.behind
+            ]
             for place in places
         )
-        self.docks = [*self._left, *self._right, *self._bottom]
+        self._behind = [
+            (panel, self._dock(panel, widget), self._of_key(panel.behind))
+            for panel, widget in panels
+            if panel.behind
+        ]
+        self._latent_dim = 2
+        self.docks = [*self._left, *self._right, *self._bottom, *(dock for _, dock, _ in self._behind)]
         self._arrange()
 
     def say(self, sentences: Mapping[str, str]) -> None:
@@ -72,13 +83,21 @@ class DockLayout:
         for key, area in self._areas.items():
             area.say(sentences.get(key, ""))
 
+    def show_for(self, latent_dim: int) -> None:
+        """Another number of latent dimensions: panels come that are of use from there on, and others go."""
+        before, self._latent_dim = self._latent_dim, latent_dim
+        for panel, dock, _ in self._behind:
+            fits = panel.from_dimensions <= latent_dim
+            if fits != (panel.from_dimensions <= before):
+                dock.setVisible(fits)
+
     def reset(self) -> None:
         """Put every dock back where it was at first."""
         self._remove()
         self._arrange()
         for dock in self.docks:
             dock.setFloating(False)
-            dock.show()
+        self._show_all()
         self.by_hand = False
         self.fit()
 
@@ -99,7 +118,7 @@ class DockLayout:
             return
         if self.by_hand or any(dock.isFloating() for dock in self.docks):
             return
-        if any(window.dockWidgetArea(dock) == nowhere for dock in self.docks):
+        if any(window.dockWidgetArea(dock) == nowhere for dock in (*self._left, *self._right, *self._bottom)):
             return  # the window is resized in the middle of another arrangement
         side = max(250, min(460, round(window.width() * 0.22)))
         window.resizeDocks([self._left[0], self._right[0]], [side, side], Qt.Orientation.Horizontal)
@@ -168,8 +187,7 @@ class DockLayout:
         else:
             log.warning("the arrangement of the panels could not be restored")
             self._arrange()
-            for dock in self.docks:
-                dock.show()
+            self._show_all()
         self._bring_on_screen()
 
     def _present(self) -> tuple[QByteArray, QByteArray, bool]:
@@ -179,6 +197,7 @@ class DockLayout:
     def _dock(self, panel: Panel[Any], widget: QWidget) -> QDockWidget:
         dock = QDockWidget(panel.title, self._window)
         dock.setObjectName(dock_name(panel))
+        dock.setProperty("panel", panel.key)
         self._areas[panel.key] = Scrolled(widget)
         dock.setWidget(self._areas[panel.key])
         if panel.explanation is not None:
@@ -200,6 +219,28 @@ class DockLayout:
             window.addDockWidget(_Area.RightDockWidgetArea, dock)
         for dock in self._bottom:
             window.addDockWidget(_Area.BottomDockWidgetArea, dock)
+        for entry in self._behind:
+            self._put_behind(*entry)
+
+    def _put_behind(self, panel: Panel[Any], dock: QDockWidget, front: QDockWidget) -> None:
+        if self._window.dockWidgetArea(front) == _Area.NoDockWidgetArea or front.isFloating():
+            self._window.addDockWidget(_Area.RightDockWidgetArea, dock)
+        else:
+            self._window.tabifyDockWidget(front, dock)
+            front.raise_()
+        dock.setVisible(panel.from_dimensions <= self._latent_dim)
+
+    def _show_all(self) -> None:
+        """All of those that are of use for the model there is."""
+        for dock in (*self._left, *self._right, *self._bottom):
+            dock.show()
+        for panel, dock, _ in self._behind:
+            dock.setVisible(panel.from_dimensions <= self._latent_dim)
+
+    def _of_key(self, key: str) -> QDockWidget:
+        return next(
+            dock for dock in (*self._left, *self._right, *self._bottom) if dock.property("panel") == key
+        )
 
     def _place_new(self) -> None:
         """Panels that there were not yet when the arrangement was saved come to where they lie at first."""
@@ -209,6 +250,9 @@ class DockLayout:
                 if self._window.dockWidgetArea(dock) == _Area.NoDockWidgetArea:
                     self._window.addDockWidget(area, dock)
                     dock.show()
+        for panel, dock, front in self._behind:
+            if self._window.dockWidgetArea(dock) == _Area.NoDockWidgetArea:
+                self._put_behind(panel, dock, front)
 
     def _bring_on_screen(self) -> None:
         """A floating dock on a screen that is gone, or too small now, comes to where the window is."""

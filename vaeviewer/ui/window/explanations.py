@@ -14,7 +14,8 @@ _TERM = '<a href="{key}">{text}</a>'
 TERMS = {
     "x": "x is an image: a grey level between 0 and 1 for each pixel.",
     "xhat": "x̂ is the reconstruction of x: the decoder's mean image at the mean of q(z|x).",
-    "z": "z is a code: the two numbers that say where an image lies in the plane.",
+    "z": "z is a code: the numbers that say where an image lies in the plane, two unless there are more or fewer "
+    "latent dimensions.",
     "posterior": "q(z|x), the approximate posterior, says which codes z could have led to the image x: "
     "a Gaussian, whose mean and width the encoder computes from x.",
     "prior": "p(z), the prior, says which codes there are before any image is seen: a standard Gaussian, "
@@ -52,7 +53,8 @@ _TERMS_OF_THE_BOUND = Explanation(
 EXPLANATIONS = {
     "Latent plane": Explanation(
         see=f"Each point is a training image, at the mean of its {_POSTERIOR} and in the colour of its class; the "
-        f"circles are 1, 2 and 3 standard deviations of {_PRIOR}.",
+        f"circles are 1, 2 and 3 standard deviations of {_PRIOR}. Of more than two latent dimensions it shows those "
+        "chosen above it. Of one it is a line: each class has a row, thicker where more of its points are.",
         attempt="Press Train and watch the classes part; then drag from one cloud into another, and see one digit "
         "become the other.",
         formula=f"{_POSTERIOR} = N(μ(x), σ²(x)): the encoder computes the mean μ and the width σ from {_X}.",
@@ -76,6 +78,22 @@ EXPLANATIONS = {
         f"{_link('prior', 'prior')}, as in the paper.",
         formula=f"The images are means of {_LIKELIHOOD} at {_Z} = (Φ⁻¹(u₁), Φ⁻¹(u₂)) for evenly spaced u, or at "
         "evenly spaced z; Φ is the standard Gaussian's distribution function.",
+    ),
+    "Traversal": Explanation(
+        see=f"A row for each number of {_Z}: the decoder's images while that number goes from −3 to 3 and all others "
+        "stay as they are at the handle. Rows that carry most come first; the short line is where it is now.",
+        attempt="Point at images to see them large, and click one to go on from there; look for a row that changes "
+        "the slant alone, or the thickness.",
+        formula=f"The images are means of {_LIKELIHOOD} at {_Z} + (t − z<sub>k</sub>) e<sub>k</sub>, "
+        "t = −3 … 3.",
+    ),
+    "Dimensions": Explanation(
+        see=f"How much each number of {_Z} says of an image: its part of the {_KL}. Grey ones are inactive: their "
+        "mean hardly changes from image to image, and the decoder learns to ignore them.",
+        attempt="Click the longest bar, and Shift-click the second: the plane then shows these two. Train with "
+        f"a larger {_BETA}, and see more of them fall asleep.",
+        formula="KL<sub>k</sub> = ½ E[μ<sub>k</sub>² + σ<sub>k</sub>² − 1 − log σ<sub>k</sub>²] in "
+        f"{_NATS}; active: Var[μ<sub>k</sub>(x)] &gt; 0.01 (Burda et al. 2015).",
     ),
     "ELBO terms": _TERMS_OF_THE_BOUND,
     "Settings": Explanation(
@@ -122,6 +140,17 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
                 if can.generates
                 else "Drag in the picture, and see where that is in the plane.",
                 f"The images are {_XHAT} = g({_Z}) at evenly spaced {_Z}.",
+            )
+        case "Traversal":
+            return replace(
+                found,
+                formula=f"The images are {_XHAT} = g({_Z} + (t − z<sub>k</sub>) e<sub>k</sub>), t = −3 … 3.",
+            )
+        case "Dimensions":
+            return Explanation(
+                f"How much each number of {_Z} varies from image to image. Grey ones are inactive: they hardly do.",
+                "Click the longest bar, and Shift-click the second: the plane then shows these two.",
+                "The bars are Var[z<sub>k</sub>] over the images; active: above 0.01 (Burda et al. 2015).",
             )
     return found
 

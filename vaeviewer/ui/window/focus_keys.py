@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QMainWindow,
     QSpinBox,
+    QTabBar,
     QWidget,
 )
 
@@ -85,12 +86,7 @@ class FieldKeys(QObject):
             if leaves:
                 event.accept()
             return leaves
-        if (
-            leaves
-            and event.key() != Qt.Key.Key_Escape
-            and isinstance(watched, NumberField)
-            and watched.problem()
-        ):
+        if leaves and event.key() != Qt.Key.Key_Escape and _has_problem(watched):
             return False  # the field says what is wrong, and keeps the text and the focus
         if leaves:
             self._leave(watched, keep=event.key() != Qt.Key.Key_Escape)
@@ -133,7 +129,8 @@ class FieldKeys(QObject):
 def next_seen(window: QMainWindow, move: Callable[[], bool]) -> bool:
     """Move the focus until it is somewhere that can be seen.
 
-    Qt counts what lies in a dock behind another one's tab as visible, and would stop there.
+    Qt counts what lies in a dock behind another one's tab as visible, and the tabs of docks that are all closed but
+    one, and would stop there.
 
     Args:
         window: Whose focus it is.
@@ -149,10 +146,18 @@ def next_seen(window: QMainWindow, move: Callable[[], bool]) -> bool:
 
 
 def _is_behind(widget: QWidget) -> bool:
+    if isinstance(widget, QTabBar):
+        return widget.visibleRegion().isEmpty()
     above: QWidget | None = widget
     while above is not None and not isinstance(above, QDockWidget):
         above = above.parentWidget()
     return above is not None and above.visibleRegion().isEmpty()
+
+
+def _has_problem(field: QWidget) -> bool:
+    """Whether a field that checks what is typed in it finds something wrong."""
+    problem = getattr(field, "problem", None)
+    return callable(problem) and bool(problem())
 
 
 def _in_use(field: QWidget) -> bool:

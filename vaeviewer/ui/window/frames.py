@@ -25,6 +25,9 @@ from vaeviewer.ui.window.refresh import Schedule
 FRAME_MS = 25
 """The mailbox is drained forty times a second; ten or eleven snapshots come, and the other frames draw panels."""
 
+PLANE_MS = 80
+"""After the plane was moved to another place in the latent space: what does not follow the handle is drawn then."""
+
 EXAMPLES = 24
 """Held-out images chosen for the reconstructions; the panel shows as many as fit."""
 
@@ -52,6 +55,7 @@ class Frames(QObject):
         self.panels = [(panel, panel.make(self)) for panel in panels]
         self._session = session
         self._lacking: frozenset[str] = frozenset()
+        self._latent_dim = session.settings.model.latent_dim
         self._example_draw = 0
         self._drawn: tuple[Snapshot | None, Progress | None] = (None, None)
         self._draws: dict[str, Callable[[], None]] = {}
@@ -63,6 +67,9 @@ class Frames(QObject):
         self._following = [
             (panel.follow_handle, widget) for panel, widget in self.panels if panel.follow_handle is not None
         ]
+        self._rest_timer = QTimer(self)
+        self._rest_timer.setSingleShot(True)
+        self._rest_timer.timeout.connect(self.draw)
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.draw_due)
@@ -84,6 +91,7 @@ class Frames(QObject):
     def stop(self) -> None:
         """Draw no more of what is new."""
         self._timer.stop()
+        self._rest_timer.stop()
 
     def frame(self) -> Frame:
         """What there is to draw now."""
@@ -98,7 +106,11 @@ class Frames(QObject):
             frame = self.frame()
             for follow, widget in self._following:
                 follow(widget, frame)
-            if len(changes) == 1:
+            if changes.keys() <= {"z", "plane"}:
+                if (
+                    "plane" in changes and not self._rest_timer.isActive()
+                ):  # what else is drawn of it may wait
+                    self._rest_timer.start(PLANE_MS)
                 return
         self.draw()
 
@@ -123,6 +135,11 @@ class Frames(QObject):
             examples=self._choose_examples(dataset),
             manifold_spacing=self.view.manifold_spacing if family.capabilities.generates else "equal",
         )
+        latent_dim = settings.model.latent_dim
+        if latent_dim != self._latent_dim:
+            self._latent_dim = latent_dim
+            self.view = replace(self.view, axes=(0, 1), z=(0.0, 0.0))
+        self.view = replace(self.view, plane=None)
         reasons = {panel.key: panel.why_not(family) for panel, _ in self.panels}
         self._lacking = frozenset(key for key, sentence in reasons.items() if sentence)
         return reasons

@@ -19,6 +19,7 @@ from vaeviewer.ui.images.decoded_image_view import DecodedImageView
 from vaeviewer.ui.images.manifold_panel import ManifoldPanel
 from vaeviewer.ui.images.reconstruction_panel import ReconstructionPanel
 from vaeviewer.ui.plane.latent_view import LatentView
+from vaeviewer.ui.plane.plane_bar import PLANE_BAR_SECONDS, PlaneBar
 from vaeviewer.ui.plane.underlay import UNDERLAY, Underlay
 from vaeviewer.ui.runs.recent_runs import RecentRuns
 from vaeviewer.ui.runs.run_status import RunStatus
@@ -81,6 +82,7 @@ class MainWindow(QMainWindow):
         self.form = self._frames.widget(ConfigForm)
         self.controls = TrainingControls()
         self.message = MessageBar()
+        self._plane_bar = PlaneBar(self._frames)
         self._place_panels()
         self.recent_runs = RecentRuns(session, store, self)
         self.run_status = RunStatus(self, session, self.message)
@@ -91,6 +93,7 @@ class MainWindow(QMainWindow):
         self.lecture_hall = LectureHall(self, self._layout, self.text_size, self.plane, self.message)
         self._settings = SettingsExchange(session, self.form, self.controls, self.show_problem, self)
         self._frames.add("status", STATUS_SECONDS, self._show_status)
+        self._frames.add("plane bar", PLANE_BAR_SECONDS, self._plane_bar.refresh)
         self._frames.add(UNDERLAY, UNDERLAY_SECONDS, Underlay(self.plane, self._frames).request)
         self._connect()
         self._frames.start()
@@ -143,6 +146,7 @@ class MainWindow(QMainWindow):
         for panel, widget in self._frames.panels:
             if panel.place == "centre":
                 layout.addWidget(PanelTitle(panel.title, panel.explanation))
+                layout.addWidget(self._plane_bar)
                 layout.addWidget(widget, 1)
         self.setCentralWidget(middle)
         self._layout = DockLayout(self, self._frames.panels)
@@ -179,6 +183,7 @@ class MainWindow(QMainWindow):
 
     def _on_opened(self, opened: Opened) -> None:
         self.elbo_terms.set_settings(opened.settings)
+        self._layout.show_for(opened.settings.model.latent_dim)
         self._layout.say(self._frames.begin(opened.dataset, opened.settings))
         self.plane.set_dataset(opened.dataset)
         family = opened.settings.family

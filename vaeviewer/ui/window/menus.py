@@ -127,6 +127,7 @@ class Menus(QObject):
         labels.setCheckable(True)
         labels.setChecked(True)
         labels.toggled.connect(window.plane.set_class_labels)
+        menu.addAction(window.decoded.type_action)
         menu.addSeparator()
         # The second is what keyboards have where "+" needs Shift.
         self._add(menu, "Text &larger", lambda: window.text_size.step(1), "Ctrl++", "Ctrl+=")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from vaeviewer.session.plane_choice import select_image
 from vaeviewer.ui.curves.curves_panel import CurvesPanel
 from vaeviewer.ui.images.decoded_image_view import DecodedImageView
 from vaeviewer.ui.images.manifold_panel import MANIFOLD, ManifoldPanel
 from vaeviewer.ui.images.reconstruction_panel import ReconstructionPanel
+from vaeviewer.ui.images.traversal_panel import TraversalPanel
 from vaeviewer.ui.panel import EACH_SNAPSHOT, Frame, Host, Panel
+from vaeviewer.ui.plane.dimensions_panel import DimensionsPanel
 from vaeviewer.ui.plane.latent_view import LatentView
 from vaeviewer.ui.settings.config_form import ConfigForm
 from vaeviewer.ui.window.explanations import explanation_of
@@ -18,7 +21,12 @@ from vaeviewer.ui.window.explanations import explanation_of
 def _make_plane(host: Host) -> LatentView:
     plane = LatentView()
     plane.handle_moved.connect(lambda a, b: host.set_view(z=(a, b)))
-    plane.image_selected.connect(lambda row: host.set_view(selected=row if row >= 0 else None))
+
+    def select(row: int) -> None:
+        frame = host.frame()
+        host.set_view(**select_image(frame.view, frame.snapshot, row if row >= 0 else None))
+
+    plane.image_selected.connect(select)
     plane.hidden_classes_changed.connect(lambda hidden: host.set_view(hidden_classes=hidden))
     return plane
 
@@ -32,7 +40,9 @@ def _make_reconstructions(host: Host) -> ReconstructionPanel:
 
 
 def _make_decoded(host: Host) -> DecodedImageView:
-    return DecodedImageView(host.decoder.ask)
+    view = DecodedImageView(host.decoder.ask)
+    view.code_typed.connect(lambda code: host.set_view(**host.frame().view.at_code(code)))
+    return view
 
 
 def _make_manifold(host: Host) -> ManifoldPanel:
@@ -42,7 +52,7 @@ def _make_manifold(host: Host) -> ManifoldPanel:
     panel.size_changed.connect(lambda size: host.set_view(manifold_size=size))
     panel.images_wanted.connect(lambda: panel.update_frame(host.frame().view, host.frame().snapshot))
     decoder.decoded.connect(
-        lambda kind, images, spacing: panel.show_images(images, spacing) if kind == MANIFOLD else None
+        lambda kind, images, grid: panel.show_images(images, *grid) if kind == MANIFOLD else None
     )
     decoder.forgotten.connect(lambda: panel.show_images(None))
     return panel
@@ -99,7 +109,33 @@ PANELS: tuple[Panel[Any], ...] = (
         update_frame=lambda panel, frame: panel.update_frame(frame.view, frame.snapshot),
         cadence=0.8,
         explanation=partial(explanation_of, "Manifold"),
-        follow_handle=lambda panel, frame: panel.set_handle(frame.view.z),
+        follow_handle=lambda panel, frame: panel.follow_handle(frame.view, frame.snapshot),
+    ),
+    Panel(
+        key="traversal",
+        title="Traversal",
+        letter="v",
+        place="right",
+        make=TraversalPanel,
+        update_frame=TraversalPanel.update_frame,
+        cadence=1.1,
+        explanation=partial(explanation_of, "Traversal"),
+        follow_handle=TraversalPanel.follow_handle,
+        behind="manifold",
+        from_dimensions=3,
+    ),
+    Panel(
+        key="dimensions",
+        title="Dimensions",
+        letter="i",
+        place="right",
+        make=DimensionsPanel,
+        update_frame=DimensionsPanel.update_frame,
+        cadence=0.9,
+        needs=("encodes",),
+        explanation=partial(explanation_of, "Dimensions"),
+        behind="manifold",
+        from_dimensions=3,
     ),
     Panel(
         key="curves",
