@@ -74,8 +74,10 @@ def look_at(path: Path, reading: Reading) -> Seen:
                 image.load()
                 least, greatest = rule.range_of(image, reading.background_rgb)
                 low, high = min(low, least), max(high, greatest)
-        if image.format == "PNG" and reading.levels == "type":
-            image.verify()  # its checksums, which decoding does not look at; nothing else may be asked of it then
+        kind = image.format
+    if kind == "PNG":
+        with _opened(path) as image:
+            image.verify()  # its checksums, which decoding does not look at
     return Seen(size[::-1] if reading.transpose else size, colour, pages, float(low), float(high))
 
 
