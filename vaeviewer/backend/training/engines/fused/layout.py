@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+Kernel = Callable[[int, int, int], int]
+"""One chunk of a pass: called with the address of its argument block, the chunk's index, and nothing it looks at."""
+
 CHUNK_ROWS = 16
 """Rows of a matrix that are one task for a kernel that goes by rows."""
 
