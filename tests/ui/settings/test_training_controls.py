@@ -27,12 +27,9 @@ from pytestqt.qtbot import QtBot
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.settings.number_fields import ScientificSpinBox
-from vaeviewer.ui.settings.training_controls import (
-    SPEEDS,
-    TrainingControls,
-    duration_text,
-    install_space_shortcut,
-)
+from vaeviewer.ui.settings.space_shortcut import install_space_shortcut
+from vaeviewer.ui.settings.speed_column import SPEEDS
+from vaeviewer.ui.settings.training_controls import TrainingControls, duration_text
 from vaeviewer.ui.widgets.theme import DARK, LIGHT, build_palette
 from vaeviewer.ui.window.focus_keys import FieldKeys
 

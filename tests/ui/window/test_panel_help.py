@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QDockWidget, QLabel
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings
-from vaeviewer.ui.settings.training_controls import SPEEDS, TrainingControls
+from vaeviewer.ui.settings.speed_column import SPEEDS
+from vaeviewer.ui.settings.training_controls import TrainingControls
 from vaeviewer.ui.window.explanations import EXPLANATIONS, TERMS, explanation_of, rich_text
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.panel_help import DockHelp, HelpButton, HelpPopup

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 
 from pydantic.fields import FieldInfo
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QFont, QPalette
+from PySide6.QtGui import QFont
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -17,19 +16,18 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSizePolicy,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from vaeviewer.backend.config import Settings, fields, presets, updated, value_of, value_problem
 from vaeviewer.backend.models.fields import marked
 from vaeviewer.backend.models.registry import families
-from vaeviewer.ui.settings.editors import Editor, build_editor
 from vaeviewer.ui.settings.live_settings import rate_text
 from vaeviewer.ui.settings.number_fields import (
     NumberField,
     ignore_wheel_unless_focused,
 )
+from vaeviewer.ui.settings.setting_row import SettingRow
 from vaeviewer.ui.widgets.labels import LiveLabel, tint
 from vaeviewer.ui.widgets.theme import theme_of
 
@@ -49,27 +47,6 @@ NEEDS = {
 _CUSTOM = "Custom"
 
 
-@dataclass(frozen=True)
-class _Row:
-    """``note`` says why the field is greyed, ``error`` what is wrong with the text in it."""
-
-    editor: Editor
-    field: QWidget
-    label: QLabel
-    note: QLabel
-    error: QLabel
-    info: FieldInfo
-    group: str
-
-    @property
-    def live(self) -> bool:
-        return marked(self.info, "live")
-
-    @property
-    def advanced(self) -> bool:
-        return marked(self.info, "advanced")
-
-
 class ConfigForm(QScrollArea):
     """Editors for all settings, with a chooser of presets on top; those that few need are folded away.
 
@@ -85,8 +62,8 @@ class ConfigForm(QScrollArea):
         self._settings = Settings()
         self._shown_family = ""
         self._run_reason: str | None = None
-        self._rows: dict[str, _Row] = {}
-        self._put_away: dict[str, dict[str, _Row]] = {}
+        self._rows: dict[str, SettingRow] = {}
+        self._put_away: dict[str, dict[str, SettingRow]] = {}
         self._fixed_notes: list[QLabel] = []
         self._rate_now = LiveLabel()
         self._rate_now.setObjectName("rateNow")
@@ -204,7 +181,7 @@ class ConfigForm(QScrollArea):
         for name, row in self._rows.items():
             with QSignalBlocker(row.editor.widget):
                 row.editor.write(value_of(settings, name))
-            self._mark(name, "")
+            row.mark("")
         self._refresh()
 
     def set_run_active(self, active: bool, reason: str) -> None:
@@ -273,41 +250,22 @@ class ConfigForm(QScrollArea):
         return note
 
     def _add_rate_now(self) -> None:
-        field = self._rows["learning_rate"].field.layout()
-        assert isinstance(field, QVBoxLayout)
-        field.insertWidget(1, self._rate_now)
+        self._rows["learning_rate"].column.insertWidget(1, self._rate_now)
         self._rate_now.setToolTip("The learning rate of the next step, to which the schedule has scaled it")
 
     def _add_row(self, place: int, group: str, name: str, info: FieldInfo) -> None:
-        editor = build_editor(name, info)
-        editor.widget.setObjectName(name)
-        editor.widget.setAccessibleName(info.title or name)
-        note, error = QLabel(), QLabel()
-        for text in (note, error):
-            text.setWordWrap(True)
-            text.setTextFormat(Qt.TextFormat.PlainText)
-            text.hide()
-        field = QWidget()
-        column = QVBoxLayout(field)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addWidget(editor.widget)
-        column.addWidget(note)
-        column.addWidget(error)
-        label = QLabel(info.title or name)
-        label.setBuddy(editor.widget)
-        self._form.insertRow(place, label, field)
-        row = self._rows[name] = _Row(editor, field, label, note, error, info, group)
+        row = self._rows[name] = SettingRow(group, name, info, theme_of(self.palette()))
+        self._form.insertRow(place, row.label, row.field)
         if row.advanced:
-            self._form.setRowVisible(field, self.advanced_open)
-        editor.on_commit(lambda: self._commit(name))
-        if isinstance(editor.widget, NumberField):
-            editor.widget.refused.connect(lambda sentence: self._mark(name, sentence))
+            self._form.setRowVisible(row.field, self.advanced_open)
+        row.editor.on_commit(lambda: self._commit(name))
+        if isinstance(row.editor.widget, NumberField):
+            row.editor.widget.refused.connect(row.mark)
 
     def _commit(self, name: str) -> None:
         row = self._rows[name]
         problem = value_problem(row.info, row.editor.read())
-        self._mark(name, problem)
+        row.mark(problem)
         if problem:
             return
         settings = updated(self._settings, **{name: row.editor.read()})
@@ -366,27 +324,15 @@ class ConfigForm(QScrollArea):
             return reason if other in self._rows and value_of(self._settings, other) != needed else ""
         return ""
 
-    def _mark(self, name: str, error: str) -> None:
-        row = self._rows[name]
-        row.error.setText(error)
-        row.error.setVisible(bool(error))
-        # After it was left, a number field shows its last value again.
-        if error and (row.editor.widget.hasFocus() or not isinstance(row.editor.widget, NumberField)):
-            tint(row.editor.widget, theme_of(self.palette()).warning)
-        else:
-            row.editor.widget.setPalette(QPalette())
-
     def _apply_theme(self) -> None:
         for label in (
             self._sentence,
             *self._fixed_notes,
-            *(row.note for row in self._rows.values()),
             self._rate_now,
         ):
             tint(label, theme_of(self.palette()).muted)
-        for name, row in self._rows.items():
-            tint(row.error, theme_of(self.palette()).warning)
-            self._mark(name, row.error.text())
+        for row in self._rows.values():
+            row.set_theme(theme_of(self.palette()))
 
 
 def _learns_alike(preset: Settings, settings: Settings) -> bool:

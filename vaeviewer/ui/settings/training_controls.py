@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeySequence, QPalette, QResizeEvent, QShortcut
+from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
-    QAbstractButton,
-    QAbstractItemView,
-    QApplication,
     QBoxLayout,
-    QComboBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPlainTextEdit,
     QProgressBar,
     QPushButton,
     QSizePolicy,
-    QTextEdit,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -30,15 +21,11 @@ from PySide6.QtWidgets import (
 from vaeviewer.backend.config import Settings, TrainConfig
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.settings.button_icons import button_icon
-from vaeviewer.ui.settings.groove_slider import GrooveSlider
 from vaeviewer.ui.settings.live_settings import LiveSettings
-from vaeviewer.ui.settings.number_fields import ignore_wheel_unless_focused
+from vaeviewer.ui.settings.speed_column import SpeedColumn
 from vaeviewer.ui.widgets.labels import ElidedLabel, LiveLabel, tint
 from vaeviewer.ui.widgets.theme import Theme, theme_of
 from vaeviewer.ui.window.text_size import text_scale
-
-SPEEDS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 0.0)
-"""Steps per second at each position of the speed slider; 0 is full speed."""
 
 _LARGE = 1.4
 """How much larger the train button's text is, where it is one line."""
@@ -60,15 +47,6 @@ _WHY_DISABLED = {
     (State.FAILED, "step"): "continue or reset first",
     (State.FAILED, "stop"): "the run has already stopped",
 }
-
-_KEEPS_SPACE = (
-    QLineEdit,
-    QTextEdit,
-    QPlainTextEdit,
-    QComboBox,
-    QAbstractButton,
-    QAbstractItemView,
-)
 
 
 class TrainingControls(QWidget):
@@ -99,6 +77,8 @@ class TrainingControls(QWidget):
 
         self._train = self._build_train_button()
         self._tools = {name: self._build_tool_button(name) for name in ("step", "stop", "reset")}
+        self._speed = SpeedColumn()
+        self._speed.changed.connect(self.steps_per_second_changed)
         self._live = LiveSettings()
         self._live.setting_changed.connect(self._live_changed)
         self._between = _separator()
@@ -110,7 +90,7 @@ class TrainingControls(QWidget):
         for button in self._tools.values():
             buttons.addWidget(button)
         buttons.addWidget(_separator())
-        buttons.addLayout(self._build_speed())
+        buttons.addLayout(self._speed)
         buttons.addStretch(1)
         rest.addWidget(self._between)
         rest.addLayout(self._build_progress(), stretch=1)
@@ -189,13 +169,11 @@ class TrainingControls(QWidget):
 
     def steps_per_second(self) -> float:
         """The chosen speed, gradient steps per second; 0.0 is full speed."""
-        return SPEEDS[self._speed.value()]
+        return self._speed.steps_per_second()
 
     def set_steps_per_second(self, speed: float) -> None:
-        """Move the slider to the position nearest to ``speed``; 0.0 is full speed. Emits as by hand."""
-        slow = SPEEDS[:-1]
-        nearest = min(range(len(slow)), key=lambda i: abs(slow[i] - speed))
-        self._speed.setValue(nearest if speed > 0 else len(slow))
+        """Choose the speed nearest to ``speed``; 0.0 is full speed. Emits as by hand."""
+        self._speed.set_steps_per_second(speed)
 
     @Slot()
     def press_train(self) -> None:
@@ -276,12 +254,6 @@ class TrainingControls(QWidget):
         self._name_train()
         self.live_setting_changed.emit(name, value)
 
-    def _speed_moved(self) -> None:
-        speed = self.steps_per_second()
-        text = "full speed" if speed == 0 else "1 step/s" if speed == 1 else f"{speed:.0f} steps/s"
-        self._speed_text.setText(text)
-        self.steps_per_second_changed.emit(speed)
-
     def _build_train_button(self) -> QPushButton:
         button = QPushButton()
         button.setObjectName("trainButton")
@@ -300,30 +272,6 @@ class TrainingControls(QWidget):
         button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         button.clicked.connect(lambda: self._request(name))
         return button
-
-    def _build_speed(self) -> QVBoxLayout:
-        self._speed = GrooveSlider(Qt.Orientation.Horizontal)
-        self._speed.setObjectName("speedSlider")
-        self._speed.setAccessibleName("Training speed")
-        self._speed.setRange(0, len(SPEEDS) - 1)
-        self._speed.setValue(len(SPEEDS) - 1)
-        self._speed.setPageStep(1)
-        self._speed.setMinimumWidth(110)
-        self._speed.setMaximumWidth(170)
-        self._speed.setToolTip("From one gradient step a second, left, to full speed, right")
-        ignore_wheel_unless_focused(self._speed)
-        self._speed_caption = QLabel("Speed")
-        self._speed_text = QLabel("full speed")
-        self._speed_text.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._speed.valueChanged.connect(self._speed_moved)
-        top = QHBoxLayout()
-        top.addWidget(self._speed_caption)
-        top.addWidget(self._speed_text, stretch=1)
-        column = QVBoxLayout()
-        column.setSpacing(2)
-        column.addLayout(top)
-        column.addWidget(self._speed)
-        return column
 
     def _build_progress(self) -> QVBoxLayout:
         self._epoch = LiveLabel()
@@ -377,14 +325,14 @@ class TrainingControls(QWidget):
 
     def _apply_theme(self) -> None:
         theme = theme_of(self.palette())
-        for label in (self._speed_caption, self._left, self._waiting):
+        for label in (self._left, self._waiting):
             tint(label, theme.muted)
         self._train.setStyleSheet(_train_style(theme))
         self._bar.setStyleSheet(
             f"QProgressBar {{ background: {theme.grid}; border: none; border-radius: 3px; }}"
             f"QProgressBar::chunk {{ background: {theme.accent}; border-radius: 3px; }}"
         )
-        self._speed.setStyleSheet(_slider_style(theme))
+        self._speed.set_theme(theme)
         self._apply_icons(theme)
 
     def _apply_icons(self, theme: Theme) -> None:
@@ -406,36 +354,6 @@ def duration_text(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
-def install_space_shortcut(window: QWidget, callback: Callable[[], None]) -> QShortcut:
-    """Make Space call ``callback`` anywhere in ``window`` except where the focus has its own use for it.
-
-    Text fields, combo boxes, lists, check boxes and buttons keep their Space; a number has no use for one. The
-    shortcut is switched with the focus, since Qt hands Space to a shortcut before it asks a button or combo box.
-
-    Args:
-        window: The window whose shortcut it is; it owns the returned object.
-        callback: Called once per press; holding the key does not repeat it.
-    """
-    shortcut = _SpaceShortcut(window)
-    shortcut.activated.connect(callback)
-    return shortcut
-
-
-class _SpaceShortcut(QShortcut):
-    def __init__(self, window: QWidget) -> None:
-        super().__init__(QKeySequence(Qt.Key.Key_Space), window)
-        self.setAutoRepeat(False)
-        self.setWhatsThis("Train, Pause, Resume")
-        app = QApplication.instance()
-        if isinstance(app, QApplication):
-            app.focusChanged.connect(self._focus_changed)
-        self._focus_changed(None, QApplication.focusWidget())
-
-    @Slot("QWidget*", "QWidget*")
-    def _focus_changed(self, old: QObject | None, new: QObject | None) -> None:
-        self.setEnabled(not isinstance(new, _KEEPS_SPACE))
-
-
 def _separator() -> QFrame:
     line = QFrame()
     line.setFrameShape(QFrame.Shape.VLine)
@@ -455,14 +373,4 @@ def _train_style(theme: Theme) -> str:
         f"QPushButton:focus {{ border-color: {theme.ink}; }}"
         f"QPushButton:disabled {{ background: {theme.grid}; color: {theme.muted};"
         f" border-color: {theme.grid}; }}"
-    )
-
-
-def _slider_style(theme: Theme) -> str:
-    return (
-        f"QSlider::groove:horizontal {{ background: {theme.border}; height: 4px; border-radius: 2px; }}"
-        f"QSlider::sub-page:horizontal {{ background: {theme.accent}; border-radius: 2px; }}"
-        f"QSlider::handle:horizontal {{ background: {theme.base}; border: 2px solid {theme.accent};"
-        " width: 10px; margin: -5px 0; border-radius: 7px; }"
-        f"QSlider::handle:horizontal:focus {{ background: {theme.accent}; border-color: {theme.ink}; }}"
     )

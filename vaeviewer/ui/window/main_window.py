@@ -24,7 +24,8 @@ from vaeviewer.ui.plane.underlay import UNDERLAY, Underlay
 from vaeviewer.ui.runs.recent_runs import RecentRuns
 from vaeviewer.ui.runs.run_status import RunStatus
 from vaeviewer.ui.settings.config_form import ConfigForm
-from vaeviewer.ui.settings.training_controls import TrainingControls, install_space_shortcut
+from vaeviewer.ui.settings.space_shortcut import install_space_shortcut
+from vaeviewer.ui.settings.training_controls import TrainingControls
 from vaeviewer.ui.window import panels
 from vaeviewer.ui.window.closing import Closing
 from vaeviewer.ui.window.data_messages import DataMessages
