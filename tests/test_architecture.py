@@ -63,6 +63,27 @@ def test_the_command_line_loads_neither_qt_nor_torch() -> None:
     assert not modules_after("import vaeviewer.cli") & {"PySide6", "torch", "numpy", "pydantic"}
 
 
+MOST_LINES = 400
+MOST_METHODS = 30
+
+LARGER: dict[str, str] = {}
+"""Modules by path and classes by name that may be larger, each with the reason."""
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)
+def test_modules_and_classes_stay_small(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    if path.relative_to(PACKAGE).as_posix() not in LARGER:
+        assert len(source.splitlines()) <= MOST_LINES, "which second idea in it needs a module of its own?"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef) and node.name not in LARGER:
+            # By name, as a property with a setter is one.
+            methods = {
+                part.name for part in node.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
+            }
+            assert len(methods) <= MOST_METHODS, f"which of its jobs could {node.name} give to another class?"
+
+
 def test_sessions_import_qtcore_alone() -> None:
     for path in (PACKAGE / "session").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

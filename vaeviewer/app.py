@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -50,18 +50,35 @@ STARTED_MS = 1000
 """A start has come to a good end when the window has been up for so long."""
 
 
-def create_main_window(argv: Sequence[str] = ()) -> MainWindow:
+def create_main_window(
+    run: Path | None = None,
+    data: Path | None = None,
+    scheme: str | None = None,
+    settings: QSettings | None = None,
+) -> MainWindow:
     """The wired window, not shown yet; loading begins when it is first shown.
 
     Args:
-        argv: As on the command line: a run folder, ``--data DIR``, ``--scheme light|dark``.
+        run: A saved run to open, in place of the bundled digits.
+        data: A folder of images: the run's, if they moved.
+        scheme: ``light`` or ``dark`` holds that colour scheme, whatever the system says.
+        settings: Where the layout and the like are kept, if not where the user's are.
     """
-    parser = argparse.ArgumentParser("vaeviewer")
-    parser.add_argument("run", nargs="?", type=Path)
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--scheme", choices=("light", "dark"))
-    parser.set_defaults(screenshot=None)
-    return _build_window(parser.parse_args(list(argv)))
+    heap.return_large_blocks()
+    # NumPy's thread pool would compete with training for the same cores.
+    threadpool_limits(limits=1)
+    app = _application()
+    app.setApplicationName("vaeviewer")
+    app.setApplicationDisplayName("vaeviewer")
+    follow_system_scheme(app, scheme)
+    session = Session(Settings())
+    window = MainWindow(session, _settings() if settings is None else settings)
+    session.setParent(window)
+    Menus(window)
+    window.closed.connect(CollectsHere(window).end)
+    window.first_shown.connect(lambda: session.start(run, data))
+    session.state_changed.connect(_on_state)
+    return window
 
 
 def run(options: argparse.Namespace) -> int:
@@ -75,7 +92,8 @@ def run(options: argparse.Namespace) -> int:
     if options.screenshot is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
         _check_picture(options.screenshot)
-        window = _build_window(options)
+        # A picture begins with the layout that is everybody's, and leaves the user's alone.
+        window = create_main_window(options.run, options.data, options.scheme, ForgetfulSettings())
         ErrorReporter(window).install()
         _leave(_take_screenshot(_application(), window, options))
     starting = StartMarker(paths.settings_file().with_name("starting"))
@@ -83,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
     if starting.found:
         logger.warning("the start before this one did not end well: the window begins with its own layout")
         dock_layout.forget(_settings())
-    window = _build_window(options)
+    window = create_main_window(options.run, options.data, options.scheme)
     ErrorReporter(window).install()
     RecoveryOffer(window, _settings(), options.run)
     window.first_shown.connect(lambda: QTimer.singleShot(STARTED_MS, starting.remove))
@@ -108,25 +126,6 @@ def _leave_early(starting: StartMarker, number: int) -> NoReturn:
     """There is no window yet, and nothing to save."""
     starting.remove()
     _leave(128 + number)
-
-
-def _build_window(options: argparse.Namespace) -> MainWindow:
-    heap.return_large_blocks()
-    # NumPy's thread pool would compete with training for the same cores.
-    threadpool_limits(limits=1)
-    app = _application()
-    app.setApplicationName("vaeviewer")
-    app.setApplicationDisplayName("vaeviewer")
-    follow_system_scheme(app, options.scheme)
-    session = Session(Settings())
-    # A picture begins with the layout that is everybody's, and leaves the user's alone.
-    window = MainWindow(session, ForgetfulSettings() if options.screenshot else _settings())
-    session.setParent(window)
-    Menus(window)
-    window.closed.connect(CollectsHere(window).end)
-    window.first_shown.connect(lambda: session.start(options.run, options.data))
-    session.state_changed.connect(_on_state)
-    return window
 
 
 def _on_state(state: State) -> None:

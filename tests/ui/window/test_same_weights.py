@@ -21,6 +21,7 @@ IMAGES = 4_000
 
 WINDOW = """
 import json, os, sys
+from pathlib import Path
 from vaeviewer import app
 from vaeviewer.backend.config import updated
 from vaeviewer.bench import stage
@@ -29,7 +30,7 @@ from vaeviewer.session.states import State
 
 data, dragged, changes = sys.argv[1], sys.argv[2] == "dragged", json.loads(sys.argv[3])
 stage.hush_qt()
-window = app.create_main_window(["--data", data])
+window = app.create_main_window(data=Path(data))
 session = window.session
 session.settings = updated(session.settings, **changes)
 window.show()
