@@ -28,14 +28,14 @@ from PySide6.QtCore import QTimer, Qt
 from vaeviewer import app, cli
 
 change = sys.argv[1]
-build = app._build_window
+build = app.create_main_window
 
 def act(window):
     exec(change, {"w": window, "Qt": Qt, "docks": window.docks})
     QTimer.singleShot(400, window.close)
 
-def build_and_watch(options):
-    window = build(options)
+def build_and_watch(*options):
+    window = build(*options)
 
     def shown():
         assert window.isVisible()
@@ -45,7 +45,7 @@ def build_and_watch(options):
     window.first_shown.connect(shown)
     return window
 
-app._build_window = build_and_watch
+app.create_main_window = build_and_watch
 sys.exit(cli.main(sys.argv[2:]))
 """
 """The program, told what to do with its window before it is closed as by a user."""

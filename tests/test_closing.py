@@ -30,15 +30,15 @@ from vaeviewer import app, cli
 from vaeviewer.session.states import Action, State
 
 moment, delay_ms, how = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-build = app._build_window
+build = app.create_main_window
 
 def leave(window):
     print("closing", flush=True)
     if how == "close":
         window.close()
 
-def build_and_watch(options):
-    window = build(options)
+def build_and_watch(*options):
+    window = build(*options)
     session = window.session
     later = lambda: QTimer.singleShot(delay_ms, lambda: leave(window))
 
@@ -60,7 +60,7 @@ def build_and_watch(options):
         window.first_shown.connect(later)
     return window
 
-app._build_window = build_and_watch
+app.create_main_window = build_and_watch
 sys.exit(cli.main([]))
 """
 

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QWidget
 from vaeviewer import app, cli
 from vaeviewer.session.states import Action, State
 
-build = app._build_window
+build = app.create_main_window
 
 class Bad(QWidget):
     def paintEvent(self, event):
@@ -41,8 +41,8 @@ def break_training(window):
 
     Trainer.step = broken
 
-def build_and_break(options):
-    window = build(options)
+def build_and_break(*options):
+    window = build(*options)
     session = window.session
     waiting = [
         ("a slot", lambda: (window.controls.steps_per_second_changed.connect(in_slot),
@@ -93,7 +93,7 @@ def build_and_break(options):
     session.forget_run()
     return window
 
-app._build_window = build_and_break
+app.create_main_window = build_and_break
 sys.exit(cli.main([]))
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -74,7 +73,7 @@ def test_other_images_are_said_to_be_others(
 @pytest.fixture
 def opened(qtbot: QtBot, moved: tuple[Path, Path]) -> Iterator[MainWindow]:
     run, now = moved
-    window = app._build_window(argparse.Namespace(run=run, data=now, scheme=None, screenshot=None))
+    window = app.create_main_window(run, now)
     window.show()
     yield window
     window.close()
