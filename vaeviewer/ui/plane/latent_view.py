@@ -101,7 +101,13 @@ class LatentView(QWidget):
         self._canvas.clicked.connect(lambda pixel: self._select(self._hover.point_at(pixel)))
         self._canvas.pointer_pressed.connect(lambda: self._canvas.go_to(*self._z))
         self._canvas.hovered.connect(self._hover.move_to)
-        self._connect_keys()
+        keys, canvas = self._keys, self._canvas
+        keys.stepped.connect(lambda dz1, dz2: self._move_handle(self._z[0] + dz1, self._z[1] + dz2))
+        keys.brought.connect(lambda: self._drag_handle(canvas.box.rect().center()))
+        keys.fitted.connect(self.fit)
+        keys.zoomed.connect(lambda factor: canvas.zoom(factor, canvas.box.rect().center()))
+        keys.walked.connect(lambda way: self._select(self._walk.select(way, self._z, self._view.selected)))
+        keys.cleared.connect(lambda: self.image_selected.emit(-1))
         self._range.following_changed.connect(self.following_changed)
         self._canvas.box.sigRangeChanged.connect(self._range_changed)
         self._canvas.box.sigResized.connect(self._range_changed)
@@ -312,17 +318,6 @@ class LatentView(QWidget):
             self.image_selected.emit(row)
             self._move_handle(z1, z2)
             self._walk.taken_to((z1, z2))
-
-    # Keys
-
-    def _connect_keys(self) -> None:
-        keys, canvas = self._keys, self._canvas
-        keys.stepped.connect(lambda dz1, dz2: self._move_handle(self._z[0] + dz1, self._z[1] + dz2))
-        keys.brought.connect(lambda: self._drag_handle(canvas.box.rect().center()))
-        keys.fitted.connect(self.fit)
-        keys.zoomed.connect(lambda factor: canvas.zoom(factor, canvas.box.rect().center()))
-        keys.walked.connect(lambda way: self._select(self._walk.select(way, self._z, self._view.selected)))
-        keys.cleared.connect(lambda: self.image_selected.emit(-1))
 
     # Events
 
