@@ -14,6 +14,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from saboteur import SmallDisk
 
@@ -79,6 +80,20 @@ def test_evaluate_finds_the_data_and_the_figures_again(trained: tuple[Path, dict
     assert figures["latent_dim"] == 2
     assert 0.15 < figures["knn5_accuracy"] <= 1
     assert figures["data_as_trained"] is True
+
+
+def test_images_without_labels_have_no_neighbour_accuracy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (60, 9, 12, 3), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    out = tmp_path / "run"
+    assert main(["train", "--data", str(tmp_path / "images.npy"), "--out", str(out), *QUICK, "--json"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["knn5_accuracy"] is None
+    assert main(["evaluate", str(out)]) == 0
+    assert "no labels, so there is no nearest-neighbour accuracy" in capsys.readouterr().out
 
 
 def test_convolutions_and_bytes_as_bytes_by_flags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

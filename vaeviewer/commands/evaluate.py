@@ -37,7 +37,7 @@ def evaluate(options: argparse.Namespace) -> int:
         raise RunFolderError(f"{run.folder} holds weights too large to compute with.") from None
     snapshot = trainer.snapshot()
     codes, accuracy = snapshot.encode(dataset.held_out_images), None
-    if codes is not None and snapshot.posterior is not None:
+    if codes is not None and snapshot.posterior is not None and dataset.labelled and len(codes[0]):
         accuracy = knn_accuracy(
             snapshot.posterior.loc, dataset.train_labels, codes[0], dataset.held_out_labels, k=5
         )
@@ -66,6 +66,8 @@ def evaluate(options: argparse.Namespace) -> int:
             f"step {trainer.step_count:,}, {len(dataset.held_out_images):,} held-out images of {dataset.name}"
         )
         print(terms_line(held_out, settings, dataset.image))
-        if accuracy is not None:
+        if not dataset.labelled:
+            print("the images have no labels, so there is no nearest-neighbour accuracy")
+        elif accuracy is not None:
             print(f"5-nearest-neighbour accuracy of posterior means {accuracy:.4f}")
     return 0

@@ -132,7 +132,9 @@ class ReconstructionPanel(QWidget):
             self._selected.clear()
             return
         image = dataset.train_images[row]
-        title = f"Class {dataset.class_names[dataset.train_labels[row]]}, training image {row:,}"
+        title = f"Training image {row:,}"
+        if dataset.labelled:
+            title = f"Class {dataset.class_names[dataset.train_labels[row]]}, training image {row:,}"
         if self._snapshot is None:
             self._selected.show_image(title, image)
             return

@@ -12,17 +12,19 @@ from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.ui.plane.latent_canvas import LatentCanvas
 from vaeviewer.ui.plane.latent_points import PlanePoints
 from vaeviewer.ui.widgets.pictures import to_qimage
+from vaeviewer.ui.widgets.plain_text import shortened
 from vaeviewer.ui.widgets.theme import theme_of
 
 POINT_DISTANCE = 12.0
 """Within so many logical pixels of the mouse a point is hovered or clicked."""
 HOVER_MS = 16
 _IMAGE_SIDE = 84  # logical pixels
+_MOST_LETTERS = 36  # of a name
 _DISTANCE = 16  # logical pixels from the mouse
 
 
 class HoverCard(QWidget):
-    """An image, enlarged without smoothing, over a line of text. The mouse goes through it."""
+    """An image, enlarged without smoothing, over some lines of text. The mouse goes through it."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -46,7 +48,7 @@ class HoverCard(QWidget):
         Args:
             row: Names the image, so that it is drawn once while the mouse moves about it.
             levels: uint8, shape ``(height, width)``, or ``(height, width, 3)`` in colour.
-            text: A short line.
+            text: A few short lines.
             mouse: Position in the parent widget.
         """
         if row != self._row:
@@ -143,7 +145,16 @@ class Hover(QObject):
         if row is None or self._at is None or self._dataset is None:
             self.card.put_away()
             return
-        label = int(self._dataset.train_labels[row])
         mouse = self._canvas.viewport().mapTo(self._plane, self._canvas.to_viewport(self._at).toPoint())
-        text = f"{self._dataset.class_names[label]}  ·  image {row:,}"
-        self.card.show_image(row, self._dataset.train_images[row], text, mouse)
+        self.card.show_image(row, self._dataset.train_images[row], card_text(self._dataset, row), mouse)
+
+
+def card_text(dataset: ImageDataset, row: int) -> str:
+    """What a card says of an image: its class, its number, and the file it is in; long names lose their middle."""
+    parts = [f"image {row:,}"]
+    if dataset.labelled:
+        parts.insert(0, shortened(dataset.class_names[dataset.train_labels[row]], _MOST_LETTERS))
+    lines = ["  ·  ".join(parts)]
+    if len(dataset.train_files):
+        lines.append(shortened(dataset.train_files[row], _MOST_LETTERS))
+    return "\n".join(lines)

@@ -47,7 +47,7 @@ class PlanePoints:
         self.posterior = self.positions = self.late = self._noise = self._rows = None
         self._labels = dataset.train_labels if dataset else np.zeros(0, np.int64)
         self._names = dataset.class_names if dataset else ()
-        self._visible = np.ones(len(self._names), bool)
+        self._visible = np.ones(max(1, len(self._names)), bool)  # without labels all are of one class, 0
         named = len(self._names) if len(self._names) <= _MOST_NAMES else 0
         rows = [np.flatnonzero(self._labels == number) for number in range(named)]
         rows = [r[:: -(-len(r) // _ROWS_PER_NAME) or 1] for r in rows]

@@ -126,7 +126,7 @@ class LatentView(QWidget):
         names = dataset.class_names if dataset else ()
         labels = dataset.train_labels if dataset else np.zeros(0, np.int64)
         colors = class_colors(len(names))
-        self._picture.raster.set_classes(labels, colors)
+        self._picture.raster.set_classes(labels, colors if names else class_colors(1))
         self._legend.set_classes(names, colors, labels)
         self._hide_classes(self._view.hidden_classes)
         self._set_marks()
