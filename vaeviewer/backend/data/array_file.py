@@ -20,6 +20,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from vaeviewer.backend.data.files import opened
+from vaeviewer.backend.data.pages import give_back
 from vaeviewer.errors import DataError
 from vaeviewer.limits import (
     MAX_ARRAYS,
@@ -89,15 +90,20 @@ class StoredArray:
         if not count * row:
             return
         with opened(self.path) as file, _sentences(self.title):
-            if not self.name:
-                order: Any = "F" if self.fortran else "C"
-                mapped = np.memmap(file, self.dtype, "r", self.offset, self.shape, order)
+            if not self.name and self.fortran:  # a row lies scattered over all of it
+                mapped = np.memmap(file, self.dtype, "r", self.offset, self.shape, "F")
                 for start in range(0, count, step):
-                    yield np.asarray(mapped[start : start + step])
+                    yield np.array(mapped[start : start + step])
+                    give_back(mapped)
+                return
+            if not self.name:
+                file.seek(self.offset)
+                for start in range(0, count, step):
+                    yield self._read(file, min(step, count - start))
                 return
             with zipfile.ZipFile(file) as archive, archive.open(self.name + _ENDING) as member:
                 member.read(self.offset)
-                if self.fortran:  # a row lies scattered over all of it
+                if self.fortran:
                     step = count
                 for start in range(0, count, step):
                     yield self._read(member, min(step, count - start))
@@ -114,7 +120,7 @@ class StoredArray:
             raise DataError(f"{self.title} has {size:,} bytes, too many for labels; choose another file.")
         if not self.shape:
             raise DataError(f"{self.title} is a single value where labels belong; give one for each image.")
-        blocks = [np.array(block) for block in self.blocks()]
+        blocks = list(self.blocks())
         return np.concatenate(blocks) if blocks else np.empty(self.shape, self.dtype)
 
     def _read(self, member: IO[bytes], count: int) -> NDArray[Any]:
@@ -175,9 +181,20 @@ def _described(path: Path, name: str, file: IO[bytes], size: int) -> StoredArray
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         # Only records whose fields have letters beyond Latin-1 are written so.
-        return StoredArray(path, name, (), np.dtype(np.void), f"holds {_KINDS['V']}, not images", False, 0)
+        return StoredArray(
+            path,
+            name,
+            (),
+            np.dtype(np.void),
+            f"holds {_KINDS['V']}, which are no images; save it as numbers",
+            False,
+            0,
+        )
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(file)
+    try:
+        shape, fortran, dtype = read(file)
+    except Exception:  # NumPy's parser raises nearly anything at a header that is none
+        raise ValueError from None
     offset = file.tell()
     problem, total = "", offset + math.prod(shape) * dtype.itemsize
     if dtype.hasobject:

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from vaeviewer.backend.data.base import DataSource, ImageDataset, checksum_of
 from vaeviewer.backend.data.cache import About, Decoded, Draft, ImageCache
 from vaeviewer.backend.data.names import Names
+from vaeviewer.backend.data.pages import give_back
 from vaeviewer.backend.data.reading import Reading
 from vaeviewer.backend.data.report import LoadReport, Skipped
 from vaeviewer.errors import DataError
 from vaeviewer.limits import MAX_DECODED_BYTES, MAX_IN_MEMORY_BYTES
+
+_PASSED_BYTES = 2**27
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ class Room:
     def __init__(self, shape: tuple[int, ...], cache: ImageCache, *, keep: bool) -> None:
         self._cache = cache
         self._draft: Draft | None = None
+        self._unwritten = 0
         size = math.prod(shape)
         if size > MAX_DECODED_BYTES:
             raise DataError(
@@ -57,12 +61,21 @@ class Room:
                     ) from None
         self.images = np.zeros(shape, np.uint8) if self._draft is None else self._draft.images
 
+    def passed(self, size: int) -> None:
+        """Take note that ``size`` bytes more were filled in: now and then the memory that shows them is given back."""
+        self._unwritten += size
+        if self._unwritten > _PASSED_BYTES:
+            self._unwritten = 0
+            give_back(self.images)
+
     def reorder(self, rows: NDArray[np.int64]) -> None:
         """Keep these rows of the images alone, in this order."""
         other = Room((len(rows), *self.images.shape[1:]), self._cache, keep=self._draft is not None)
         step = max(1, 2**24 // max(1, math.prod(self.images.shape[1:])))
         for start in range(0, len(rows), step):
             other.images[start : start + step] = self.images[rows[start : start + step]]
+            other.passed(2**24)
+            self.passed(2**24)
         self.drop()
         self._draft, self.images = other._draft, other.images
 

@@ -131,7 +131,8 @@ class _Opening:
     def run(self, key: str) -> ImageDataset:
         """Look at all files, decide, decode, and say what was found."""
         count = len(self._listing.pictures)
-        seen = self._each(range(count), self._look_at, 0)
+        tell = self._progress
+        seen = self._each(range(count), self._look_at, lambda done, total: tell(done, 2 * total))
         decision = self._decide(seen)
         while True:
             room, rows, places = self._decoded(seen, decision)
@@ -184,8 +185,12 @@ class _Opening:
             for page, image in enumerate(images):
                 room.images[places[first[file] + page]] = image
 
+        def told(done: int, total: int) -> None:
+            room.passed(_FILES_A_TASK * room.images[0].nbytes)
+            self._progress(total + done, 2 * total)
+
         try:
-            self._each(range(count), decode_into, count)
+            self._each(range(count), decode_into, told)
         except BaseException:
             room.drop()
             raise
@@ -236,9 +241,8 @@ class _Opening:
             self._skipped[file] = str(error)
             return None
 
-    def _each(self, files: range, work: Callable[[int], T], done_before: int) -> list[T]:
+    def _each(self, files: range, work: Callable[[int], T], tell: Progress) -> list[T]:
         """Do some work on each file, by several threads; tells how far it is and heeds a cancel."""
-        total = 2 * len(files)
 
         def some(start: int) -> list[T]:
             if self._cancelled():
@@ -252,7 +256,7 @@ class _Opening:
                 if self._cancelled():
                     raise Cancelled(f"Opening {self._root.name} was cancelled.")
                 results += part
-                self._progress(done_before + len(results), total)
+                tell(len(results), len(files))
         finally:
             pool.shutdown(cancel_futures=True)
         return results

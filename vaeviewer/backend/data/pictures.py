@@ -74,10 +74,13 @@ def look_at(path: Path, reading: Reading) -> Seen:
                 image.load()
                 least, greatest = rule.range_of(image, reading.background_rgb)
                 low, high = min(low, least), max(high, greatest)
-        kind = image.format
-    if kind == "PNG":
-        with _opened(path) as image:
+        unverified = image.format == "PNG"
+        if unverified and reading.levels == "type" and image.mode not in ("P", "PA"):
+            unverified = False  # nothing was decoded yet, as Pillow wants it
             image.verify()  # its checksums, which decoding does not look at
+    if unverified:
+        with _opened(path) as image:
+            image.verify()
     return Seen(size[::-1] if reading.transpose else size, colour, pages, float(low), float(high))
 
 

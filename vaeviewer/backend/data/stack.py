@@ -119,6 +119,7 @@ def settle(
                 levels = levels.swapaxes(1, 2)
             room.images[places[done : done + len(block)]] = _shaped(levels, size, colour, reading)
             done += len(block)
+            room.passed(block.nbytes)
         labels = stack.labels[order]
         about = described(
             room.images,
