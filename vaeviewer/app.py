@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 from vaeviewer import heap, log, paths
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.runs import atomic_files
+from vaeviewer.backend.runs.folder import is_run
 from vaeviewer.errors import UserError
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
@@ -55,14 +56,17 @@ def create_main_window(
     data: Path | None = None,
     scheme: str | None = None,
     settings: QSettings | None = None,
+    *,
+    images: Path | None = None,
 ) -> MainWindow:
     """The wired window, not shown yet; loading begins when it is first shown.
 
     Args:
         run: A saved run to open, in place of the bundled digits.
-        data: A folder of images: the run's, if they moved.
+        data: A folder or file of images to begin with: the run's, if they moved.
         scheme: ``light`` or ``dark`` holds that colour scheme, whatever the system says.
         settings: Where the layout and the like are kept, if not where the user's are.
+        images: A folder or file of images to be looked at first.
     """
     heap.return_large_blocks()
     # NumPy's thread pool would compete with training for the same cores.
@@ -76,7 +80,13 @@ def create_main_window(
     session.setParent(window)
     Menus(window)
     window.closed.connect(CollectsHere(window).end)
-    window.first_shown.connect(lambda: session.start(run, data))
+
+    def begin() -> None:
+        session.start(run, data, choosing=images is not None)
+        if images is not None:
+            window.opening.open(images)
+
+    window.first_shown.connect(begin)
     session.state_changed.connect(_on_state)
     return window
 
@@ -89,11 +99,12 @@ def run(options: argparse.Namespace) -> int:
     """
     qInstallMessageHandler(_log_qt_message)
     log.start()
+    saved, images = _told_apart(options)
     if options.screenshot is not None:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
         _check_picture(options.screenshot)
         # A picture begins with the layout that is everybody's, and leaves the user's alone.
-        window = create_main_window(options.run, options.data, options.scheme, ForgetfulSettings())
+        window = create_main_window(saved, options.data or images, options.scheme, ForgetfulSettings())
         ErrorReporter(window).install()
         _leave(_take_screenshot(_application(), window, options))
     starting = StartMarker(paths.settings_file().with_name("starting"))
@@ -101,9 +112,9 @@ def run(options: argparse.Namespace) -> int:
     if starting.found:
         logger.warning("the start before this one did not end well: the window begins with its own layout")
         dock_layout.forget(_settings())
-    window = create_main_window(options.run, options.data, options.scheme)
+    window = create_main_window(saved, options.data, options.scheme, images=images)
     ErrorReporter(window).install()
-    RecoveryOffer(window, _settings(), options.run)
+    RecoveryOffer(window, _settings(), saved)
     window.first_shown.connect(lambda: QTimer.singleShot(STARTED_MS, starting.remove))
     window.closed.connect(_application().quit)  # whatever else is still open
     window.show()
@@ -113,6 +124,14 @@ def run(options: argparse.Namespace) -> int:
     code = _application().exec()
     starting.remove()
     _leave(code)
+
+
+def _told_apart(options: argparse.Namespace) -> tuple[Path | None, Path | None]:
+    """The saved run, or else the images, that the command line names; one of them at most."""
+    path: Path | None = options.path
+    if path is None or options.data is not None or is_run(path):
+        return path, None
+    return None, path.absolute()
 
 
 def _answer_signals(answer: Callable[[int], object]) -> None:

@@ -68,10 +68,19 @@ def _window(words: list[str]) -> int:
         description="Explore latent spaces: train a model and drag through what it learns.",
         epilog="Without a window: vaeviewer train | inspect | evaluate | export | families | bench, each with --help.",
     )
-    parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a saved run to open")
+    parser.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        metavar="PATH",
+        help="a saved run to open, or your own images to look at: a folder of pictures, a NumPy file, idx files",
+    )
     parser.add_argument("--version", action="version", version=f"vaeviewer {__version__}")
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="a folder of idx files: RUN's, if they moved"
+        "--data",
+        type=Path,
+        metavar="PATH",
+        help="images to begin with: those of the saved run, if they moved",
     )
     parser.add_argument(
         "--scheme", choices=("light", "dark"), help="hold one colour scheme, whatever the system says"

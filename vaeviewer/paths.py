@@ -60,6 +60,13 @@ def new_run_folder() -> Path:
     return folder
 
 
+def nearest_folder(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there: where a file dialog can start."""
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
 def settings_file() -> Path:
     """The window's settings, an ini file."""
     home = _home()

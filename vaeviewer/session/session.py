@@ -14,7 +14,7 @@ from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.backend.training.health import Finding
 from vaeviewer.backend.training.history import History
 from vaeviewer.session import messages
-from vaeviewer.session.data_loader import DataLoader, Fetched
+from vaeviewer.session.data_loader import DataLoader
 from vaeviewer.session.live_changes import LiveChanges
 from vaeviewer.session.mailbox import Mailbox, Progress
 from vaeviewer.session.states import BUTTONS, RESULT, Action, State
@@ -44,7 +44,7 @@ class Session(QObject):
         changed(str): Recovering from a failure gave this setting another value.
         work_began(str, str, bool): Something that may take long: its key, what it is, and whether
             :meth:`cancel_loading` gives it up.
-        fetching(str, Fetched): What is being fetched, and how far it has come; its work has the key ``DATA``.
+        fetching(str, Fetched): What is being fetched or read, and how far it has come; its work has the key ``DATA``.
         work_ended(str): The work of this key is done or given up.
         data_declined(): The data asked for last are not used after all.
         data_missing(Path, str): A run was not opened, as its images are not where it says; a sentence says so.
@@ -91,9 +91,13 @@ class Session(QObject):
         self._event.connect(self._on_event)
         self._thread = TrainingThread(self._mailbox, self._pass_on)
         self._loader = DataLoader(self)
-        self._loader.loaded.connect(self._on_data)
+        self._loader.loaded.connect(self._take_data)
         self._loader.failed.connect(self._on_data_failed)
-        self._loader.progress.connect(self._on_fetched)
+        self._loader.progress.connect(
+            lambda fetched: self.fetching.emit(
+                _title(self._loader.last_key, self._loader.last_folder), fetched
+            )
+        )
         self._loader.ended.connect(lambda: self.work_ended.emit(messages.DATA))
 
     @property
@@ -101,11 +105,20 @@ class Session(QObject):
         """The metrics of the run, or ``None`` before there is one."""
         return self.progress.history if self.progress else None
 
-    def start(self, run: Path | None = None, data: Path | None = None) -> None:
-        """Start the thread, and load the run given, or else the bundled digits; ``data`` is a folder of images."""
+    def start(self, run: Path | None = None, data: Path | None = None, *, choosing: bool = False) -> None:
+        """Start the thread, and load the run given, or else the bundled digits.
+
+        Args:
+            run: A run folder.
+            data: A folder or file of images, or where those of the run are now.
+            choosing: Load nothing, as images are about to be chosen: :meth:`offer_data` or :meth:`load_something`
+                comes next.
+        """
         if self._closed:
             return
         self._thread.start()
+        if choosing:
+            return
         if run is not None:
             self._send(messages.OpenRun(run.absolute(), data and data.absolute()))  # the empty plane says so
         else:
@@ -198,6 +211,11 @@ class Session(QObject):
         """Give up the loading or the download under way."""
         self._loader.cancel()
         self.data_declined.emit()
+
+    def offer_data(self, dataset: ImageDataset) -> None:
+        """Go over to data that are here, in place of any being loaded; a trained model is asked about first."""
+        self._loader.cancel()
+        self._take_data(dataset)
 
     def use_data(self, dataset: ImageDataset, *, keep_model: bool) -> None:
         """Go over to other data, with new weights or with those there are."""
@@ -310,20 +328,17 @@ class Session(QObject):
                 self.left.emit(problem)
             case messages.Problem(sentence, details, key, cpu_may_help):
                 self.problem.emit(sentence, details, key, cpu_may_help)
-                self._load_something()
+                self.load_something()
             case messages.DataMissing(folder, sentence):
                 self.data_missing.emit(folder, sentence)
-                self._load_something()
+                self.load_something()
 
-    def _load_something(self) -> None:
-        """Where the run asked for could not be opened: the digits are always there."""
+    def load_something(self) -> None:
+        """Where what was asked for first is not to be had, and nothing else is: the digits are always there."""
         if self.dataset is None and not self._loader.last_key:
             self._loader.load(CATALOG[0].key, None)
 
-    def _on_fetched(self, fetched: Fetched) -> None:
-        self.fetching.emit(_title(self._loader.last_key, None), fetched)
-
-    def _on_data(self, dataset: ImageDataset) -> None:
+    def _take_data(self, dataset: ImageDataset) -> None:
         if self.snapshot is not None and self.snapshot.step > 0:
             self.data_arrived.emit(dataset)
         else:

@@ -273,7 +273,7 @@ def test_a_name_is_shown_as_it_is_and_widens_nothing(
     width = window.width()
     folder = write_noise(tmp_path / name)
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
-    data_menu(window)["Folder…"].trigger()
+    data_menu(window)["Open folder…"].trigger()
     qtbot.waitUntil(lambda: window.message.key == "data", timeout=20_000)
     assert name in window.message.text
     shown = label(window).text().replace(BREAK, "")

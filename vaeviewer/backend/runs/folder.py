@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +50,16 @@ from vaeviewer.limits import (
     MAX_TENSOR_HEADER_BYTES,
 )
 
-__all__ = ["Change", "DataDescription", "HeldOut", "Run", "load_run", "prepare_folder", "read_manifest"]
+__all__ = [
+    "Change",
+    "DataDescription",
+    "HeldOut",
+    "Run",
+    "is_run",
+    "load_run",
+    "prepare_folder",
+    "read_manifest",
+]
 
 MANIFEST = "manifest.json"
 TABLES = ("training", "held_out")
@@ -114,6 +124,13 @@ def prepare_folder(path: Path | str) -> Path:
             f"{folder} cannot be written ({atomic_files.reason(error)}); choose another folder."
         ) from error
     return folder
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder was written as a run, be it damaged since; others call a file ``manifest.json``, too."""
+    # Path's own is_file raises where a name is too long.
+    there = os.path.isfile(path / MANIFEST)  # noqa: PTH113
+    return there and next(path.glob("step-*.safetensors"), None) is not None
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -16,6 +16,7 @@ from vaeviewer.ui.curves.curve_data import Column, every_pixel, extremes, rows_w
 from vaeviewer.ui.curves.curves_item import KINDS, CurvesItem
 from vaeviewer.ui.curves.plotting import pg
 from vaeviewer.ui.curves.value_axis import ValueAxis
+from vaeviewer.ui.widgets.drops import refuse_drops
 from vaeviewer.ui.widgets.theme import Theme
 
 _AXIS_WIDTH = 46
@@ -75,6 +76,7 @@ class MetricPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no typ
 
         self.setFrameShape(self.Shape.NoFrame)
         self.setMenuEnabled(False)
+        refuse_drops(self)
         self.hideButtons()
         self.showGrid(x=False, y=True, alpha=0.9)
         self._y_axis.setWidth(_AXIS_WIDTH)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from vaeviewer.ui.curves.plotting import pg
 from vaeviewer.ui.curves.value_axis import ValueAxis
 from vaeviewer.ui.plane.latent_geometry import PRIOR_BOX, Box, PlaneMap
+from vaeviewer.ui.widgets.drops import refuse_drops
 from vaeviewer.ui.widgets.theme import Theme
 from vaeviewer.ui.window.text_size import text_scale
 
@@ -55,6 +56,7 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         self.setFrameShape(pg.PlotWidget.Shape.NoFrame)
         self.viewport().setCursor(Qt.CursorShape.CrossCursor)
         self.setMouseTracking(True)
+        refuse_drops(self)
         self.hideButtons()
         self.box: pg.ViewBox = self.getPlotItem().getViewBox()
         self.box.setMouseEnabled(False, False)

@@ -47,25 +47,25 @@ class Editor:
     on_commit: Callable[[Callable[[], None]], object]
 
 
-def build_editor(name: str, info: FieldInfo) -> Editor:
-    """The editor that fits the type of a field."""
+def build_editor(name: str, info: FieldInfo, texts: Mapping[Any, str] = CHOICE_TEXT) -> Editor:
+    """The editor that fits the type of a field; ``texts`` has how its choices are written."""
     if get_origin(info.annotation) is Literal:
-        return _choice_editor(get_args(info.annotation))
+        return _choice_editor(get_args(info.annotation), texts)
     if info.annotation is bool:
-        return _choice_editor((True, False))
+        return _choice_editor((True, False), texts)
     if get_origin(info.annotation) is tuple:
         return _list_editor()
     return _number_editor(name, info)
 
 
-def _choice_editor(choices: tuple[Any, ...]) -> Editor:
+def _choice_editor(choices: tuple[Any, ...], texts: Mapping[Any, str]) -> Editor:
     box = QComboBox()
     # The longest choice may be cut in a narrow dock; opened, the list shows it whole.
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(6)
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     for choice in choices:
-        box.addItem(CHOICE_TEXT.get(choice, str(choice).capitalize()), choice)
+        box.addItem(texts.get(choice, str(choice).capitalize()), choice)
     ignore_wheel_unless_focused(box)
     return Editor(
         box,

@@ -15,6 +15,7 @@ from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.curves.curves_panel import CurvesPanel
+from vaeviewer.ui.data.opening import Opening
 from vaeviewer.ui.images.decoded_image_view import DecodedImageView
 from vaeviewer.ui.images.manifold_panel import ManifoldPanel
 from vaeviewer.ui.images.reconstruction_panel import ReconstructionPanel
@@ -90,6 +91,7 @@ class MainWindow(QMainWindow):
         self._closing = Closing(self, session, self.message, self.run_status)
         HealthNotice(session, self.message)
         DataMessages(session, self.message)
+        self.opening = Opening(self, session, store, self.message)
         self.text_size = TextSize(self, store)
         self.lecture_hall = LectureHall(self, self._layout, self.text_size, self.plane, self.message)
         self._settings = SettingsExchange(session, self.form, self.controls, self.show_problem, self)
@@ -249,6 +251,7 @@ class MainWindow(QMainWindow):
         self._store.sync()
         self._frames.decoder.close(0.2)
         self.recent_runs.close(0.2)
+        self.opening.close(0.2)
         self.session.close()
         event.accept()
         self.closed.emit()

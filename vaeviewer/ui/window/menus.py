@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QActionGroup, QImage, QKeySequence
-from PySide6.QtWidgets import QFileDialog, QMenu
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from vaeviewer import __version__, log, paths
 from vaeviewer.backend.data import CATALOG
@@ -27,7 +27,6 @@ DATA_TEXTS = {
     "mnist-10k": "&Bundled digits (MNIST 10k)",
     "mnist": "&MNIST",
     "fashion-mnist": "&Fashion-MNIST",
-    "folder": "F&older…",
 }
 """What has a letter to press in its menu; no letter twice in one menu. Panels bring theirs along."""
 
@@ -66,7 +65,7 @@ class Menus(QObject):
             action.setEnabled(loaded)
 
     def show_data(self, dataset: ImageDataset) -> None:
-        """Mark the entry of the data in use."""
+        """Mark the entry of the data in use; images of a user's own have none."""
         for key, action in self._data_entries.items():
             action.setChecked(key == dataset.source.key)
 
@@ -101,15 +100,22 @@ class Menus(QObject):
     def _build_data(self) -> None:
         menu = self._menu("&Data")
         group = QActionGroup(menu)
+        group.setExclusionPolicy(QActionGroup.ExclusionPolicy.ExclusiveOptional)
         for entry in CATALOG:
             if entry.key == "folder":
-                menu.addSeparator()
+                continue
             action = self._add(menu, DATA_TEXTS.get(entry.key, entry.title), partial(self._load, entry.key))
             action.setToolTip(entry.note)
             action.setStatusTip(entry.note)
             action.setCheckable(True)
             group.addAction(action)
             self._data_entries[entry.key] = action
+        menu.addSeparator()
+        opening = self._window.opening
+        folder = self._add(menu, "&Open folder…", opening.choose_folder, "Ctrl+Shift+O")
+        folder.setToolTip("A folder of pictures, or of idx files; dropping it onto the window does the same")
+        file = self._add(menu, "Open fi&le…", opening.choose_file)
+        file.setToolTip("A NumPy file or an idx file; dropping it onto the window does the same")
         menu.setToolTipsVisible(True)
 
     def _build_view(self) -> None:
@@ -186,9 +192,10 @@ class Menus(QObject):
     # What entries do
 
     def _open_run(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self._window, "Open run", str(_existing(paths.runs_dir())))
+        start = paths.nearest_folder(paths.runs_dir())
+        folder = QFileDialog.getExistingDirectory(self._window, "Open run", str(start))
         if folder:
-            self._window.session.open_run(Path(folder))
+            self._window.opening.open(Path(folder))
 
     def _save_run(self) -> None:
         session = self._window.session
@@ -198,7 +205,7 @@ class Menus(QObject):
             session.save(session.folder or paths.new_run_folder())
 
     def _save_run_as(self) -> None:
-        start = _existing(paths.runs_dir()) / paths.new_run_folder().name
+        start = paths.nearest_folder(paths.runs_dir()) / paths.new_run_folder().name
         folder, _ = QFileDialog.getSaveFileName(self._window, "Save run as a new folder", str(start))
         if folder:
             self._window.session.save(Path(folder))
@@ -226,29 +233,19 @@ class Menus(QObject):
         TextDialog(self._window, "Log", log.tail(), log.log_file()).show()
 
     def _ask_for_data(self, run: Path, sentence: str) -> None:
-        self._window.message.show_message(
-            sentence, [("&Find the images…", lambda: self._find_data(run))], key=OPENING
-        )
+        answers = [
+            ("&Find the images…", lambda: self._find_data(run, QFileDialog.getExistingDirectory)),
+            (
+                "Find their fi&le…",
+                lambda: self._find_data(run, lambda *a: QFileDialog.getOpenFileName(*a)[0]),
+            ),
+        ]
+        self._window.message.show_message(sentence, answers, key=OPENING)
 
-    def _find_data(self, run: Path) -> None:
-        folder = QFileDialog.getExistingDirectory(self._window, f"The folder of the images of {run.name}")
-        if folder:
-            self._window.session.open_run(run, Path(folder))
+    def _find_data(self, run: Path, ask: Callable[[QWidget, str], str]) -> None:
+        found = ask(self._window, f"The images of {run.name}")
+        if found:
+            self._window.session.open_run(run, Path(found))
 
     def _load(self, key: str) -> None:
-        session = self._window.session
-        if key != "folder":
-            session.load_data(key)
-            return
-        folder = QFileDialog.getExistingDirectory(self._window, "Open a folder of idx files")
-        if folder:
-            session.load_data(key, Path(folder))
-        else:
-            self._show_data_in_use()
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there: where a file dialog can start."""
-    while not folder.is_dir() and folder != folder.parent:
-        folder = folder.parent
-    return folder
+        self._window.session.load_data(key)

@@ -14,7 +14,7 @@ from vaeviewer.ui.widgets.plain_text import breakable
 SHOWN_AFTER_MS = 150
 """Work that takes less is not shown: a row that comes and goes moves the plane."""
 
-KIB = 1024
+BAR_STEPS = 1000
 """The bar counts in these, as bytes may be more than fit in its whole numbers."""
 
 
@@ -96,7 +96,7 @@ class WorkRow(QWidget):
         self._show()
 
     def advance(self, key: str, sentence: str, done: int, total: int) -> None:
-        """Work has come to ``done`` of ``total`` bytes; without effect where it is not under way."""
+        """Work has come to ``done`` of ``total``, in any unit; without effect where it is not under way."""
         work = self._works.get(key)
         if work is not None:
             work.sentence, work.done, work.total = sentence, done, total
@@ -132,15 +132,23 @@ class WorkRow(QWidget):
         work = self._current
         if work is not None:
             self._label.setText(breakable(work.sentence))
-            self._bar.setRange(0, max(0, work.total) // KIB)  # 0 to 0 moves to and fro
-            self._bar.setValue(max(0, work.done) // KIB)
+            show_progress(self._bar, work.done, work.total)
             self._cancel.setVisible(work.cancel is not None)
         self.setVisible(work is not None)
         self.changed.emit()
 
 
+def show_progress(bar: QProgressBar, done: int, total: int) -> None:
+    """Let a bar show how much of how much is done; a total of 0 moves to and fro, as it is not known."""
+    bar.setRange(0, BAR_STEPS if total > 0 else 0)
+    bar.setValue(min(BAR_STEPS, max(0, done) * BAR_STEPS // total) if total > 0 else 0)
+
+
 def fetching_text(title: str, fetched: Fetched) -> str:
-    """What is fetched, how large it is, how much is there and how long the rest takes."""
+    """What is fetched or read, how large it is, how much is there and how long the rest takes."""
+    if fetched.unit == "images":
+        left = "" if fetched.seconds_left is None else f", {time_text(fetched.seconds_left)} left"
+        return f"Reading {title}… {100 * fetched.done // max(1, fetched.total)} %{left}"
     text = f"Fetching {title}, {size_text(fetched.total)}…"
     if fetched.done:
         text += f" {size_text(fetched.done)} are here"
