@@ -18,6 +18,7 @@ from vaeviewer.session import data_loader
 from vaeviewer.session.data_loader import Fetched
 from vaeviewer.session.run_keeper import RunKeeper
 from vaeviewer.session.states import Action, State
+from vaeviewer.ui.data.image_sheet import ImageSheet
 from vaeviewer.ui.widgets.plain_text import BREAK
 from vaeviewer.ui.window import message_bar
 from vaeviewer.ui.window.main_window import MainWindow
@@ -274,6 +275,10 @@ def test_a_name_is_shown_as_it_is_and_widens_nothing(
     folder = write_noise(tmp_path / name)
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
     data_menu(window)["Open folder…"].trigger()
+    (sheet,) = window.findChildren(ImageSheet)
+    (use,) = (b for b in sheet.findChildren(QPushButton) if b.text() == "&Use these images")
+    qtbot.waitUntil(use.isEnabled, timeout=20_000)
+    qtbot.mouseClick(use, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: window.message.key == "data", timeout=20_000)
     assert name in window.message.text
     shown = label(window).text().replace(BREAK, "")
