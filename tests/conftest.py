@@ -212,6 +212,8 @@ def make_window(qtbot: QtBot, digits: ImageDataset) -> Iterator[Callable[..., Ma
             window.isVisible()
         ):  # its run is not saved yet, on a busy machine; deleted while open, Qt would crash
             window.close_anyway()
+        # A window gives its threads a second and ends the process; here they must be gone before the window is.
+        assert window.session._thread.close(60.0), "the training thread ends"
         window.deleteLater()
 
 
