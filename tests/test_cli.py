@@ -16,12 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from saboteur import SmallDisk
 
 from vaeviewer import __version__
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.runs.listing import summary_of
 from vaeviewer.backend.runs.lock import RunLock, in_use
+from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.cli import main
 
@@ -116,6 +118,47 @@ def test_export_writes_the_manifold(trained: tuple[Path, dict[str, object]], tmp
         done = vaeviewer("export", out, "--manifold", file, "--size", "5", "--spacing", spacing)
         assert done.returncode == 0, done.stderr
         assert file.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three latent dimensions that stopped after one of two epochs."""
+    out = tmp_path_factory.mktemp("deep") / "run"
+    words = ("--out", out, *QUICK, "--latent-dim", "3", "--epochs", "2", "--stop-after", "1")
+    assert vaeviewer("train", *words).returncode == 0
+    return out
+
+
+def test_a_manifold_is_of_the_axes_that_are_named(
+    deep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = []
+    for axes in ("1,2", "3,1"):
+        file = tmp_path / f"{axes}.png"
+        assert main(["export", str(deep), "--manifold", str(file), "--size", "3", "--axes", axes]) == 0
+        pictures.append(np.array(Image.open(file)))
+    capsys.readouterr()
+    snapshot = load_run(deep).checkpoint.snapshot
+    for picture, corner in zip(pictures, ([-3, 3, 0], [3, 0, -3]), strict=True):
+        levels = as_grey_levels(snapshot.decode(np.array([corner], np.float32))[0])
+        np.testing.assert_array_equal(picture[:28, :28], levels)
+    for axes in ("1,4", "2,2"):
+        said = refused(capsys, "export", deep, "--manifold", tmp_path / "m.png", "--axes", axes)
+        assert "3 latent dimensions" in said
+
+
+def test_a_picture_of_a_run_shows_it_as_it_is(deep: Path, tmp_path: Path) -> None:
+    before = {file.name: file.read_bytes() for file in deep.iterdir() if file.is_file()}
+    done = vaeviewer(deep, "--screenshot", tmp_path / "window.png", "--size", "1000x700")
+    assert done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "window.png").size == (1000, 700)
+    after = {file.name: file.read_bytes() for file in deep.iterdir() if file.is_file()}
+    assert {name: data for name, data in after.items() if "weights" in name} == {
+        name: data for name, data in before.items() if "weights" in name
+    }
+    gone = vaeviewer(tmp_path / "none", "--screenshot", tmp_path / "other.png")
+    assert gone.returncode == 2
+    assert len(gone.stderr.splitlines()) == 1
 
 
 def test_the_same_command_gives_the_same_weights(

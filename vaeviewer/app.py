@@ -163,19 +163,21 @@ def _settings() -> QSettings:
 
 
 def _take_screenshot(app: QApplication, window: MainWindow, options: argparse.Namespace) -> int:
-    """Train off-screen, save what the window shows, and return the exit code."""
+    """Save what the window shows, off-screen, and return the exit code: a run as it is, else a model just trained."""
     session = window.session
     session.forget_run()
-    session.settings = updated(session.settings, epochs=options.epochs or SCREENSHOT_EPOCHS)
-    window.form.set_settings(session.settings)
-    window.controls.set_live_settings(session.settings)
+    trains = options.run is None
+    if trains:
+        session.settings = updated(session.settings, epochs=options.epochs or SCREENSHOT_EPOCHS)
+        window.form.set_settings(session.settings)
+        window.controls.set_live_settings(session.settings)
     problems: list[str] = []
     done = QEventLoop()
 
     def on_state(state: State) -> None:
-        if state is State.READY:
+        if state is State.READY and trains:
             session.request(Action.TRAIN)
-        elif state is State.FINISHED:
+        elif state is State.FINISHED or (not trains and state in (State.READY, State.PAUSED)):
             QTimer.singleShot(SETTLE_MS, done.quit)
         elif state is State.FAILED:
             done.quit()
@@ -186,6 +188,7 @@ def _take_screenshot(app: QApplication, window: MainWindow, options: argparse.Na
 
     session.state_changed.connect(on_state)
     session.problem.connect(on_problem)
+    session.data_missing.connect(lambda _run, sentence: on_problem(sentence))
     width, height = options.size or (1280, 800)
     window.resize(width, height)
     window.show()
@@ -208,9 +211,10 @@ def _look_at_an_image(window: MainWindow) -> None:
     snapshot = window.session.snapshot
     if snapshot is None or snapshot.posterior is None:
         return
-    loc = snapshot.posterior.loc
-    row = int(np.square(loc - np.array([1.5, 1.5])).sum(axis=1).argmin())
-    window.set_view(selected=row, z=(float(loc[row, 0]), float(loc[row, 1])))
+    plane = window.view.plane_of(snapshot.model.latent_dim)
+    points = plane.project(snapshot.posterior.loc)
+    row = int(np.square(points - np.array([1.5, 1.5])).sum(axis=1).argmin())
+    window.set_view(**window.view.at_code(snapshot.posterior.loc[row]), selected=row)
 
 
 def _check_picture(path: Path) -> None:

@@ -89,9 +89,11 @@ def _window(words: list[str]) -> int:
         "--screenshot",
         type=Path,
         metavar="FILE.png",
-        help="train off-screen, save a picture of the window, and leave",
+        help="save a picture of the window, off-screen, and leave: of RUN as it is, or of a model trained first",
     )
-    parser.add_argument("--epochs", type=_positive, metavar="N", help="epochs to train (for --screenshot, 5)")
+    parser.add_argument(
+        "--epochs", type=_positive, metavar="N", help="epochs to train for --screenshot without RUN (5)"
+    )
     parser.add_argument("--size", type=_size, metavar="WxH", help="size of the window, such as 1280x800")
     options = parser.parse_args(words)
 

@@ -31,6 +31,16 @@ _CLASSES: Rows = [
     ("Double-click, or Enter", "Show this class alone, or all again"),
     ("Up, Down", "Go to another class"),
 ]
+_TRAVERSAL: Rows = [
+    ("Mouse over an image, arrow keys", "Move z there for as long"),
+    ("Click, or Enter", "Keep it"),
+    ("Escape", "Go back to where z was"),
+]
+_DIMENSIONS: Rows = [
+    ("Click, or Enter", "Show this number of z along the horizontal axis"),
+    ("Shift+Click, Shift+Enter", "Show it along the vertical axis"),
+    ("Up, Down", "Go to another one"),
+]
 _CURVES: Rows = [
     ("Wheel, drag", "Zoom, move the view"),
     ("Double-click, or F", "Show everything again"),
@@ -53,7 +63,13 @@ def key_rows(window: QMainWindow) -> dict[str, Rows]:
         if isinstance(menu, QWidget):
             found = [(_keys(a.shortcuts()), _plain(a)) for a in menu.actions() if a.shortcuts()]
             rows.setdefault("Anywhere", []).extend(found)
-    panels = {"In the plane": _PLANE, "In its list of classes": _CLASSES, "In the curves": _CURVES}
+    panels = {
+        "In the plane": _PLANE,
+        "In its list of classes": _CLASSES,
+        "In the traversal": _TRAVERSAL,
+        "In the dimensions": _DIMENSIONS,
+        "In the curves": _CURVES,
+    }
     return {**rows, **panels, "Fields and messages": _ELSEWHERE}
 
 
