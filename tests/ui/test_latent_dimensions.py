@@ -39,6 +39,12 @@ def train(qtbot: QtBot, window: MainWindow) -> None:
     qtbot.waitUntil(lambda: window.session.snapshot.posterior is not None)
 
 
+def dimensions(window: MainWindow) -> int:
+    """Of the model shown; 0 while there is none."""
+    snapshot = window.session.snapshot
+    return 0 if snapshot is None else snapshot.model.latent_dim
+
+
 def code(window: MainWindow) -> np.ndarray:
     return window.view.code(window.session.snapshot.model.latent_dim)
 
@@ -55,18 +61,13 @@ def test_it_trains_is_explored_and_opens_again(
     session = window.session
     editor = window.form.editor("latent_dim")
     assert editor.isEnabled()
-    session.use_data(write_idx_folder(tmp_path / "images", train=200), keep_model=False)
+    images = write_idx_folder(tmp_path / "images", train=200)
+    session.use_data(images, keep_model=False)
+    qtbot.waitUntil(lambda: session.dataset is images and session.state is State.READY, timeout=20_000)
     session.use_settings(updated(small, latent_dim=latent_dim))
     bar = find(window, QWidget, "planeBar")
     traversal = find(window, QDockWidget, "traversal-dock")
-    qtbot.waitUntil(
-        lambda: (
-            session.snapshot is not None
-            and session.snapshot.model.latent_dim == latent_dim
-            and session.state is State.READY
-        ),
-        timeout=20_000,
-    )
+    qtbot.waitUntil(lambda: dimensions(window) == latent_dim and session.state is State.READY, timeout=20_000)
     train(qtbot, window)
     assert bar.isVisible() == (latent_dim > 2)
     assert traversal.isHidden() == (latent_dim < 3)
@@ -102,7 +103,7 @@ def test_it_trains_is_explored_and_opens_again(
         lambda: session.folder == tmp_path / "run" and session.snapshot.step == step, timeout=20_000
     )
     assert session.snapshot.model.latent_dim == latent_dim
-    assert not window.message.text
+    qtbot.waitUntil(lambda: not window.message.text)
 
 
 def test_the_plane_shows_the_axes_that_were_chosen(
@@ -150,7 +151,7 @@ def test_the_plane_shows_the_axes_that_were_chosen(
     qtbot.waitUntil(lambda: window.session.state is State.READY, timeout=20_000)
     window.session.use_settings(updated(window.session.settings, latent_dim=2))
     bar = find(window, QWidget, "planeBar")
-    qtbot.waitUntil(lambda: window.session.snapshot.model.latent_dim == 2, timeout=20_000)
+    qtbot.waitUntil(lambda: dimensions(window) == 2, timeout=20_000)
     qtbot.waitUntil(lambda: not bar.isVisible())
 
 
@@ -280,10 +281,10 @@ def test_panels_for_more_dimensions_come_with_them_and_stay_closed_once_closed(
     assert traversal in window.tabifiedDockWidgets(manifold)
     traversal.close()
     window.session.use_settings(updated(small, latent_dim=4))
-    qtbot.waitUntil(lambda: window.session.snapshot.model.latent_dim == 4, timeout=20_000)
+    qtbot.waitUntil(lambda: dimensions(window) == 4, timeout=20_000)
     assert traversal.isHidden()
     window.session.use_settings(updated(small, latent_dim=2))
-    qtbot.waitUntil(lambda: window.session.snapshot.model.latent_dim == 2, timeout=20_000)
+    qtbot.waitUntil(lambda: dimensions(window) == 2, timeout=20_000)
     assert find(window, QDockWidget, "dimensions-dock").isHidden()
     traversal.toggleViewAction().trigger()
     assert not traversal.isHidden(), "the View menu always has it"

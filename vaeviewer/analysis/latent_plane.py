@@ -13,8 +13,8 @@ Array = NDArray[np.float32]
 Axes = tuple[int, int]
 """Two dimensions, counted from 0, that span a plane."""
 
-MOST_ROWS = 4096
-"""From so many codes, evenly chosen, the principal axes and a share of variance are exact enough to be shown."""
+MOST_ROWS, MOST_VALUES = 4096, 2**19
+"""From so many codes, evenly chosen, figures are exact enough to be shown; fewer where they are of many numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +25,13 @@ class LatentPlane:
         origin: Where the plane's (0, 0) lies, float32 ``(d,)``.
         u: Direction of z1, ``(d,)``.
         v: Direction of z2, ``(d,)``; both are of length 1 and orthogonal. In a space of one dimension it is zero.
+        axes: The dimensions that they are the axes of, if they are, where ``origin`` has zeros.
     """
 
     origin: Array
     u: Array
     v: Array
+    axes: Axes | None = None
 
     @property
     def latent_dim(self) -> int:
@@ -50,7 +52,7 @@ class LatentPlane:
             return self
         span = np.stack([self.u, self.v])
         origin = code - (span @ code) @ span
-        return LatentPlane(origin.astype(np.float32), self.u, self.v)
+        return LatentPlane(origin.astype(np.float32), self.u, self.v, self.axes)
 
     def lift(self, points: NDArray[np.floating]) -> Array:
         """Points of the plane, ``(n, 2)``, as codes, float32 ``(n, d)``."""
@@ -64,8 +66,11 @@ class LatentPlane:
         """The points of the plane nearest to codes ``(n, d)``, ``(n, 2)``; no copy where it is all of the space."""
         if self is identity():
             return z
+        if self.axes is not None:  # many times as fast
+            return np.stack([z[:, axis] for axis in self.axes], axis=1)
+        span = np.stack([self.u, self.v], axis=1)
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite stays so
-            points: Array = (z - self.origin) @ np.stack([self.u, self.v], axis=1)
+            points: Array = z @ span - self.origin @ span
         return points
 
     def project_scale(self, scale: Array) -> Array:
@@ -100,7 +105,7 @@ def _axes_plane(latent_dim: int, first: int, second: int) -> LatentPlane:
     u[first] = 1.0
     if latent_dim > 1:
         v[second] = 1.0
-    return LatentPlane(np.zeros(latent_dim, np.float32), u, v)
+    return LatentPlane(np.zeros(latent_dim, np.float32), u, v, (first, second) if latent_dim > 1 else None)
 
 
 def principal_plane(codes: Array, before: LatentPlane | None = None) -> LatentPlane:
@@ -135,8 +140,9 @@ def share_of_variance(plane: LatentPlane, codes: Array) -> float:
 
 
 def some_rows(codes: Array) -> Array:
-    """At most :data:`MOST_ROWS` rows of codes ``(n, d)``, evenly chosen; a view."""
-    return codes[:: -(-len(codes) // MOST_ROWS) or 1]
+    """A few thousand rows of codes ``(n, d)``, evenly chosen; a view."""
+    most = min(MOST_ROWS, MOST_VALUES // codes.shape[1])
+    return codes[:: -(-len(codes) // most) or 1]
 
 
 def _directed(axis: Array, before: Array | None) -> Array:
