@@ -1,13 +1,15 @@
-"""A server on this machine in place of the mirrors of MNIST and Fashion-MNIST."""
+"""A server on this machine in place of the addresses that data sets are fetched from."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,28 +17,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vaeviewer.backend.data import download
-from vaeviewer.backend.data.download import Remote
+from vaeviewer.backend.data.known_sets import KNOWN_SETS
+from vaeviewer.backend.data.remotes import REMOTES, RemoteFile
 
-NAMES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+NAMES = KNOWN_SETS["mnist"].naming.files
+PLAIN_SETS = ("mnist", "fashion-mnist", "kmnist")
+"""Data sets whose files are called so."""
 
 
 class Server(ThreadingHTTPServer):
-    """Serves ``content`` from a thread; tests change how it behaves."""
+    """Serves ``content`` from a thread; tests change how it behaves.
+
+    Attributes:
+        asked: Paths that were asked for, and where in the file each time.
+        stall: Say nothing more after half of what was asked for.
+        silent: Say nothing at all.
+        cuts: How many times the connection ends after half of what was asked for.
+        status: Answer this, instead of the file.
+        ranges: Whether a part of a file can be asked for.
+    """
 
     daemon_threads = False  # closing waits for the handlers
 
     def __init__(self, content: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[str] = []
+        self.starts: list[int] = []
         self.content = dict(content)
-        self.stall = False
-        self.cut = False
+        self.stall = self.silent = False
+        self.cuts = 0
+        self.status = 0
+        self.ranges = True
         self.released = threading.Event()
 
     @property
@@ -51,46 +62,72 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
+        server = self.server
         name = self.path.rpartition("/")[2]
-        self.server.asked.append(self.path.removeprefix("/"))
-        if name not in self.server.content or self.path.startswith("/gone/"):
+        start = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        begin = int(start[1]) if start and server.ranges else 0
+        server.asked.append(self.path.removeprefix("/"))
+        server.starts.append(begin)
+        if server.silent:
+            server.released.wait(30)
+            return
+        if server.status:
+            self.send_error(server.status)
+            return
+        if name not in server.content or self.path.startswith("/gone/"):
             self.send_error(404)
             return
-        content = self.server.content[name]
-        self.send_response(200)
+        content = server.content[name]
+        if begin and begin >= len(content):
+            self.send_error(416)
+            return
+        self.send_response(206 if begin else 200)
+        if begin:
+            self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+        content = content[begin:]
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         half = len(content) // 2
-        if self.server.cut or self.server.stall:
+        if server.cuts > 0:
+            server.cuts -= 1
             self.wfile.write(content[:half])
-            if self.server.cut:
-                return
-            self.wfile.flush()
-            self.server.released.wait(30)
-            self.wfile.write(content[half:])
             return
+        if server.stall:
+            self.wfile.write(content[:half])
+            self.wfile.flush()
+            server.released.wait(30)
+            content = content[half:]
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
         pass
 
 
-def use_mirrors(monkeypatch: pytest.MonkeyPatch, content: dict[str, bytes], *mirrors: str) -> None:
-    """Fetch ``content`` from these addresses, whatever data set is asked for."""
-    files = tuple((name, hashlib.md5(data).hexdigest()) for name, data in content.items())
-    total = sum(map(len, content.values()))
-    monkeypatch.setattr(download, "remote", lambda key: Remote(mirrors, files))
-    monkeypatch.setattr(download, "DOWNLOAD_BYTES", {"mnist": total, "fashion-mnist": total})
+def use_mirrors(
+    monkeypatch: pytest.MonkeyPatch,
+    content: dict[str, bytes],
+    *mirrors: str,
+    keys: tuple[str, ...] = PLAIN_SETS,
+) -> None:
+    """Fetch ``content`` from these addresses, whichever of these data sets is asked for."""
+    files = tuple(
+        RemoteFile(name, hashlib.md5(data).hexdigest(), len(data), tuple(mirror + name for mirror in mirrors))
+        for name, data in content.items()
+    )
+    for key in keys:
+        monkeypatch.setitem(REMOTES, key, replace(REMOTES[key], files=files))
 
 
 @contextmanager
-def serving(monkeypatch: pytest.MonkeyPatch, content: dict[str, bytes]) -> Iterator[Server]:
-    """A server in place of both data sets' mirrors."""
+def serving(
+    monkeypatch: pytest.MonkeyPatch, content: dict[str, bytes], *, keys: tuple[str, ...] = PLAIN_SETS
+) -> Iterator[Server]:
+    """A server in place of these data sets' addresses."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Server(content) as server:
         thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.02))
         thread.start()
-        use_mirrors(monkeypatch, content, server.address)
+        use_mirrors(monkeypatch, content, server.address, keys=keys)
         yield server
         server.released.set()
         server.shutdown()
@@ -98,8 +135,10 @@ def serving(monkeypatch: pytest.MonkeyPatch, content: dict[str, bytes]) -> Itera
 
 
 def idx(array: np.ndarray) -> bytes:
-    """An array as an idx file of bytes."""
-    return struct.pack(f">2x2B{array.ndim}I", 8, array.ndim, *array.shape) + array.astype(np.uint8).tobytes()
+    """An array as an idx file, of bytes or of int32."""
+    kind = 12 if array.dtype == np.int32 else 8
+    values = array.astype(">i4" if kind == 12 else np.uint8)
+    return struct.pack(f">2x2B{array.ndim}I", kind, array.ndim, *array.shape) + values.tobytes()
 
 
 def noise_set(side: int = 28) -> dict[str, bytes]:

@@ -115,8 +115,10 @@ def _window(words: list[str]) -> int:
 
 
 def _train(words: list[str]) -> int:
+    from vaeviewer.backend.data import CATALOG
     from vaeviewer.commands import flags, reading_flags, train
 
+    keys = [entry.key for entry in CATALOG if entry.key != "folder"]
     parser = _Parser(prog="vaeviewer train", description="Train without a window and leave a run folder.")
     parser.add_argument("--out", type=Path, metavar="RUN", help="folder to write; new or empty")
     parser.add_argument(
@@ -139,7 +141,7 @@ def _train(words: list[str]) -> int:
     )
     flags.add_settings(parser)
     parser.add_argument(
-        "--dataset", metavar="NAME", help="mnist-10k (bundled, the default), mnist, fashion-mnist"
+        "--dataset", metavar="NAME", help=f"{', '.join(keys)}: the first is bundled, others are fetched once"
     )
     parser.add_argument(
         "--data",

@@ -88,8 +88,23 @@ MAX_PACKED_IDX_BYTES = 60 * 10**6
 MAX_PACKED_IDX_RATIO = 100
 """… and how many times its own size beyond that: images pack 5 to 50 to 1, bombs 1000 to 1."""
 
-MAX_DOWNLOAD_BYTES = 2**26
-"""A file being fetched; the largest of those known has 26 MB."""
+MAX_DOWNLOAD_BYTES = 2**30
+"""A file being fetched; the largest of those known has 562 MB."""
+
+MAX_ARCHIVE_MEMBERS = 10_000
+"""Files in an archive that are looked at."""
+
+MAX_MEMBER_BYTES = 2**28
+"""A file in an archive, unpacked; the largest of those known has 160 MB."""
+
+MAX_USPS_BYTES = 2**26
+"""A file of USPS, unpacked: 26 MB it has."""
+
+MAX_USPS_COUNT = 100_000
+"""Images in a file of USPS, which has 7,291."""
+
+MAX_USPS_LINE_BYTES = 16_384
+"""A line of such a file: 256 values of 20 characters at most take a third of it."""
 
 # The window
 

@@ -31,7 +31,7 @@ def resource(*parts: str) -> Path:
 
 
 def data_dir() -> Path:
-    """Folder of downloaded data sets, in the layout of torchvision (``MNIST/raw``, ``FashionMNIST/raw``)."""
+    """Folder of downloaded data sets, in the layout of torchvision (``MNIST/raw``, ``FashionMNIST/raw`` …)."""
     return _user_folder("data")
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 from PySide6.QtCore import QObject, Signal
 
 from vaeviewer.backend.data import load_dataset
+from vaeviewer.backend.data.download import FetchError
 from vaeviewer.errors import UserError
 
 RATE_AFTER_S = 1.0
@@ -46,17 +47,17 @@ class DataLoader(QObject):
 
     Signals:
         loaded(object): What was asked for last: an ImageDataset, or what the work given to :meth:`start` returned.
-        failed(str): A sentence that says why there is none.
+        failed(str, bool): A sentence that says why there is none, and whether that is for want of a server.
         progress(Fetched): How far it has come.
         ended(): What was asked for last is there, has failed, or was given up.
     """
 
     loaded = Signal(object)
-    failed = Signal(str)
+    failed = Signal(str, bool)
     progress = Signal(object)
     ended = Signal()
 
-    _ended = Signal(int, object, str)
+    _ended = Signal(int, object, str, bool)
     _fetched = Signal(int, int, int)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -115,15 +116,15 @@ class DataLoader(QObject):
             if not cancelled.is_set() and not self._closed:
                 self._fetched.emit(number, done, total)
 
-        result, sentence = None, ""
+        result, sentence, not_fetched = None, "", False
         try:
             result = work(report, cancelled.is_set)
         except UserError as error:
-            sentence = str(error)
+            sentence, not_fetched = str(error), isinstance(error, FetchError)
         except Exception as error:  # a load never takes the window down; the sentence says what it was
             sentence = f"the images could not be loaded: {type(error).__name__}: {error}"
         if not self._closed:
-            self._ended.emit(number, result, sentence)
+            self._ended.emit(number, result, sentence, not_fetched)
 
     def _on_fetched(self, number: int, done: int, total: int) -> None:
         if number != self._number:
@@ -136,14 +137,14 @@ class DataLoader(QObject):
         left = (total - done) * (now - began) / (done - before) if known else None
         self.progress.emit(Fetched(done, total, left, self._unit))
 
-    def _on_ended(self, number: int, result: object, sentence: str) -> None:
+    def _on_ended(self, number: int, result: object, sentence: str, not_fetched: bool) -> None:
         if number != self._number or self._closed:
             return
         self._end()
         if result is not None:
             self.loaded.emit(result)
         else:
-            self.failed.emit(sentence)
+            self.failed.emit(sentence, not_fetched)
 
     def _end(self) -> None:
         was_active, self._active = self._active, False

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from vaeviewer.backend.config import Settings, updated, value_of
 from vaeviewer.backend.data import CATALOG
 from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.data.catalog import title_of
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.backend.training.health import Finding
 from vaeviewer.backend.training.history import History
@@ -46,6 +47,7 @@ class Session(QObject):
             :meth:`cancel_loading` gives it up.
         fetching(str, Fetched): What is being fetched or read, and how far it has come; its work has the key ``DATA``.
         work_ended(str): The work of this key is done or given up.
+        not_fetched(str): Data could not be fetched; a sentence says why.
         data_declined(): The data asked for last are not used after all.
         data_missing(Path, str): A run was not opened, as its images are not where it says; a sentence says so.
         left(str): What :meth:`leave` began has ended: nothing, or why the run cannot be saved.
@@ -62,6 +64,7 @@ class Session(QObject):
     work_began = Signal(str, str, bool)
     fetching = Signal(str, object)
     work_ended = Signal(str)
+    not_fetched = Signal(str)
     data_declined = Signal()
     data_arrived = Signal(object)
     data_missing = Signal(object, str)
@@ -344,8 +347,11 @@ class Session(QObject):
         else:
             self.use_data(dataset, keep_model=False)
 
-    def _on_data_failed(self, sentence: str) -> None:
-        self.problem.emit(sentence, "", messages.DATA, False)
+    def _on_data_failed(self, sentence: str, not_fetched: bool) -> None:
+        if not_fetched:
+            self.not_fetched.emit(sentence)
+        else:
+            self.problem.emit(sentence, "", messages.DATA, False)
         if self.dataset is None and self._loader.last_key != CATALOG[0].key:
             self._loader.load(CATALOG[0].key, None)
 
@@ -359,4 +365,4 @@ def _title(key: str, folder: Path | None) -> str:
     """What a user calls a data set."""
     if folder is not None:
         return folder.name
-    return next((entry.title for entry in CATALOG if entry.key == key), key)
+    return title_of(key)

@@ -6,15 +6,16 @@ Importing this loads neither torch nor torchvision, so a form can list the data 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from vaeviewer.backend.data.base import Cancelled, DataSource, ImageDataset
 from vaeviewer.backend.data.bundled import load_bundled
+from vaeviewer.backend.data.catalog import CATALOG, NOT_OFFERED, CatalogEntry
 from vaeviewer.backend.data.download import fetch
-from vaeviewer.backend.data.folder import load_folder
-from vaeviewer.backend.data.opening import open_images
+from vaeviewer.backend.data.opening import open_images, open_known
 from vaeviewer.backend.data.reading import Reading
+from vaeviewer.backend.data.remotes import REMOTES
 from vaeviewer.errors import DataError
 
 __all__ = [
@@ -30,33 +31,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class CatalogEntry:
-    """One choice in the list of data sets.
-
-    Attributes:
-        key: What settings, run folders and the command line call it.
-        title: What a user sees.
-        note: One sentence about it.
-        downloadable: Whether loading it may need the network.
-    """
-
-    key: str
-    title: str
-    note: str
-    downloadable: bool
-
-
-CATALOG: tuple[CatalogEntry, ...] = (
-    CatalogEntry("mnist-10k", "MNIST 10k", "10,000 handwritten digits that come with the program.", False),
-    CatalogEntry("mnist", "MNIST", "70,000 handwritten digits, fetched once (12 MB).", True),
-    CatalogEntry("fashion-mnist", "Fashion-MNIST", "70,000 pieces of clothing, fetched once (31 MB).", True),
-    CatalogEntry(
-        "folder", "Folder…", "Your own images: a folder of pictures, a NumPy file, or idx files.", False
-    ),
-)
-
-
 def load_dataset(
     key: str = "mnist-10k",
     folder: Path | str | None = None,
@@ -69,8 +43,8 @@ def load_dataset(
 
     Args:
         key: A key of :data:`CATALOG`.
-        folder: Where the files are, for ``folder`` also a file. ``folder`` needs it; with ``mnist`` and
-            ``fashion-mnist`` it replaces the download; ``mnist-10k`` is bundled and takes none.
+        folder: Where the files are, for ``folder`` also a file. ``folder`` needs it; ``mnist-10k`` is bundled and
+            takes none; of others it replaces the download.
         reading: How to read them, other than as it suits.
         progress: Called with the bytes done and in total while fetching, with files or images while reading; on this
             thread.
@@ -80,6 +54,8 @@ def load_dataset(
         Cancelled: ``cancelled`` said so.
         DataError: There is no such data set, or it cannot be fetched or read.
     """
+    if key in NOT_OFFERED:
+        raise DataError(NOT_OFFERED[key])
     if key not in (entry.key for entry in CATALOG):
         keys = ", ".join(entry.key for entry in CATALOG)
         raise DataError(f"There is no data set {key!r}; choose one of {keys}.")
@@ -94,8 +70,9 @@ def load_dataset(
             raise DataError("No folder was named; choose the folder that holds the images.")
         return open_images(folder, reading, progress=progress, cancelled=cancelled)
     if folder is not None:
-        return load_folder(Path(folder), key, reading)
-    fetched = load_folder(fetch(key, progress=progress, cancelled=cancelled), key, reading)
+        return open_known(folder, key, reading, cancelled=cancelled)
+    place = fetch(key, progress=progress, cancelled=cancelled)
+    fetched = open_known(place / REMOTES[key].folder, key, reading, cancelled=cancelled)
     # Without a path, so that a run moved to another machine finds the data there.
     return replace(fetched, source=fetched.source.model_copy(update={"path": None}))
 

@@ -30,7 +30,7 @@ class DataSource(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     key: str = Field(max_length=64)
-    """``mnist-10k``, ``mnist``, ``fashion-mnist`` or ``folder``."""
+    """Of the catalogue, such as ``mnist-10k`` or ``folder``."""
     path: str | None = Field(None, max_length=4096)
     """Absolute folder or file that was read; ``None`` for what the program finds itself."""
     checksum: str = Field("", max_length=64)

@@ -92,7 +92,7 @@ def load_folder(
     Args:
         path: A folder that holds the files themselves, gzipped or not, or has them in torchvision's layout
             (``MNIST/raw``, ``FashionMNIST/raw``, or one of these levels itself).
-        key: ``mnist`` or ``fashion-mnist`` to want exactly that data set, ``folder`` for any.
+        key: Of :data:`~vaeviewer.backend.data.known_sets.KNOWN_SETS` to want exactly that data set, ``folder`` for any.
         reading: How to read them.
         progress: Called with the images done and in all.
         cancelled: Asked often.
@@ -114,7 +114,7 @@ def load_folder(
         if files is None:
             raise DataError(
                 f"{path} holds {_what_is_there(path)}; choose a folder with the files "
-                f"{', '.join(FILES)} (or the same with .gz)."
+                f"{', '.join(_namings(key)[0].files)} (or the same with .gz)."
             )
     except OSError as error:
         raise DataError(
@@ -144,18 +144,18 @@ def find_idx(path: Path, key: str = "folder") -> IdxFiles | None:
     """
     wanted = [KNOWN_SETS[key]] if key in KNOWN_SETS else list(KNOWN_SETS.values())
     # torchvision's layout is looked for first: with a known key, it says for certain what the files are.
-    places = [path / known.subfolder / "raw" for known in wanted]
-    found = [place for place in places if _namings_in(place)]
+    places = dict.fromkeys(path / known.subfolder / "raw" for known in wanted)
+    found = [place for place in places if _namings_in(place, key)]
     if len(found) > 1:
         raise DataError(f"{path} holds several data sets; choose {found[0]} or {found[1]}.")
-    found += [place for place in (path, path / "raw") if _namings_in(place)]
+    found += [place for place in (path, path / "raw") if _namings_in(place, key)]
     if not found:
         return None
     folder = found[0]
     other = _known_by_name(folder)
     if key in KNOWN_SETS and other is not None and other is not KNOWN_SETS[key]:
         raise DataError(f"{folder} holds {other.title}, not {KNOWN_SETS[key].title}; choose another folder.")
-    namings = _namings_in(folder)
+    namings = _namings_in(folder, key)
     if len(namings) > 1:
         first, second = (folder / naming.files[0] for naming in namings[:2])
         raise DataError(f"{folder} holds several data sets; choose a file, such as {first} or {second}.")
@@ -310,11 +310,16 @@ def _known_by_name(folder: Path) -> KnownSet | None:
     return known_by_folder(folder.parent.name if folder.name == "raw" else folder.name)
 
 
-def _namings_in(folder: Path) -> list[Naming]:
-    """The ways to call files of which a folder holds at least one file."""
+def _namings(key: str) -> tuple[Naming, ...]:
+    """The ways in which the files of a data set may be called."""
+    return (KNOWN_SETS[key].naming,) if key in KNOWN_SETS else NAMINGS
+
+
+def _namings_in(folder: Path, key: str) -> list[Naming]:
+    """Those of these ways of which a folder holds at least one file."""
     if not folder.is_dir():
         return []
-    return [naming for naming in NAMINGS if any(_find_file(folder, name) for name in naming.files)]
+    return [naming for naming in _namings(key) if any(_find_file(folder, name) for name in naming.files)]
 
 
 def _find_file(folder: Path, name: str) -> Path | None:

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject
-from PySide6.QtGui import QAction, QActionGroup, QImage, QKeySequence
+from PySide6.QtGui import QAction, QImage, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from vaeviewer import __version__, log, paths
-from vaeviewer.backend.data import CATALOG
-from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.session.messages import OPENING, Opened
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.runs.recent_menu import RecentMenu
 from vaeviewer.ui.widgets.pictures import to_qimage
+from vaeviewer.ui.window.data_menu import DataMenu
 from vaeviewer.ui.window.export import export_image
 from vaeviewer.ui.window.key_list import show_key_list
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.panel_help import explain_focused
 from vaeviewer.ui.window.text_dialog import TextDialog
-
-DATA_TEXTS = {
-    "mnist-10k": "&Bundled digits (MNIST 10k)",
-    "mnist": "&MNIST",
-    "fashion-mnist": "&Fashion-MNIST",
-}
-"""What has a letter to press in its menu; no letter twice in one menu. Panels bring theirs along."""
 
 
 class Menus(QObject):
@@ -37,17 +28,14 @@ class Menus(QObject):
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
-        self._data_entries: dict[str, QAction] = {}
         self._build_file()
-        self._build_data()
+        DataMenu(self._menu("&Data"), window)
         self._build_view()
         self._build_training()
         self._build_help()
         session = window.session
         session.state_changed.connect(self.show_state)
         session.opened.connect(self._on_opened)
-        session.problem.connect(self._show_data_in_use)
-        session.data_declined.connect(self._show_data_in_use)
         window.run_status.elsewhere_wanted.connect(self._save_run_as)
         window.decoded.save_wanted.connect(self._save_image)
         session.data_missing.connect(self._ask_for_data)
@@ -64,21 +52,9 @@ class Menus(QObject):
         for action in (self._new, self._save, self._save_as, self._export):
             action.setEnabled(loaded)
 
-    def show_data(self, dataset: ImageDataset) -> None:
-        """Mark the entry of the data in use; images of a user's own have none."""
-        for key, action in self._data_entries.items():
-            action.setChecked(key == dataset.source.key)
-
     def _on_opened(self, opened: Opened) -> None:
-        self.show_data(opened.dataset)
         posterior = opened.snapshot.posterior
         self._sample.setEnabled(posterior is not None and posterior.log_variance is not None)
-
-    def _show_data_in_use(self) -> None:
-        """After a choice that came to nothing, mark the entry of the data there were."""
-        dataset = self._window.session.dataset
-        if dataset is not None:
-            self.show_data(dataset)
 
     def _build_file(self) -> None:
         menu = self._menu("&File")
@@ -96,27 +72,6 @@ class Menus(QObject):
         self._export = self._add(menu, "&Export manifold…", self._export_manifold, "Ctrl+E")
         menu.addSeparator()
         self._add(menu, "&Quit", self._window.close, "Ctrl+Q")
-
-    def _build_data(self) -> None:
-        menu = self._menu("&Data")
-        group = QActionGroup(menu)
-        group.setExclusionPolicy(QActionGroup.ExclusionPolicy.ExclusiveOptional)
-        for entry in CATALOG:
-            if entry.key == "folder":
-                continue
-            action = self._add(menu, DATA_TEXTS.get(entry.key, entry.title), partial(self._load, entry.key))
-            action.setToolTip(entry.note)
-            action.setStatusTip(entry.note)
-            action.setCheckable(True)
-            group.addAction(action)
-            self._data_entries[entry.key] = action
-        menu.addSeparator()
-        opening = self._window.opening
-        folder = self._add(menu, "&Open folder…", opening.choose_folder, "Ctrl+Shift+O")
-        folder.setToolTip("A folder of pictures, or of idx files; dropping it onto the window does the same")
-        file = self._add(menu, "Open fi&le…", opening.choose_file)
-        file.setToolTip("A NumPy file or an idx file; dropping it onto the window does the same")
-        menu.setToolTipsVisible(True)
 
     def _build_view(self) -> None:
         window = self._window
@@ -246,6 +201,3 @@ class Menus(QObject):
         found = ask(self._window, f"The images of {run.name}")
         if found:
             self._window.session.open_run(run, Path(found))
-
-    def _load(self, key: str) -> None:
-        self._window.session.load_data(key)
