@@ -52,11 +52,18 @@ def progress_bar(trainer: Trainer) -> Iterator[Any]:
 
 
 @contextmanager
-def opening_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar over the files or images of data that are opened, once that takes longer than a moment."""
+def opening_bar(*, fetches: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar over the files or images of data that are opened, once that takes longer than a moment.
+
+    Args:
+        fetches: They are fetched, and counted in bytes.
+    """
     from tqdm import tqdm
 
-    with tqdm(desc="opening", disable=None, leave=False, delay=1.0, file=_Screen()) as bar:
+    words: dict[str, Any] = (
+        {"desc": "fetching", "unit": "B", "unit_scale": True} if fetches else {"desc": "opening"}
+    )
+    with tqdm(**words, disable=None, leave=False, delay=1.0, file=_Screen()) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

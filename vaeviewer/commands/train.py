@@ -278,7 +278,7 @@ def _load(key: str | None, path: Path | None, reading: Reading | None) -> ImageD
         key = "mnist-10k" if path is None else "folder"
     if key == "mnist-10k" and reading is not None:
         raise SettingsError("the bundled digits are read as they are; leave out how, or name --data.")
-    with opening_bar() as progress:
+    with opening_bar(fetches=path is None) as progress:
         dataset = load_dataset(key, path, reading=reading, progress=progress)
     skipped = len(dataset.report.skipped) if dataset.report else 0
     if skipped:
