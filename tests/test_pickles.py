@@ -116,6 +116,16 @@ def test_torchvisions_processed_folder_is_not_looked_at(tmp_path: Path, mark: Pa
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("key", ["cifar-10", "folder"])
+def test_cifars_pickled_version_is_not_read(tmp_path: Path, mark: Path, key: str) -> None:
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    for name in ("data_batch_1", "test_batch", "batches.meta"):
+        write_bomb(tmp_path / "cifar-10-batches-py" / name, mark)
+    with pytest.raises(UserError):
+        load_dataset(key, tmp_path)
+    assert not mark.exists()
+
+
 def test_settings(tmp_path: Path, mark: Path) -> None:
     with pytest.raises(UserError):
         parse_settings({"model": Bomb(mark)})

@@ -10,10 +10,11 @@ import pytest
 from download_server import Server, noise_set, serving, write_noise
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings
+from vaeviewer.backend.data import CATALOG
 from vaeviewer.session import data_loader
 from vaeviewer.session.data_loader import Fetched
 from vaeviewer.session.run_keeper import RunKeeper
@@ -61,6 +62,10 @@ def data_menu(window: MainWindow) -> dict[str, QAction]:
 
 def chosen(window: MainWindow) -> list[str]:
     return [text for text, action in data_menu(window).items() if action.isChecked()]
+
+
+def loading_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name in ("data", "download")]
 
 
 def train(qtbot: QtBot, window: MainWindow) -> None:
@@ -170,6 +175,7 @@ def test_a_download_says_what_it_is_and_the_next_after_a_cancel_is_like_it(
         assert set(buttons(window)) == {"&Cancel", "H&ide"}
         press(qtbot, window, "&Cancel")
         assert not window.message.text, "at once, whatever the server does"
+        qtbot.waitUntil(lambda: not loading_threads(), timeout=1_000)
         assert chosen(window) == before
     server.stall = False
     server.released.set()
@@ -207,6 +213,36 @@ def test_a_download_overwrites_nothing_and_stays_away_when_put_away(
     assert chosen(window) == ["Fashion-MNIST"]
     press(qtbot, window, "Dis&miss")
     assert chosen(window) == ["Bundled digits (MNIST 10k)"]
+
+
+def test_what_cannot_be_fetched_may_lie_in_a_folder(
+    qtbot: QtBot, window: MainWindow, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.status = 403
+    data_menu(window)["Fashion-MNIST"].trigger()
+    qtbot.waitUntil(lambda: "(the server answered 403)" in window.message.text)
+    assert window.message.text.startswith("Fashion-MNIST could not be fetched")
+    assert chosen(window) == ["Bundled digits (MNIST 10k)"]
+    folder = write_noise(tmp_path / "noise")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    press(qtbot, window, "&Open a folder instead…")
+    qtbot.waitUntil(
+        lambda: "noise" in str(window.session.dataset and window.session.dataset.name), timeout=20_000
+    )
+    assert not window.message.text
+
+
+def test_the_catalogue_is_no_wall(window: MainWindow) -> None:
+    top = data_menu(window)
+    assert len(top) <= 8
+    submenu = top["Digits and letters"].menu()
+    assert isinstance(submenu, QMenu)
+    entries = [action for action in (*top.values(), *submenu.actions()) if action.isCheckable()]
+    notes = {entry.note for entry in CATALOG}
+    assert {action.toolTip() for action in entries} == notes
+    for menu in (top.values(), submenu.actions()):
+        letters = [text[text.index("&") + 1].lower() for action in menu if (text := action.text())]
+        assert len(letters) == len(set(letters)), letters
 
 
 def test_the_words_about_a_download() -> None:
