@@ -226,10 +226,14 @@ def test_what_cannot_be_fetched_may_lie_in_a_folder(
     folder = write_noise(tmp_path / "noise")
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
     press(qtbot, window, "&Open a folder instead…")
+    (sheet,) = window.findChildren(ImageSheet)
+    (use,) = [b for b in sheet.findChildren(QPushButton) if b.text() == "&Use these images"]
+    qtbot.waitUntil(use.isEnabled, timeout=20_000)
+    qtbot.mouseClick(use, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(
         lambda: "noise" in str(window.session.dataset and window.session.dataset.name), timeout=20_000
     )
-    assert not window.message.text
+    qtbot.waitUntil(lambda: not window.message.text)
 
 
 def test_the_catalogue_is_no_wall(window: MainWindow) -> None:
@@ -238,7 +242,7 @@ def test_the_catalogue_is_no_wall(window: MainWindow) -> None:
     submenu = top["Digits and letters"].menu()
     assert isinstance(submenu, QMenu)
     entries = [action for action in (*top.values(), *submenu.actions()) if action.isCheckable()]
-    notes = {entry.note for entry in CATALOG}
+    notes = {entry.note for entry in CATALOG if entry.key != "folder"}
     assert {action.toolTip() for action in entries} == notes
     for menu in (top.values(), submenu.actions()):
         letters = [text[text.index("&") + 1].lower() for action in menu if (text := action.text())]
