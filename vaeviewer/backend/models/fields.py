@@ -79,7 +79,7 @@ class ImageNetworks(FamilyConfig):
         json_schema_extra=ADVANCED,
     )
     dense: int = Field(
-        256,
+        128,
         ge=0,
         le=8192,
         title="Dense layer",
