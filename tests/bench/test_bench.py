@@ -122,6 +122,13 @@ def test_a_drag_is_followed(figures: dict[str, Any]) -> None:
     assert drag["gap_max_startup_ms"] > 0
 
 
+def test_a_drag_is_followed_where_torch_decodes(figures: dict[str, Any]) -> None:
+    row = figures["drag_conv"]
+    assert set(MOVES) <= row.keys()
+    assert 0 < row["p50_ms"] <= row["p99_ms"]
+    assert 0 < row["images_per_s"] <= row["moves_per_s"] + 1
+
+
 def test_the_plane(figures: dict[str, Any]) -> None:
     plane = figures["plane"]
     assert all(plane[size]["refresh_ms"] > 0 for size in ("10k", "60k", "1m"))
@@ -170,6 +177,7 @@ def test_the_table_has_a_line_for_every_figure(figures: dict[str, Any]) -> None:
         "fused steps beside three",
         "window open",
         "1,000 moves a second",
+        "convolutions train",
         "1,000,000 points",
         "first picture",
         "held-out ELBO of -155",
@@ -187,6 +195,7 @@ def test_a_table_of_what_could_not_be_measured() -> None:
         "busy",
         "window",
         "drag",
+        "drag_conv",
         "plane",
         "start",
         "time_to_digits_s",

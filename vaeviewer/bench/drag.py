@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication
 
 from vaeviewer.backend.snapshot import Snapshot
-from vaeviewer.bench.stage import PaintWatcher, precise_timer
-from vaeviewer.session.view_state import ViewState
+from vaeviewer.bench.common import percentile
+from vaeviewer.bench.stage import PaintWatcher, pause, precise_timer
+from vaeviewer.session.grid_decoder import Ask, Deliver, Job
 from vaeviewer.ui.images.image_widget import ImageWidget
 from vaeviewer.ui.window.main_window import MainWindow
 
@@ -47,7 +49,7 @@ class Drag:
         image = self._decoded.findChild(ImageWidget)
         assert image is not None, "the view shows an image"
         self._watcher = PaintWatcher([image], begins=self._note_image, painted=self._painted)
-        self._update_frame = self._decoded.update_frame
+        self._ask: Ask = getattr(self._decoded, "_ask")  # noqa: B009 -- nobody else has to listen in
 
     @property
     def moves(self) -> int:
@@ -56,7 +58,7 @@ class Drag:
 
     def start(self) -> None:
         """Press and begin to move."""
-        setattr(self._decoded, "update_frame", self._decode)  # noqa: B010 -- a method, to the type checker
+        setattr(self._decoded, "_ask", self._listen)  # noqa: B010
         self._send(QEvent.Type.MouseButtonPress, self._place(0), Qt.MouseButton.LeftButton)
         self._begin = time.perf_counter()
         self._timer.start(0)
@@ -66,7 +68,7 @@ class Drag:
         self._timer.stop()
         self._watcher.deleteLater()
         self._send(QEvent.Type.MouseButtonRelease, self._place(self.moves), Qt.MouseButton.LeftButton)
-        setattr(self._decoded, "update_frame", self._update_frame)  # noqa: B010
+        setattr(self._decoded, "_ask", self._ask)  # noqa: B010
 
     def _move(self) -> None:
         due = self._begin + self.moves * self._period
@@ -94,9 +96,14 @@ class Drag:
         event = QMouseEvent(kind, place, on_screen, button, held, Qt.KeyboardModifier.NoModifier)
         QApplication.sendEvent(self._viewport, event)
 
-    def _decode(self, snapshot: Snapshot | None, view: ViewState) -> None:
-        self._in_image = self.moves
-        self._update_frame(snapshot, view)
+    def _listen(self, kind: str, snapshot: Snapshot, job: Job, deliver: Deliver) -> None:
+        moves = self.moves  # those that the image asked for here knows of, whenever it comes
+
+        def note(answer: Any) -> None:
+            self._in_image = moves
+            deliver(answer)
+
+        self._ask(kind, snapshot, job, note)
 
     def _note_image(self) -> None:
         self._being_painted = self._in_image
@@ -107,3 +114,19 @@ class Drag:
             self.latencies_ms.append(1000 * (now - self._entered[self._on_screen]))
             self.from_hand_ms.append(1000 * (now - self._due[self._on_screen]))
             self._on_screen = self._being_painted
+
+
+def follow(window: MainWindow, moves_per_s: int, seconds: float) -> dict[str, Any]:
+    """A drag of so long, and how the decoded image followed it."""
+    drag = Drag(window, moves_per_s)
+    drag.start()
+    pause(seconds)
+    drag.stop()
+    return {
+        "p50_ms": percentile(drag.latencies_ms, 50),
+        "p99_ms": percentile(drag.latencies_ms, 99),
+        "from_hand_p50_ms": percentile(drag.from_hand_ms, 50),
+        "from_hand_p99_ms": percentile(drag.from_hand_ms, 99),
+        "moves_per_s": drag.moves / seconds,
+        "images_per_s": len(drag.latencies_ms) / seconds,
+    }

@@ -39,6 +39,7 @@ def run(*, quick: bool, as_json: bool) -> int:
         training = parts.measure("training", quick=quick)
         busy = parts.measure("busy", quick=quick)
         window = parts.measure("window", quick=quick)
+        drag_conv = parts.measure("drag_conv", quick=quick)
         plane = parts.measure("plane", quick=quick)
         start, gap_max_startup_ms = _starts(parts)
         lesson = parts.measure("lesson", quick=quick)
@@ -56,6 +57,7 @@ def run(*, quick: bool, as_json: bool) -> int:
         "busy": busy.get("busy"),
         "window": window.get("window"),
         "drag": {**drag, "gap_max_startup_ms": gap_max_startup_ms} if drag else None,
+        "drag_conv": drag_conv or None,
         "plane": plane or None,
         "start": start,
         "time_to_digits_s": lesson.get("time_to_digits_s"),

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 
 from vaeviewer import app
 from vaeviewer.backend.config import updated
+from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.bench.common import tiled
 from vaeviewer.session.states import State
 from vaeviewer.ui.window.main_window import MainWindow
@@ -72,8 +73,15 @@ def precise_timer(slot: Callable[[], None], *, single_shot: bool = False) -> QTi
     return timer
 
 
-def open_window(images: int, **changes: Any) -> MainWindow:
+def open_window(
+    images: int, *, dress: Callable[[ImageDataset], ImageDataset] = lambda dataset: dataset, **changes: Any
+) -> MainWindow:
     """The window on screen, ready to train on so many tiled digits with the default preset and ``changes``.
+
+    Args:
+        images: How many.
+        dress: What is made of the digits first.
+        changes: Settings by name.
 
     Raises:
         RuntimeError: It is not ready in time; the sentence says what the window said.
@@ -93,7 +101,7 @@ def open_window(images: int, **changes: Any) -> MainWindow:
 
     must(lambda: session.state is State.READY)
     assert session.dataset is not None, "a session that is ready has data"
-    dataset = tiled(session.dataset, images)
+    dataset = tiled(dress(session.dataset), images)
     session.use_data(dataset, keep_model=False)
     must(lambda: session.dataset is dataset and session.progress is not None)
     return window

@@ -11,7 +11,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
 from vaeviewer.bench.common import MNIST_IMAGES, median, paired, percentile, say
-from vaeviewer.bench.drag import Drag
+from vaeviewer.bench.drag import Drag, follow
 from vaeviewer.bench.stage import Heartbeat, PaintWatcher, open_window, pause, steps_taken, train, wait_until
 from vaeviewer.bench.training import FOREVER
 from vaeviewer.ui.curves.metric_plot import MetricPlot
@@ -88,29 +88,14 @@ def _latency(window: MainWindow, quick: bool) -> dict[str, Any]:
     say("drag, 125 moves a second")
     heartbeat = Heartbeat()
     heartbeat.start()
-    figures = _dragged(window, 125, 3.0 if quick else 60.0)
+    figures = follow(window, 125, 3.0 if quick else 60.0)
     heartbeat.stop()
     for rate in (60, 1000):
         say(f"drag, {rate:,} moves a second")
-        figures[f"at_{rate}"] = _dragged(window, rate, 1.0 if quick else 10.0)
+        figures[f"at_{rate}"] = follow(window, rate, 1.0 if quick else 10.0)
     figures["gap_p99_ms"] = percentile(heartbeat.late_ms, 99)
     figures["gap_max_ms"] = max(heartbeat.late_ms)
     return figures
-
-
-def _dragged(window: MainWindow, moves_per_s: int, seconds: float) -> dict[str, Any]:
-    drag = Drag(window, moves_per_s)
-    drag.start()
-    pause(seconds)
-    drag.stop()
-    return {
-        "p50_ms": percentile(drag.latencies_ms, 50),
-        "p99_ms": percentile(drag.latencies_ms, 99),
-        "from_hand_p50_ms": percentile(drag.from_hand_ms, 50),
-        "from_hand_p99_ms": percentile(drag.from_hand_ms, 99),
-        "moves_per_s": drag.moves / seconds,
-        "images_per_s": len(drag.latencies_ms) / seconds,
-    }
 
 
 @contextmanager
