@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Independent
+from torch.distributions import Bernoulli, Independent, Laplace, kl_divergence
 
 from vaeviewer.backend.models.fields import LIVE, FamilyConfig
 from vaeviewer.backend.models.interface import (
@@ -107,3 +107,67 @@ class Normed(TwoPlayers):
 
     def build(self, config: TwoConfig, image: ImageSpec, classes: int) -> LatentModel:
         return Layers(image, config.latent_dim, normed=True)
+
+
+class LaplaceConfig(FamilyConfig):
+    family: Literal["laplace"] = "laplace"
+
+
+class LaplaceNetworks(LatentModel):
+    """Layers as torch draws them, of which one draws as it is trained."""
+
+    def __init__(self, image: ImageSpec, latent_dim: int) -> None:
+        super().__init__(latent_dim)
+        self.encoder = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(image.values, 32),
+            nn.Dropout(0.2),
+            nn.ReLU(),
+            nn.Linear(32, 2 * latent_dim),
+        )
+        shape = (image.channels, image.height, image.width)
+        self.decoder = nn.Sequential(
+            nn.Linear(latent_dim, 32), nn.ReLU(), nn.Linear(32, image.values), nn.Unflatten(1, shape)
+        )
+
+    def prior(self) -> Independent:
+        zeros = torch.zeros(self.latent_dim, device=self._here.device)
+        return Independent(Laplace(zeros, zeros + 1.0), 1)
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Independent:
+        loc, log_scale = self.encoder(x).float().chunk(2, 1)
+        return Independent(Laplace(loc, log_scale.exp(), validate_args=False), 1)
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Independent:
+        return Independent(Bernoulli(logits=self.decoder(z).float(), validate_args=False), 3)
+
+
+class LaplaceVAE(Family[LaplaceConfig]):
+    """A VAE under a prior that is no Gaussian, which draws by ``rsample``."""
+
+    key, title, source = "laplace", "Laplace VAE", "a test"
+    sentence = "Its prior has corners."
+    Config = LaplaceConfig
+    metrics = Metrics((Metric("bound", "Bound", "nats", better="lower"),))
+    capabilities = Capabilities(normal_prior=False)
+
+    def build(self, config: LaplaceConfig, image: ImageSpec, classes: int) -> LatentModel:
+        return LaplaceNetworks(image, config.latent_dim)
+
+    def players(self, model: LatentModel, config: LaplaceConfig) -> Sequence[Player[LaplaceConfig]]:
+        def loss(batch: Batch, config: LaplaceConfig) -> Objective:
+            bound = bound_of(model, batch.x).mean()
+            return Objective(bound, {"bound": bound}, model.encode(batch.x))
+
+        return [Player("model", list(model.parameters()), loss)]
+
+    def evaluate(
+        self, model: LatentModel, batch: Batch, noise: Tensor, config: LaplaceConfig
+    ) -> Mapping[str, Tensor]:
+        return {"bound": bound_of(model, batch.x)}
+
+
+def bound_of(model: LatentModel, x: Tensor) -> Tensor:
+    q = model.encode(x)
+    assert q is not None
+    return kl_divergence(q, model.prior()) - model.decode(q.rsample()).log_prob(x)

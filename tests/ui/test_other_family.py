@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers_images import pixels_of
 from helpers_mouse import drag
-from own_families import Normed, TwoPlayers
+from own_families import LaplaceVAE, Normed, TwoPlayers
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
@@ -31,11 +31,12 @@ KINDS = [("two-players", TorchSnapshot), ("normed", TorchSnapshot), ("denoising"
 
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
-    for family in (TwoPlayers(), Normed()):
+    own = (TwoPlayers(), Normed(), LaplaceVAE())
+    for family in own:
         registry.register(family)
     yield
-    for key in ("two-players", "normed"):
-        registry.unregister(key)
+    for family in own:
+        registry.unregister(family.key)
 
 
 @pytest.fixture
@@ -270,6 +271,20 @@ def test_nothing_speaks_of_what_it_has_not(
         assert ("ELBO" in helps) == has
         window.session.request(Action.RESET)
         qtbot.waitUntil(lambda: window.session.snapshot is not None, timeout=30_000)  # of the new model
+
+
+def test_a_prior_that_is_not_normal_has_no_circles(make_window: MakeWindow, small: Settings) -> None:
+    window = make_window(updated(small, family="laplace"))
+    spacing = window.findChild(QComboBox, "manifoldSpacing")
+    assert spacing is not None
+    assert snapshot_of(window).posterior is not None
+    assert not window.plane._marks_item._contours
+    assert text(window, "decodedDistance") != ""
+    assert text(window, "decodedShare") == ""
+    assert not spacing.model().item(1).isEnabled()
+    family = window.session.settings.family
+    assert "standard deviations" not in rich_text(explanation_of("Latent plane", family))
+    assert "Φ" not in rich_text(explanation_of("Manifold", family))
 
 
 def test_its_live_settings_are_beside_the_button(qtbot: QtBot, window: MainWindow) -> None:

@@ -157,12 +157,13 @@ class TorchSnapshot(Snapshot):
     def _encode(self, x: Array) -> tuple[Array, Array | None] | None:
         import torch
 
+        from vaeviewer.backend.models.latent_model import Point
+
         last = torch.tensor(x.reshape(len(x), self.image.height, self.image.width, -1))
         found = self._ask("encode", last.permute(0, 3, 1, 2).contiguous())
         if found is None:
             return None
-        scale = getattr(found, "scale", None)
-        return found.mean.numpy(), None if scale is None else scale.numpy()
+        return found.mean.numpy(), None if isinstance(found, Point) else found.stddev.numpy()
 
     def _decode(self, z: Array) -> Array:
         import torch

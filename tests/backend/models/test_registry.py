@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import same_arrays
-from own_families import Normed, TwoPlayers
+from own_families import LaplaceVAE, Normed, TwoPlayers
 from run_folders import save
 
 from vaeviewer.backend.config import Settings, live_fields, presets, protocol_text, updated
@@ -147,3 +147,47 @@ def test_data_without_held_out_images_have_no_held_out_figures(
     assert trainer.held_out is None
     assert len(trainer.history.held_out) == 0
     assert trainer.finished
+
+
+@pytest.fixture
+def laplace(small: Settings) -> Iterator[Settings]:
+    registry.register(LaplaceVAE())
+    yield updated(small, family="laplace")
+    registry.unregister("laplace")
+
+
+def test_what_draws_without_a_generator_repeats(
+    laplace: Settings, digits: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights as layers draw them, dropout, and rsample in training and on held-out images."""
+    monkeypatch.setattr(restore, "load_source", lambda *_: digits)
+    torch.manual_seed(1)
+    whole = train(Trainer(digits, laplace))
+    torch.manual_seed(2)
+    part = train(Trainer(digits, laplace), until=17)
+    save(part, tmp_path)
+    torch.manual_seed(3)
+    resumed = train(restore.open_run(tmp_path))
+    assert resumed.held_out == whole.held_out
+    assert same_arrays(resumed.checkpoint().snapshot.weights, whole.checkpoint().snapshot.weights)
+    other = train(Trainer(digits, updated(laplace, seed=8)), until=1)
+    assert not same_arrays(other.checkpoint().snapshot.weights, whole.checkpoint().snapshot.weights)
+    part = train(Trainer(digits, laplace), until=1)
+    drawn = torch.rand(3)
+    train(part, until=2)
+    assert not torch.equal(torch.rand(3), drawn), "each step draws anew"
+
+
+def test_a_posterior_of_any_kind_has_its_standard_deviations(laplace: Settings, digits: ImageDataset) -> None:
+    trainer = Trainer(digits, laplace)
+    snapshot = trainer.snapshot()
+    x = digits.train_images[:5]
+    table, codes = snapshot.posterior, snapshot.encode(x)
+    assert table is not None
+    assert codes is not None
+    assert table.scale is not None
+    with torch.no_grad():
+        scale = trainer._model.eval().encode(torch.tensor(x)[:, None] / 255).base_dist.scale  # type: ignore[union-attr]
+    # Of a Laplace distribution of scale b it is √2 b.
+    for found in (codes[1], table.scale[:5]):
+        np.testing.assert_allclose(found, np.sqrt(2) * scale.numpy(), rtol=1e-4)

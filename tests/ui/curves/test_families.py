@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from own_families import TwoPlayers
+from own_families import LaplaceVAE, TwoPlayers
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel
@@ -231,3 +231,16 @@ def test_the_window_shows_the_curves_of_each_run_s_family(
         qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(8, box.height() // 2))
         assert family.metrics[0].key not in drawn(panel)[0]
         box.click()
+
+
+def test_metrics_that_name_no_plot_are_said_to_have_no_curves(panel: CurvesPanel) -> None:
+    registry.register(LaplaceVAE())
+    try:
+        settings = updated(Settings(), family="laplace")
+        panel.set_settings(settings)
+        history = History.empty(settings.family.metrics)
+        history.training.append_row(1, 0.1, {"bound": 400.0})
+        panel.update_frame(history)
+        assert text(panel, "emptyMessage").endswith("none of them has curves.")
+    finally:
+        registry.unregister("laplace")

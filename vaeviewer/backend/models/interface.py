@@ -94,12 +94,19 @@ class Capabilities:
         has_density: p(x|z) is a density, so that log-likelihoods mean something.
         uses_labels: Its networks see the class y.
         generates: Codes drawn from p(z) decode to images like those trained on.
+        normal_prior: p(z) is N(0, I), of which panels draw circles, shares and quantiles where codes follow it.
     """
 
     encodes: bool = True
     has_density: bool = True
     uses_labels: bool = False
     generates: bool = True
+    normal_prior: bool = True
+
+    @property
+    def follows_normal(self) -> bool:
+        """Whether codes follow N(0, I)."""
+        return self.generates and self.normal_prior
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from vaeviewer.backend.data.pixels import as_tensor, channels_first, pixels, see
 from vaeviewer.backend.models.interface import Batch
 from vaeviewer.backend.models.latent_model import LatentModel
 from vaeviewer.backend.training.engines.interface import Work
-from vaeviewer.backend.training.randomness import named_generator
+from vaeviewer.backend.training.randomness import named_generator, seed_torch
 from vaeviewer.backend.training.records import HeldOut
 
 HELD_OUT_DRAWS = 2_000
@@ -79,6 +79,7 @@ class HeldOutImages:
         stored = self._family.metrics.stored
         totals = torch.zeros(len(stored), dtype=torch.float64)
         generator = torch.Generator(self._levels.device).manual_seed(EVALUATION_SEED)
+        seed_torch(EVALUATION_SEED, self._levels.device)
         model.eval()
         try:
             for part in parts(m, self._at_once):

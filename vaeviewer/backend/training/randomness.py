@@ -20,6 +20,18 @@ def named_generator(seed: int, *names: str | int, device: torch.device | str = "
     return torch.Generator(device=device).manual_seed(named_seed(seed, *names))
 
 
+def seed_torch(seed: int, device: torch.device | str = "cpu") -> None:
+    """Seed torch's own generators, which layers' first weights, ``Dropout`` and ``rsample`` draw from, asking for none.
+
+    Args:
+        seed: From 0 to 2**63 - 1.
+        device: Whose generator follows, beside the CPU's.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.device(device).type != "cpu":
+        torch.get_device_module(device).manual_seed(seed)
+
+
 def epoch_order(seed: int, epoch: int, images: int) -> Tensor:
     """The order in which an epoch visits the images, a permutation, int64, on the CPU whatever the device."""
     return torch.randperm(images, generator=named_generator(seed, "order", epoch))

@@ -8,6 +8,7 @@ from torch.distributions import Distribution
 
 from vaeviewer.backend.data.pixels import channels_first
 from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.latent_model import Point
 
 
 class TrainingRows:
@@ -43,10 +44,9 @@ class TrainingRows:
     def keep(self, rows: Tensor | slice, posterior: Distribution) -> None:
         """Note q(z|x) of some images."""
         self.loc[rows] = posterior.mean.float()
-        scale = getattr(posterior, "scale", None)
-        if scale is not None:
+        if not isinstance(posterior, Point):
             self.has_scale = True
-            self.log_variance[rows] = 2.0 * scale.float().log()
+            self.log_variance[rows] = 2.0 * posterior.stddev.float().log()
 
     def shaped(self, levels: Tensor) -> Tensor:
         """Flat images as ``(n, C, H, W)``."""

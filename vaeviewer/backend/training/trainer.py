@@ -26,7 +26,7 @@ from vaeviewer.backend.training.health import Finding, Health
 from vaeviewer.backend.training.history import History
 from vaeviewer.backend.training.live_state import LiveState
 from vaeviewer.backend.training.metric_block import MetricBlock
-from vaeviewer.backend.training.randomness import named_generator
+from vaeviewer.backend.training.randomness import named_generator, named_seed, seed_torch
 from vaeviewer.backend.training.records import PLANNED_EPOCHS, Change, HeldOut
 from vaeviewer.backend.training.rows import TrainingRows
 
@@ -66,6 +66,7 @@ class Trainer:
         self._held_out_step = -1
 
         seed = settings.train.seed
+        seed_torch(named_seed(seed, "weights"))  # for layers that draw their weights as they are made
         self._model = self.family.build(settings.model, dataset.image, len(dataset.class_names))
         self._model.initialize(named_generator(seed, "weights"))
         self._model.to(self.device)

@@ -33,6 +33,7 @@ from vaeviewer.ui.widgets.theme import theme_of
 
 _EMPTY = "The curves appear with the first step."
 _NOTHING_CHOSEN = "Tick a metric to see its curves."
+_NONE_DRAWN = "This model’s metrics are numbers only: none of them has curves."
 _PLOT_HELP = "Wheel zooms, dragging moves; double-click or F shows everything again"
 
 
@@ -142,7 +143,8 @@ class CurvesPanel(QWidget):
         self.setAccessibleName(readout.title)
         self.setWindowTitle(readout.title)  # which its dock takes over
         any_rows = any(len(curves) for curves in self._curves.values())
-        self._message.setText(_NOTHING_CHOSEN if any_rows else _EMPTY)
+        has_curves = any(metric.plot for metric in self._family.metrics)
+        self._message.setText((_NOTHING_CHOSEN if has_curves else _NONE_DRAWN) if any_rows else _EMPTY)
         self._pages.setCurrentIndex(1 if any_rows and drawn else 0)
         readout.forbid_log(self._why_not_log())
         readout.set_smoothing(smoothing_window(max(0, len(self._curves["training"]) - 1)))

@@ -182,7 +182,7 @@ class DecodedImageView(QWidget):
         distance = math.hypot(*code)
         away, colon, share = f"Distance {number_text(distance)}", "", ""
         if (
-            latent_dim == 2 and snapshot.family.capabilities.generates
+            latent_dim == 2 and snapshot.family.capabilities.follows_normal
         ):  # else there is no prior that codes follow
             # |z|² is chi-squared with two degrees of freedom, so that P(|z| < r) = 1 − exp(−r²/2).
             share = percent_text(-math.expm1(-distance * distance / 2))

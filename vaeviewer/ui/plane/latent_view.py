@@ -138,7 +138,7 @@ class LatentView(QWidget):
         """
         posterior = self._points.usable(snapshot)
         if snapshot is not None:
-            self._marks_item.set_prior(snapshot.family.capabilities.generates)
+            self._marks_item.set_prior(snapshot.family.capabilities.follows_normal)
         before, self._view = self._view, view
         turned = self._take_space(snapshot, view, before)
         marked_anew = (

@@ -117,11 +117,13 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
         metric.key for metric in family.metrics
     }:
         return _of_its_metrics(title, family)
-    if can.has_density and can.encodes and can.generates:
+    if can.has_density and can.encodes and can.follows_normal:
         return found
     match title:
         case "Latent plane":
-            circles = f"; the circles are 1, 2 and 3 standard deviations of {_PRIOR}" if can.generates else ""
+            circles = (
+                f"; the circles are 1, 2 and 3 standard deviations of {_PRIOR}" if can.follows_normal else ""
+            )
             return Explanation(
                 f"Each point is a training image, at its code {_Z} and in the colour of its class{circles}.",
                 found.attempt,
@@ -137,7 +139,7 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
             return Explanation(
                 found.see,
                 found.attempt
-                if can.generates
+                if can.follows_normal
                 else "Drag in the picture, and see where that is in the plane.",
                 f"The images are {_XHAT} = g({_Z}) at evenly spaced {_Z}.",
             )

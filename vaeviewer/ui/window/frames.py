@@ -133,7 +133,7 @@ class Frames(QObject):
             selected=None,
             hidden_classes=frozenset(),
             examples=self._choose_examples(dataset),
-            manifold_spacing=self.view.manifold_spacing if family.capabilities.generates else "equal",
+            manifold_spacing=self.view.manifold_spacing if family.capabilities.follows_normal else "equal",
         )
         latent_dim = settings.model.latent_dim
         if latent_dim != self._latent_dim:

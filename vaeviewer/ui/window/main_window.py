@@ -190,7 +190,7 @@ class MainWindow(QMainWindow):
         self._layout.say(self._frames.begin(opened.dataset, opened.settings))
         self.plane.set_dataset(opened.dataset)
         family = opened.settings.family
-        self.manifold.set_prior(family.capabilities.generates)
+        self.manifold.set_prior(family.capabilities.follows_normal)
         for button in self.findChildren(HelpButton):
             button.set_family(family)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from vaeviewer.backend.models.interface import Player
 from vaeviewer.backend.training.device import product_dtype
 from vaeviewer.backend.training.engines.interface import StepEngine, Work
+from vaeviewer.backend.training.randomness import named_seed, seed_torch
 
 STATE = {"adam": ("step", "exp_avg", "exp_avg_sq"), "adagrad": ("step", "sum"), "sgd": ()}
 """What ``torch.optim`` keeps for each parameter."""
@@ -38,6 +39,7 @@ class EagerEngine(StepEngine):
         self._columns = family.metrics.stored
         # Products in bfloat16 where the hardware multiplies them; weights and sums stay float32.
         self._dtype = product_dtype(work.settings.compute.precision, work.device)
+        self._seed = named_seed(work.settings.train.seed, "torch") >> 1
         names = {parameter: name for name, parameter in work.model.named_parameters()}
         self._names = {player.name: [names[p] for p in player.parameters] for player in self._players}
 
@@ -50,6 +52,8 @@ class EagerEngine(StepEngine):
         """Take one gradient step per player on the next batch."""
         work = self._work
         batch = work.next_batch()
+        # What draws without a generator, as dropout does, draws the same wherever this step is taken.
+        seed_torch(self._seed + work.batches.step, work.device)
         terms: dict[str, Tensor] = {}
         for player in self._players:
             optimizer = self._optimizers[player.name]
