@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
         # A picture begins with the layout that is everybody's, and leaves the user's alone.
         window = create_main_window(saved, options.data or images, options.scheme, ForgetfulSettings())
         ErrorReporter(window).install()
-        _leave(_take_screenshot(_application(), window, options))
+        _leave(_take_screenshot(_application(), window, options, trains=saved is None))
     starting = StartMarker(paths.settings_file().with_name("starting"))
     _answer_signals(lambda number: _leave_early(starting, number))
     if starting.found:
@@ -162,11 +162,12 @@ def _settings() -> QSettings:
     return open_settings(paths.settings_file())
 
 
-def _take_screenshot(app: QApplication, window: MainWindow, options: argparse.Namespace) -> int:
+def _take_screenshot(
+    app: QApplication, window: MainWindow, options: argparse.Namespace, *, trains: bool
+) -> int:
     """Save what the window shows, off-screen, and return the exit code: a run as it is, else a model just trained."""
     session = window.session
     session.forget_run()
-    trains = options.run is None
     if trains:
         session.settings = updated(session.settings, epochs=options.epochs or SCREENSHOT_EPOCHS)
         window.form.set_settings(session.settings)
