@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Signal
 
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.data.download import FetchError
+from vaeviewer.backend.training.affinity import let_the_window_go_first
 from vaeviewer.errors import UserError
 
 RATE_AFTER_S = 1.0
@@ -116,6 +117,7 @@ class DataLoader(QObject):
             if not cancelled.is_set() and not self._closed:
                 self._fetched.emit(number, done, total)
 
+        let_the_window_go_first()
         result, sentence, not_fetched = None, "", False
         try:
             result = work(report, cancelled.is_set)

@@ -386,3 +386,17 @@ def test_from_the_command_line_and_not_wanted(qtbot: QtBot, started: MainWindow)
     qtbot.waitUntil(lambda: started.session.state is State.READY, timeout=30_000)
     assert started.session.dataset is not None
     assert started.session.dataset.source.key == "mnist-10k"
+
+
+def test_the_mouse_says_of_which_file_an_image_is(qtbot: QtBot, window: MainWindow, pictures: Path) -> None:
+    drop(window, pictures)
+    sheet = sheet_of(window)
+    wait_read(qtbot, sheet)
+    view = sheet.images
+    found = {
+        view.text_at(QPoint(x, y)) for x in range(0, view.width(), 8) for y in range(0, view.height(), 8)
+    }
+    assert {"0: 12 images", "1: 12 images", "2: 12 images"} < found
+    files = found - {"", "0: 12 images", "1: 12 images", "2: 12 images"}
+    assert len(files) > 15
+    assert all((pictures / file).is_file() for file in files)

@@ -111,9 +111,9 @@ class ContactSheet(QAbstractScrollArea):
                 painter.setPen(QColor(theme.muted))
                 text = "no image to train on" if samples.count else "no image"
                 painter.drawText(self._names_width() + MARGIN, top + self.fontMetrics().ascent(), text)
-            for number, image in enumerate(samples.images[: self._plan.columns * self._plan.lines]):
+            for number, index in enumerate(self._chosen(samples)):
                 place = self._place(top, number)
-                shown = to_qimage(image)
+                shown = to_qimage(samples.images[index])
                 smaller = place.width() * self.devicePixelRatioF() < shown.width()
                 painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smaller)
                 painter.fillRect(place.adjusted(-1, -1, 1, 1), QColor(theme.border))
@@ -135,9 +135,16 @@ class ContactSheet(QAbstractScrollArea):
             samples = self._classes[row]
             if point.x() < self._names_width():
                 return f"{samples.title}: {_images(samples.count)}" if samples.title else ""
-            shown = samples.files[: self._plan.columns * self._plan.lines]
-            return next((f for n, f in enumerate(shown) if self._place(top, n).contains(point)), "")
+            for number, index in enumerate(self._chosen(samples) if samples.files else ()):
+                if self._place(top, number).contains(point):
+                    return samples.files[index]
         return ""
+
+    def _chosen(self, samples: ClassSamples) -> list[int]:
+        """Which of a class's samples are drawn: as many as there is room for, evenly spread."""
+        count = len(samples.images)
+        shown = min(count, self._plan.columns * self._plan.lines)
+        return [number * count // shown for number in range(shown)]
 
     def _draw_name(self, painter: QPainter, samples: ClassSamples, top: int, color: QColor) -> None:
         theme, metrics = theme_of(self.palette()), self.fontMetrics()

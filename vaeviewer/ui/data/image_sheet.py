@@ -78,6 +78,7 @@ class ImageSheet(QDialog):
         self._doing = QLabel()
         self._doing.setTextFormat(Qt.TextFormat.PlainText)
         self._lay_out()
+        self.images.setFocus()
         self._tint()
         loader.loaded.connect(self._on_read)
         loader.failed.connect(self._on_failed)
@@ -146,7 +147,7 @@ class ImageSheet(QDialog):
             self._notes.setText(breakable("\n".join(report.notes)))
             self.skipped.set_report(report)
         self._rest()
-        if self.focusWidget() in (None, self._cancel, self._stop):
+        if self.focusWidget() is self.images:  # nothing else was gone to
             self._use.setFocus()
 
     def _on_failed(self, sentence: str) -> None:

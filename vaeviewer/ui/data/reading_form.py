@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from PySide6.QtCore import QEvent, QSignalBlocker, Signal
-from PySide6.QtGui import QColor, QIcon, QPixmap
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QSizePolicy, QWidget
 
 from vaeviewer.backend.data.reading import FIELDS, Reading, parse_reading
@@ -139,7 +139,10 @@ def _background_editor() -> Editor:
     box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     for color in BACKGROUNDS:
         swatch = QPixmap(16, 16)
-        swatch.fill(QColor(color))
+        swatch.fill(QColor("#808080"))  # a frame, which white needs on white
+        painter = QPainter(swatch)
+        painter.fillRect(1, 1, 14, 14, QColor(color))
+        painter.end()
         box.addItem(QIcon(swatch), color)
     ignore_wheel_unless_focused(box)
     line = box.lineEdit()
