@@ -161,6 +161,24 @@ def test_a_picture_of_a_run_shows_it_as_it_is(deep: Path, tmp_path: Path) -> Non
     assert len(gone.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
+def test_a_picture_of_the_window_with_ones_own_images(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for row in range(24):
+        Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)).save(folder / f"{row}.png")
+    done = vaeviewer(folder, "--screenshot", tmp_path / "window.png", "--epochs", "1", "--size", "1000x700")
+    assert done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "window.png").size == (1000, 700)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    refused = vaeviewer(empty, "--screenshot", tmp_path / "other.png")
+    assert refused.returncode == 2
+    assert "holds no images" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
 def test_the_same_command_gives_the_same_weights(
     trained: tuple[Path, dict[str, object]], tmp_path: Path
 ) -> None:
