@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from download_server import noise_set, serving
 from PIL import Image
 from saboteur import SmallDisk
 
@@ -66,6 +67,21 @@ def test_train_reports_what_it_did(trained: tuple[Path, dict[str, object]]) -> N
     held_out = report["held_out"]
     assert isinstance(held_out, dict)
     assert held_out["elbo"] == pytest.approx(held_out["reconstruction"] - held_out["kl"], abs=0.01)
+
+
+def test_training_on_a_data_set_of_the_catalogue_fetches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--dataset", "kmnist", "--epochs", "1", "--hidden", "8", "--threads", "1", "--json"]
+    with serving(monkeypatch, noise_set(side=8)) as server:
+        server.status = 403
+        refusal = refused(capsys, "train", "--out", tmp_path / "run", *words)
+        assert "KMNIST could not be fetched (the server answered 403); open a folder" in refusal
+        server.status = 0
+        assert main(["train", "--out", str(tmp_path / "run"), *words]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "run"), "--json"]) == 0, "without a server"
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["data"]["source"]["key"] == "kmnist"
 
 
 def test_evaluate_finds_the_data_and_the_figures_again(trained: tuple[Path, dict[str, object]]) -> None:
