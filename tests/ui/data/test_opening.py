@@ -86,10 +86,14 @@ def drop(widget: QWidget, *paths: str | Path, text: str = "") -> None:
     if text:
         data.setText(text)
     copy, left, none = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(QPoint(5, 5), copy, data, left, none)
+    offered = copy | Qt.DropAction.MoveAction
+    enter = QDragEnterEvent(QPoint(5, 5), offered, data, left, none)
     QApplication.sendEvent(widget, enter)
     assert enter.isAccepted()
-    QApplication.sendEvent(widget, QDropEvent(QPointF(5, 5), copy, data, left, none, QEvent.Type.Drop))
+    dropped = QDropEvent(QPointF(5, 5), offered, data, left, none, QEvent.Type.Drop)
+    dropped.setDropAction(Qt.DropAction.MoveAction)
+    QApplication.sendEvent(widget, dropped)
+    assert dropped.dropAction() is copy, "after a move, a file manager would delete the files"
 
 
 def menu_entry(window: MainWindow, text: str) -> QAction:
@@ -114,6 +118,7 @@ def test_by_dialog_from_the_menu_to_a_trained_model(
     menu_entry(window, "Open folder…").trigger()
     sheet = sheet_of(window)
     wait_read(qtbot, sheet)
+    assert sheet.focusWidget() is button(sheet, "Use these images"), "one key is enough"
     assert "36 images of 40 × 48 pixels in colour, 3 classes" in text_of(sheet, "sheetFacts")
     assert "32 to train on, 4 held out" in text_of(sheet, "sheetFacts")
     assert window.session.dataset is not None

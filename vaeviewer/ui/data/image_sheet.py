@@ -75,10 +75,11 @@ class ImageSheet(QDialog):
         )
         self._bar = QProgressBar()
         self._bar.setAccessibleName("How much is read")
+        self._bar.setTextVisible(False)  # the words beside it say so
         self._doing = QLabel()
         self._doing.setTextFormat(Qt.TextFormat.PlainText)
         self._lay_out()
-        self.images.setFocus()
+        self._cancel.setFocus()
         self._tint()
         loader.loaded.connect(self._on_read)
         loader.failed.connect(self._on_failed)
@@ -147,7 +148,7 @@ class ImageSheet(QDialog):
             self._notes.setText(breakable("\n".join(report.notes)))
             self.skipped.set_report(report)
         self._rest()
-        if self.focusWidget() is self.images:  # nothing else was gone to
+        if self.focusWidget() in (self._cancel, self._stop):  # to no choice: perhaps none is needed
             self._use.setFocus()
 
     def _on_failed(self, sentence: str) -> None:

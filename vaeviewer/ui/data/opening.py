@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, QSettings
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QEvent, QMimeData, QObject, QSettings, Qt
+from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QWidget
 
 from vaeviewer import paths
@@ -77,12 +77,14 @@ class Opening(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Take what is dropped onto the window or the sheet."""
-        if isinstance(event, QDragEnterEvent):
-            event.acceptProposedAction()  # whatever it is: the drop says what cannot be opened
-            return True
-        if isinstance(event, QDropEvent) and event.type() == QEvent.Type.Drop:
-            event.acceptProposedAction()
-            self._drop(event.mimeData())
+        kinds = (QEvent.Type.DragEnter, QEvent.Type.DragMove, QEvent.Type.Drop)
+        if isinstance(event, QDropEvent) and event.type() in kinds:
+            event.setDropAction(
+                Qt.DropAction.CopyAction
+            )  # after a move, a file manager would delete the files
+            event.accept()  # whatever it is: the drop says what cannot be opened
+            if event.type() == QEvent.Type.Drop:
+                self._drop(event.mimeData())
             return True
         return super().eventFilter(watched, event)
 
