@@ -76,6 +76,12 @@ MAX_ARRAYS = 10_000
 MAX_LABELS_FILE_BYTES = 2**28
 """A ``labels.csv``, or an array of labels."""
 
+MAX_COLUMNS = 32
+"""Columns of a ``labels.csv`` besides file and label; those that come later are left out."""
+
+MAX_COLUMN_WORDS = 1_000
+"""Different words in such a column; with more it is left out."""
+
 MAX_IDX_BYTES = 2**30
 """Values in one idx file, unpacked: 1.3 million images of 28x28."""
 

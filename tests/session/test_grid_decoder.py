@@ -187,3 +187,43 @@ def test_nothing_of_another_run_is_delivered(qtbot: QtBot, decoder: GridDecoder)
     decoder.forget()
     qtbot.wait(20)
     assert found == [("manifold", "new")]
+
+
+def test_a_long_job_lets_all_else_through_and_gives_way_to_the_next_of_its_kind(
+    qtbot: QtBot, decoder: GridDecoder, received: list[tuple[str, np.ndarray, object]]
+) -> None:
+    snapshot, turns = GatedSnapshot(0.0), threading.Semaphore(0)
+    steps: list[tuple[str, int, int]] = []
+
+    def job(name: str, count: int) -> Any:
+        def work(_: Any) -> Any:
+            for step in range(count):
+                assert turns.acquire(timeout=10)
+                steps.append((name, step, threading.get_ident()))
+                yield (name, step) if step % 2 else None
+
+        return work
+
+    told: list[object] = []
+    decoder.ask_at_length("values", snapshot, job("first", 100), told.append)
+    turns.release(3)
+    qtbot.waitUntil(lambda: len(steps) == 3)
+    decoder.request("manifold", snapshot, points(3), tag="between")
+    turns.release(1)
+    qtbot.waitUntil(lambda: len(received) == 1)
+    assert len(steps) < 100, "served before the long job was over"
+    decoder.ask_at_length("values", snapshot, job("second", 4), told.append)
+    turns.release(10)
+    qtbot.waitUntil(lambda: ("second", 3) in told)
+    assert sum(name == "first" for name, *_ in steps) <= 6
+    assert {ident for *_, ident in steps} != {threading.get_ident()}
+    assert [entry for entry in told if entry[0] == "second"] == [("second", 1), ("second", 3)]
+
+    decoder.ask_at_length("values", snapshot, job("third", 100), told.append)
+    qtbot.waitUntil(lambda: any(name == "third" for name, *_ in steps))
+    decoder.drop("values")
+    before = len(told)
+    turns.release(50)
+    qtbot.wait(50)
+    assert len([1 for name, *_ in steps if name == "third"]) <= 10
+    assert told[before:] == []

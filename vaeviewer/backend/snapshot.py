@@ -89,6 +89,18 @@ class Snapshot(ABC):
         size = (self.image.height, self.image.width)
         return size if self.image.channels == 1 else (*size, self.image.channels)
 
+    @property
+    def key(self) -> tuple[FamilyConfig, ImageSpec, int]:
+        """What a module for the weights is built from."""
+        return self.model, self.image, self.classes
+
+    @cached_property
+    def tensors(self) -> Mapping[str, Any]:
+        """The weights as torch has them, copied once."""
+        import torch
+
+        return {name: torch.tensor(array) for name, array in self.weights.items()}
+
     def encode(self, images: NDArray[np.uint8] | Array) -> tuple[Array, Array | None] | None:
         """``loc`` and ``scale`` of q(z|x), each ``(n, latent_dim)``; ``scale`` is ``None`` where it is a point.
 
@@ -174,13 +186,7 @@ class TorchSnapshot(Snapshot):
     def _ask(self, method: str, tensor: Any) -> Any:
         from vaeviewer.backend.models.latent_model import ask
 
-        return ask((self.model, self.image, self.classes), self._tensors, method, tensor)
-
-    @cached_property
-    def _tensors(self) -> Mapping[str, Any]:
-        import torch
-
-        return {name: torch.tensor(array) for name, array in self.weights.items()}
+        return ask(self.key, self.tensors, lambda model: getattr(model, method)(tensor))
 
 
 def snapshot_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ CHUNK_ROWS = 64
 Job = Callable[[Snapshot], Any]
 """What to ask a Snapshot. It may run on another thread, so it touches nothing else."""
 
+LongJob = Callable[[Snapshot], Iterator[Any]]
+"""What takes seconds to ask a Snapshot: does a little between two of its answers, ``None`` where it has none yet."""
+
 Deliver = Callable[[Any], object]
 """Takes the answer, on the thread that draws."""
 
@@ -27,9 +30,16 @@ Ask = Callable[[str, Snapshot, Job, Deliver], None]
 """As :meth:`GridDecoder.ask`."""
 
 
+AskAtLength = Callable[[str, Snapshot, LongJob, Deliver], None]
+"""As :meth:`GridDecoder.ask_at_length`."""
+
+
 def at_once(_kind: str, snapshot: Snapshot, job: Job, deliver: Deliver) -> None:
     """An :data:`Ask` that asks here and now, whatever kind the Snapshot is of."""
     deliver(job(snapshot))
+
+
+_OVER = object()
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +50,7 @@ class _Request:
     tag: object
     run: int
     job: Job | None = None
+    steps: Iterator[Any] | None = None  # of a long job
 
 
 class GridDecoder(QObject):
@@ -71,6 +82,7 @@ class GridDecoder(QObject):
         self._changed = threading.Condition()
         self._waiting: dict[str, _Request] = {}
         self._gave_way: set[str] = set()  # kinds whose last computation was cut short
+        self._long: dict[str, _Request] = {}  # those asked at length that are wanted still
         self._run = 0  # counts the calls of forget()
         self._closed = False
         self._one_core = False
@@ -107,6 +119,28 @@ class GridDecoder(QObject):
         else:
             self._queue(_Request(kind, snapshot, np.empty((0, 2), np.float32), deliver, self._run, job))
 
+    def ask_at_length(self, kind: str, snapshot: Snapshot, job: LongJob, deliver: Deliver) -> None:
+        """Ask something that takes seconds, always on the decoder's thread; all else is served in between.
+
+        Args:
+            kind: What it is for; what was asked for before under the same ``kind`` is given up.
+            snapshot: The model.
+            job: Asks it.
+            deliver: Called with each answer but ``None``, on the thread this object lives on.
+        """
+        request = _Request(
+            kind, snapshot, np.empty((0, 2), np.float32), deliver, self._run, steps=job(snapshot)
+        )
+        with self._changed:
+            self._long[kind] = request
+        self._queue(request)
+
+    def drop(self, kind: str) -> None:
+        """Give up what was asked for at length."""
+        with self._changed:
+            self._long.pop(kind, None)
+            self._waiting.pop(kind, None)
+
     def _queue(self, request: _Request) -> None:
         with self._changed:
             if self._closed:
@@ -121,6 +155,7 @@ class GridDecoder(QObject):
         """Drop all requests, and what is still computed or delivered for them: they are of another run."""
         with self._changed:
             self._waiting.clear()
+            self._long.clear()
             self._run += 1
         self.forgotten.emit()
 
@@ -132,6 +167,7 @@ class GridDecoder(QObject):
         with self._changed:
             self._closed = True
             self._waiting.clear()
+            self._long.clear()
             self._changed.notify()
             thread = self._thread
         if thread is None:
@@ -166,14 +202,27 @@ class GridDecoder(QObject):
                 self._ready.emit(request, images)
         return True
 
+    def _advance(self, request: _Request) -> Any:
+        """Do the next little of a long job, and line it up again behind what else is waiting."""
+        assert request.steps is not None, "it is one"
+        answer = next(request.steps, _OVER)
+        with self._changed:
+            wanted = self._long.get(request.kind) is request
+            if wanted and answer is not _OVER:
+                self._waiting.setdefault(request.kind, request)
+        return answer if wanted and answer is not _OVER else None
+
     def _answer(self, request: _Request) -> Any:
-        if not getattr(request.snapshot, "instant", True) and not self._one_core:
+        by_torch = request.steps is not None or not getattr(request.snapshot, "instant", True)
+        if by_torch and not self._one_core:
             import torch
 
             torch.set_num_threads(
                 1
             )  # before this thread's first operation: all other cores belong to training
             self._one_core = True
+        if request.steps is not None:
+            return self._advance(request)
         return self._decode(request) if request.job is None else request.job(request.snapshot)
 
     def _decode(self, request: _Request) -> NDArray[np.float32] | None:
@@ -202,7 +251,9 @@ class GridDecoder(QObject):
     def _deliver(self, request: _Request, answer: Any) -> None:
         if self._closed or request.run != self._run:
             return
-        if request.job is None:
+        if request.steps is not None and self._long.get(request.kind) is not request:
+            return
+        if request.job is None and request.steps is None:
             self.decoded.emit(request.kind, answer, request.tag)
         else:
             assert callable(request.tag), "who asked takes the answer"

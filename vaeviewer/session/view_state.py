@@ -20,7 +20,8 @@ class ViewState:
         axes: The two dimensions that span the latent plane, or ``None`` for the two principal axes of the codes.
         plane: The latent plane, or ``None`` for that of ``axes`` through the centre.
         selected: Row of the selected training image, or ``None``.
-        hidden_classes: Classes whose points are not drawn.
+        color_by: What points are coloured by, a key of ``ui.plane.color_choice``; empty for the usual.
+        hidden_classes: Classes whose points are not drawn; of a column's words where points are coloured by these.
         points: Whether the plane draws posterior means or one sample from each posterior.
         underlay: Whether decoded images fill the plane behind the points.
         manifold_spacing: How the manifold's grid is spaced.
@@ -32,6 +33,7 @@ class ViewState:
     axes: Axes | None = (0, 1)
     plane: LatentPlane | None = None
     selected: int | None = None
+    color_by: str = ""
     hidden_classes: frozenset[int] = frozenset()
     points: Literal["mean", "sample"] = "mean"
     underlay: bool = False

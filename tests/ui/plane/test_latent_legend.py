@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.images.reconstruction_panel import ReconstructionPanel
-from vaeviewer.ui.plane.latent_legend import ClassButton, Legend
+from vaeviewer.ui.plane.latent_legend import Legend
 from vaeviewer.ui.plane.latent_view import LatentView
 from vaeviewer.ui.widgets.theme import CLASS_COLORS, class_colors
 
@@ -48,7 +48,7 @@ class Stage:
         return self.plane._legend
 
     def listed(self) -> list[str]:
-        return [b.name for b in self.plane._legend._buttons if b.isVisible()]
+        return self.plane._legend.list.listed()
 
 
 @pytest.fixture
@@ -60,23 +60,26 @@ def keys(
     legend: Legend, *pressed: Qt.Key, held: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
 ) -> None:
     for key in pressed:
-        QTest.keyClick(legend, key, held)
+        QTest.keyClick(legend.list, key, held)
 
 
 def test_the_legend_is_one_stop_for_tab(stage: Stage) -> None:
     legend = stage.show_classes(*"abcdefghij")
     stage.plane.setFocus()
     QTest.keyClick(stage.plane, KEY.Key_Tab)
-    assert stage.window.focusWidget() is legend
-    QTest.keyClick(legend, KEY.Key_Tab)
+    choice = stage.window.focusWidget()
+    assert choice.objectName() == "colorBy"
+    QTest.keyClick(choice, KEY.Key_Tab)
+    assert stage.window.focusWidget() is legend.list
+    QTest.keyClick(legend.list, KEY.Key_Tab)
     assert stage.window.focusWidget() is stage.after
     QTest.keyClick(stage.after, KEY.Key_Backtab)
-    assert stage.window.focusWidget() is legend
+    assert stage.window.focusWidget() is legend.list
 
 
 def test_arrows_choose_a_class_space_and_enter_hide_it_and_with_shift_it_is_alone(stage: Stage) -> None:
     legend = stage.show_classes("a", "b", "c", "d")
-    legend.setFocus()
+    legend.list.setFocus()
     keys(legend, KEY.Key_Down, KEY.Key_Space)
     assert stage.hidden[-1] == {1}
     keys(legend, KEY.Key_Down, KEY.Key_Return)
@@ -100,16 +103,16 @@ def test_many_classes_scroll_after_the_keys_and_are_found_by_name(stage: Stage, 
     legend = stage.show_classes(*names)
     search = legend.findChild(QLineEdit, "legendSearch")
     assert search.isVisible()
-    legend.setFocus()
+    legend.list.setFocus()
     keys(legend, KEY.Key_End)
-    last = stage.plane.findChild(ClassButton, f"legendClass{count - 1}")
     QApplication.processEvents()
-    assert not last.visibleRegion().isEmpty()
+    last = legend.list.visualRect(legend.list.item_of(count - 1).index())
+    assert legend.list.viewport().rect().contains(last)
     width = legend.width()
-    QTest.keyClicks(legend, "R 04")  # a space is no letter here
+    QTest.keyClicks(legend.list, "R 04")  # a space is no letter here
     assert stage.hidden[-1] == {count - 1}
     keys(legend, KEY.Key_Backspace, KEY.Key_Backspace, KEY.Key_Backspace)
-    QTest.keyClicks(legend, "046")
+    QTest.keyClicks(legend.list, "046")
     QApplication.processEvents()
     assert stage.listed() == ["letter 046"]
     assert legend.width() == width, "the plane beside it stays where it is"
@@ -150,19 +153,20 @@ NAME = "<b>x</b> & y"
 
 def test_a_name_that_looks_like_markup_is_shown_as_it_is(stage: Stage, qtbot: QtBot) -> None:
     stage.show_classes(NAME, "other")
-    button = stage.plane.findChild(ClassButton, "legendClass0")
-    assert button.text() == "", "an ampersand would make a key of the letter after it"
+    row = stage.plane._legend.list.item_of(0).index()
     tip = QTextDocument()
-    tip.setHtml(button.toolTip())
+    tip.setHtml(stage.plane._legend.list.tip(row))
     assert tip.toPlainText().startswith(f"{NAME}: 2 images")
     # Painted letter by letter: as wide as all its characters.
-    ink = button.grab().toImage()
+    shown = stage.plane._legend.list
+    area = shown.visualRect(row)
+    ink = shown.viewport().grab(area).toImage()
     drawn = [
         x
         for x in range(24, ink.width())
         if any(ink.pixel(x, y) != ink.pixel(23, y) for y in range(ink.height()))
     ]
-    assert drawn[-1] - drawn[0] > 0.8 * button.fontMetrics().horizontalAdvance(NAME)
+    assert drawn[-1] - drawn[0] > 0.8 * shown.fontMetrics().horizontalAdvance(NAME)
     stage.plane._hover.card.show_image(0, np.zeros((4, 4), np.uint8), NAME, QPoint(5, 5))
     assert stage.plane._hover.card._text.textFormat() == Qt.TextFormat.PlainText
     panel = ReconstructionPanel()

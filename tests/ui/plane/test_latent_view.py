@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.analysis.manifold import grid_points, mosaic
@@ -33,6 +33,7 @@ from vaeviewer.ui.widgets.theme import CLASS_COLORS, DARK, LIGHT, build_palette
 
 LEFT, RIGHT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton
 NO_BUTTON = Qt.MouseButton.NoButton
+NO_KEY = Qt.KeyboardModifier.NoModifier
 
 
 def make_dataset(count: int = 300, classes: int = 3, names: tuple[str, ...] = ()) -> ImageDataset:
@@ -479,34 +480,39 @@ def test_a_million_points(qtbot: QtBot) -> None:
 # Legend, hovering, underlay, colours
 
 
-def button(view: LatentView, number: int) -> QToolButton:
-    found = view.findChild(QToolButton, f"legendClass{number}")
-    assert found is not None
-    return found
+def click(view: LatentView, number: int, held: Qt.KeyboardModifier = NO_KEY, double: bool = False) -> None:
+    """Click a class in the legend."""
+    entries = view._legend.list
+    at = entries.visualRect(entries.item_of(number).index()).center()
+    (QTest.mouseDClick if double else QTest.mouseClick)(entries.viewport(), LEFT, held, at)
+
+
+def is_shown(view: LatentView, number: int) -> bool:
+    return view._legend.list.item_of(number).checkState() == Qt.CheckState.Checked
 
 
 def test_the_legend_hides_and_shows_classes(view: LatentView) -> None:
     seen = Recorder(view)
-    QTest.mouseClick(button(view, 1), LEFT)
+    click(view, 1)
     assert seen.hidden == [frozenset({1})]
-    assert not button(view, 1).isChecked()
+    assert not is_shown(view, 1)
     view.update_frame(None, ViewState(hidden_classes=frozenset({2})))
-    assert [button(view, n).isChecked() for n in range(3)] == [True, True, False]
+    assert [is_shown(view, n) for n in range(3)] == [True, True, False]
 
 
 @pytest.mark.parametrize("modifier", [Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier])
 def test_a_class_is_singled_out_and_all_come_back(view: LatentView, modifier: Qt.KeyboardModifier) -> None:
     seen = Recorder(view)
-    QTest.mouseClick(button(view, 1), LEFT, modifier)
-    QTest.mouseClick(button(view, 1), LEFT, modifier)
+    click(view, 1, modifier)
+    click(view, 1, modifier)
     assert seen.hidden == [frozenset({0, 2}), frozenset()]
 
 
 def test_a_double_click_singles_out_though_its_first_click_toggles(view: LatentView) -> None:
     seen = Recorder(view)
     for _ in range(2):
-        QTest.mouseClick(button(view, 1), LEFT)
-        QTest.mouseDClick(button(view, 1), LEFT)
+        click(view, 1)
+        click(view, 1, double=True)
     assert seen.hidden[-3:] == [frozenset({0, 2}), frozenset({0, 1, 2}), frozenset()]
 
 
@@ -514,16 +520,18 @@ def test_the_legend_has_room_for_its_names_and_scrolls_when_there_are_many(view:
     names = ("T-shirt/top", "Ankle boot", "Sneaker")
     view.set_dataset(make_dataset(12, 3, names))
     QApplication.processEvents()
+    entries = view._legend.list
     for number, name in enumerate(names):
-        entry = button(view, number)
-        assert entry.width() >= entry.fontMetrics().horizontalAdvance(name) + 20
-        assert entry.visibleRegion().boundingRect().width() == entry.width()
-        assert name in entry.toolTip()
+        index = entries.item_of(number).index()
+        area = entries.visualRect(index)
+        assert area.width() >= entries.fontMetrics().horizontalAdvance(name) + 20
+        assert entries.viewport().rect().contains(area)
+        assert name in entries.tip(index)
     view.set_dataset(make_dataset(120, 60))
     QApplication.processEvents()
     view.grab()
-    assert view._legend.area.verticalScrollBar().maximum() > 0
-    assert view._legend.area.horizontalScrollBar().maximum() == 0
+    assert entries.verticalScrollBar().maximum() > 0
+    assert entries.horizontalScrollBar().maximum() == 0
 
 
 def test_hovering_shows_the_image_but_not_while_dragging(view: LatentView, qtbot: QtBot) -> None:

@@ -43,7 +43,9 @@ def test_points_without_labels_are_drawn_hovered_and_chosen(qtbot: QtBot) -> Non
     assert (pixels_of(view.viewport().grab().toImage()) != empty).any()
     hover(view, view.viewport_position(*map(float, ring(12)[4])))
     qtbot.waitUntil(view._hover.card.isVisible)
-    assert view._hover.card._text.text() == "image 4"
+    number, density = view._hover.card._text.text().split("\n")
+    assert number == "image 4"
+    assert density.startswith("Density ")
     chosen: list[int] = []
     view.image_selected.connect(chosen.append)
     view.setFocus()

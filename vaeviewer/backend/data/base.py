@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from vaeviewer.backend.data.columns import Column
 from vaeviewer.backend.data.pages import give_back
 from vaeviewer.backend.data.reading import Reading
 from vaeviewer.backend.data.report import LoadReport
@@ -54,6 +55,7 @@ class ImageDataset:
         train_files: A name for each image trained on, relative to the source, where it has one.
         held_out_files: Likewise of those held out.
         report: What opening the data found.
+        columns: What else is known of each image trained on.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ImageDataset:
     train_files: Sequence[str] = ()
     held_out_files: Sequence[str] = ()
     report: LoadReport | None = None
+    columns: tuple[Column, ...] = ()
 
     def __post_init__(self) -> None:
         for array in (self.train_images, self.train_labels, self.held_out_images, self.held_out_labels):

@@ -19,7 +19,7 @@ import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vaeviewer import paths
+from vaeviewer.backend.data.columns import Column
 from vaeviewer.backend.data.names import Names
 from vaeviewer.backend.data.reading import Reading
 from vaeviewer.backend.data.report import LoadReport
@@ -34,12 +35,21 @@ from vaeviewer.limits import MAX_IMAGE_CACHE_BYTES
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Goes up whenever the same files would be decoded otherwise than before."""
 
 _IMAGES, _ROWS, _ABOUT, _ALIAS = "images.npy", "rows.npz", "about.json", ".alias"
 _ABANDONED_S = 86_400.0
 """Age at which what an earlier program began to write is taken as given up."""
+
+
+class ColumnNames(BaseModel):
+    """A column's name, and its words if it holds any; its values are with the labels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    words: tuple[str, ...] = ()
 
 
 class About(BaseModel):
@@ -71,6 +81,7 @@ class _Entry(BaseModel):
 
     format: int
     about: About
+    columns: tuple[ColumnNames, ...]
     images_bytes: int
     images_mtime_ns: int
     rows_sha256: str
@@ -85,12 +96,14 @@ class Decoded:
         labels: int64, shape ``(n,)``.
         names: A name for each image, or none at all.
         about: The rest.
+        columns: What else is known of each image.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     names: Names
     about: About
+    columns: tuple[Column, ...] = ()
 
 
 def key_of(kind: str, files: list[tuple[str, int, int]], reading: Reading) -> str:
@@ -200,7 +213,14 @@ class Draft:
             _allocate(file, self._offset, int(np.prod(shape, dtype=np.int64)))
         self.images: NDArray[np.uint8] = np.memmap(path, np.uint8, "r+", self._offset, shape)
 
-    def keep(self, key: str, labels: NDArray[np.int64], names: Names, about: About) -> Decoded:
+    def keep(
+        self,
+        key: str,
+        labels: NDArray[np.int64],
+        names: Names,
+        about: About,
+        columns: tuple[Column, ...] = (),
+    ) -> Decoded:
         """Finish the entry; returns it as :meth:`ImageCache.find` will. ``images`` is no more.
 
         Raises:
@@ -213,11 +233,15 @@ class Draft:
                 os.fsync(file.fileno())
             rows = self._place / _ROWS
             packed = Names.of(names)
-            np.savez(rows, labels=labels, text=packed.text, ends=packed.ends)
+            values: dict[str, Any] = {
+                f"column{number}": column.values for number, column in enumerate(columns)
+            }
+            np.savez(rows, labels=labels, text=packed.text, ends=packed.ends, **values)
             status = images.stat()
             entry = _Entry(
                 format=FORMAT,
                 about=about,
+                columns=tuple(ColumnNames(name=c.name, words=c.words) for c in columns),
                 images_bytes=status.st_size,
                 images_mtime_ns=status.st_mtime_ns,
                 rows_sha256=hashlib.sha256(rows.read_bytes()).hexdigest(),
@@ -271,7 +295,11 @@ def _opened(place: Path) -> Decoded:
         raise ValueError("its labels have changed")
     with np.load(io.BytesIO(raw), allow_pickle=False) as rows:
         labels, names = rows["labels"], Names(rows["text"], rows["ends"])
+        columns = tuple(
+            Column(column.name, rows[f"column{number}"], column.words)
+            for number, column in enumerate(entry.columns)
+        )
     images = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     if len(images) != len(labels) or images.dtype != np.uint8:
         raise ValueError("its parts do not belong together")
-    return Decoded(images, labels, names, entry.about)
+    return Decoded(images, labels, names, entry.about, columns)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vaeviewer.backend.data.base import DataSource, ImageDataset, checksum_of
 from vaeviewer.backend.data.cache import About, Decoded, Draft, ImageCache
+from vaeviewer.backend.data.columns import Column
 from vaeviewer.backend.data.names import Names
 from vaeviewer.backend.data.pages import give_back
 from vaeviewer.backend.data.reading import Reading
@@ -86,14 +87,21 @@ class Room:
             self._draft.drop()
             self._draft = None
 
-    def finish(self, keys: list[str], labels: NDArray[np.int64], names: Names, about: About) -> Decoded:
+    def finish(
+        self,
+        keys: list[str],
+        labels: NDArray[np.int64],
+        names: Names,
+        about: About,
+        columns: tuple[Column, ...] = (),
+    ) -> Decoded:
         """The images with all that belongs to them, kept under ``keys`` if they are in the cache."""
         if self._draft is None:
-            return Decoded(self.images, labels, names, about)
+            return Decoded(self.images, labels, names, about, columns)
         self.images = np.empty(0, np.uint8)
         draft, self._draft = self._draft, None
         try:
-            found = draft.keep(keys[0], labels, names, about)
+            found = draft.keep(keys[0], labels, names, about, columns)
         except OSError as error:
             raise DataError(
                 f"The decoded images cannot be kept in {self._cache.folder} ({error.strerror or error}); "
@@ -171,4 +179,5 @@ def dataset_of(decoded: Decoded, path: Path, key: str = "folder") -> ImageDatase
         train_files=names[:first] if len(names) else (),
         held_out_files=names[first:] if len(names) else (),
         report=about.report,
+        columns=tuple(column.taken(slice(first)) for column in decoded.columns),
     )

@@ -1,12 +1,15 @@
-"""``labels.csv`` beside pictures: a file and its label in each line."""
+"""``labels.csv`` beside pictures: in each line a file, its label, and whatever else is known of it."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from vaeviewer.backend.data.columns import Column, column_of
 from vaeviewer.backend.data.names import readable
-from vaeviewer.limits import MAX_LABELS_FILE_BYTES
+from vaeviewer.limits import MAX_COLUMNS, MAX_LABELS_FILE_BYTES
 
 NO_LABEL = "(no label)"
 _FILE_COLUMNS = ("file", "filename", "file_name", "image", "path", "name", "id")
@@ -17,15 +20,67 @@ class LabelsFileError(ValueError):
     """It cannot be used; the text says why, to follow its name."""
 
 
-def read_labels_csv(path: Path) -> dict[str, str]:
-    """The label of each file, by its name relative to the folder, with ``/``.
+@dataclass(frozen=True)
+class LabelsTable:
+    """What a ``labels.csv`` says.
 
-    The first line may name the columns, of which ``file`` and ``label`` (or the like) are taken; else they are the
-    first two.
+    Attributes:
+        rows: The cells of each file, by its name relative to the folder, with ``/``.
+        label: Which cell is the label; ``None`` where the first line names other columns only.
+        others: Which other cells there are, and their names.
+    """
+
+    rows: dict[str, list[str]]
+    label: int | None
+    others: tuple[tuple[int, str], ...] = ()
+
+    def label_of(self, file: str) -> str | None:
+        """The label of a file that is named; it may be empty."""
+        row = self.rows.get(file)
+        return None if row is None or self.label is None else readable(row[self.label].strip())
+
+    def columns(self, files: Sequence[str]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+        """What the other cells say of these files, and the names of columns that nothing can be coloured by."""
+        found, left_out = [], []
+        for cell, name in self.others[:MAX_COLUMNS]:
+            rows = [self.rows.get(file, ()) for file in files]
+            column = column_of(name, [readable(row[cell])[:200] if len(row) > cell else "" for row in rows])
+            if column is None:
+                left_out.append(name)
+            else:
+                found.append(column)
+        return tuple(found), (*left_out, *(name for _, name in self.others[MAX_COLUMNS:]))
+
+
+def read_labels_csv(path: Path) -> LabelsTable:
+    """Read a table.
+
+    The first line may name the columns, of which ``file`` and ``label`` (or the like) are taken; where it names a
+    file and several others but no label, there are no labels; else file and label are the first two.
 
     Raises:
         LabelsFileError: It cannot be read, or has fewer than two columns.
     """
+    lines = _lines(path)
+    head = [cell.strip().lower() for cell in lines[0]]
+    file = next((head.index(name) for name in _FILE_COLUMNS if name in head), None)
+    label = next((head.index(name) for name in _LABEL_COLUMNS if name in head), None)
+    if file is not None and (label is not None or len(head) > 2):
+        names = [readable(cell.strip())[:60] for cell in lines.pop(0)]
+    else:
+        file, label, names = 0, 1, []
+    found = {}
+    for row in lines:
+        if len(row) <= max(file, label or 0):
+            raise LabelsFileError(f"has a line without a file and a label: {readable(','.join(row))[:60]!r}")
+        found[row[file].strip().replace("\\", "/").removeprefix("./")] = row
+    width = len(names) or max(map(len, lines), default=0)
+    others = [(cell, names[cell] if names else "") for cell in range(width) if cell not in (file, label)]
+    return LabelsTable(found, label, tuple((cell, name or f"column {cell + 1}") for cell, name in others))
+
+
+def _lines(path: Path) -> list[list[str]]:
+    """The cells of each line that is not empty."""
     try:
         if path.stat().st_size > MAX_LABELS_FILE_BYTES:
             raise LabelsFileError("is too large for a list of labels")
@@ -40,21 +95,7 @@ def read_labels_csv(path: Path) -> dict[str, str]:
         raise LabelsFileError(f"is no table of commas ({error})") from None
     if not lines:
         raise LabelsFileError("is empty")
-    head = [cell.strip().lower() for cell in lines[0]]
-    file_column = next((head.index(name) for name in _FILE_COLUMNS if name in head), None)
-    label_column = next((head.index(name) for name in _LABEL_COLUMNS if name in head), None)
-    if file_column is not None and label_column is not None:
-        lines = lines[1:]
-    else:
-        file_column, label_column = 0, 1
-    found = {}
-    for row in lines:
-        if len(row) <= max(file_column, label_column):
-            raise LabelsFileError(f"has a line without a file and a label: {readable(','.join(row))[:60]!r}")
-        found[row[file_column].strip().replace("\\", "/").removeprefix("./")] = readable(
-            row[label_column].strip()
-        )
-    return found
+    return lines
 
 
 def _delimiter(text: str) -> str:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from vaeviewer.backend.data.base import Cancelled, ImageDataset
 from vaeviewer.backend.data.cache import ImageCache, key_of
+from vaeviewer.backend.data.columns import Column
 from vaeviewer.backend.data.decoded import Room, dataset_of, described
 from vaeviewer.backend.data.labels import check_classes
-from vaeviewer.backend.data.labels_csv import NO_LABEL, LabelsFileError, read_labels_csv
+from vaeviewer.backend.data.labels_csv import NO_LABEL, LabelsFileError, LabelsTable, read_labels_csv
 from vaeviewer.backend.data.levels import Scale
 from vaeviewer.backend.data.listing import LABELS_FILE, Listing
 from vaeviewer.backend.data.names import Names, readable
@@ -126,6 +127,7 @@ class _Opening:
         self._progress, self._cancelled = progress, cancelled
         self._skipped: dict[int, str] = {}
         self._notes: list[str] = []
+        self._columns: tuple[Column, ...] = ()
         self._labels, self._class_names = self._classes()
 
     def run(self, key: str) -> ImageDataset:
@@ -229,7 +231,8 @@ class _Opening:
             for file, page in zip(rows.files[order].tolist(), rows.pages[order].tolist(), strict=True)
         )
         keys = [key, _key(self._root, self._listing, reading)]
-        return dataset_of(room.finish(keys, labels, names, about), self._root)
+        columns = tuple(column.taken(rows.files[order]) for column in self._columns)
+        return dataset_of(room.finish(keys, labels, names, about, columns), self._root)
 
     def _path(self, file: int) -> Path:
         return self._root / self._listing.pictures[file].file
@@ -298,21 +301,31 @@ class _Opening:
         listing = self._listing
         if listing.labels_file is not None:
             try:
-                return self._by_csv(read_labels_csv(listing.labels_file))
+                by_csv = self._by_csv(read_labels_csv(listing.labels_file))
             except LabelsFileError as error:
                 listing.skipped.append(Skipped(file=LABELS_FILE, why=str(error)))
+            else:
+                if by_csv is not None:
+                    return by_csv
         check_classes(len(listing.class_names), str(self._root))
         return np.array(listing.labels, np.int64), listing.class_names
 
-    def _by_csv(self, label_of: dict[str, str]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    def _by_csv(self, table: LabelsTable) -> tuple[NDArray[np.int64], tuple[str, ...]] | None:
+        """The classes that a table names, if any, and keeps its other columns."""
         files = [found.file for found in self._listing.pictures]
-        given = [label_of.get(file, NO_LABEL) for file in files]
-        missing = len(label_of.keys() - set(files))
+        missing = len(table.rows.keys() - set(files))
         if missing:
             self._notes.append(f"Of the files that {LABELS_FILE} names, {missing:,} are not there.")
+        if missing == len(table.rows):
+            raise LabelsFileError("names none of the pictures")
+        self._columns, left_out = table.columns(files)
+        if left_out:
+            titles = ", ".join(left_out[:5]) + (" and more" if len(left_out) > 5 else "")
+            self._notes.append(f"Columns of {LABELS_FILE} that points cannot be coloured by: {titles}.")
+        given = [table.label_of(file) or NO_LABEL for file in files]
         without = given.count(NO_LABEL)
         if without == len(files):
-            raise LabelsFileError("names none of the pictures")
+            return None
         if without:
             self._notes.append(
                 f"{LABELS_FILE} gives no label to {without:,} of the files, which form the class {NO_LABEL}."

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from vaeviewer.backend.models.fields import FamilyConfig, ImageNetworks
 from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.models.likelihoods import Likelihood
 from vaeviewer.backend.models.networks.choice import generative_network, inference_network
+
+Answer = TypeVar("Answer")
 
 MAX_LOG_VARIANCE = 12.0
 """Bound on |log σ²| of q(z|x): exp(12) is far beyond use and far from overflow."""
@@ -143,9 +145,8 @@ class _Asked(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, method: str, tensor: Tensor) -> Distribution | None:
-        answer: Distribution | None = getattr(self.model, method)(tensor)
-        return answer
+    def forward(self, question: Callable[[LatentModel], Answer]) -> Answer:
+        return question(self.model)
 
 
 _asked = threading.local()
@@ -153,21 +154,22 @@ _asked = threading.local()
 
 @torch.no_grad()
 def ask(
-    key: tuple[FamilyConfig, ImageSpec, int], weights: Mapping[str, Tensor], method: str, tensor: Tensor
-) -> Distribution | None:
-    """Call ``encode`` or ``decode`` of a model with these weights, in ``eval()`` and without gradients.
+    key: tuple[FamilyConfig, ImageSpec, int],
+    weights: Mapping[str, Tensor],
+    question: Callable[[LatentModel], Answer],
+) -> Answer:
+    """Ask a model with these weights something, in ``eval()`` and without gradients.
 
     Each thread keeps the module it asked last, whose own weights are never looked at.
 
     Args:
         key: What the model is built from.
         weights: Its ``state_dict``.
-        method: Which to call.
-        tensor: With what.
+        question: What to ask it. It may not keep the model.
     """
     if getattr(_asked, "key", None) != key:
         module = registry.family(key[0].family).build(*key)
         _asked.module, _asked.key = _Asked(module.eval()), key
     named = {f"model.{name}": weight for name, weight in weights.items()}
-    answer: Distribution | None = torch.func.functional_call(_asked.module, named, (method, tensor))
+    answer: Answer = torch.func.functional_call(_asked.module, named, (question,))
     return answer

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from vaeviewer.backend.chunks import MOST_ROWS, parts, rows_at_once
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.data.pixels import as_tensor, channels_first, pixels, seen_levels, to_unit
 from vaeviewer.backend.models.interface import Batch
-from vaeviewer.backend.models.latent_model import LatentModel
+from vaeviewer.backend.models.latent_model import LatentModel, ask
+from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.backend.training.engines.interface import Work
 from vaeviewer.backend.training.randomness import named_generator, seed_torch
 from vaeviewer.backend.training.records import HeldOut
@@ -38,6 +44,38 @@ def first_look(work: Work) -> float:
     work.model.train()
     means = {key: float(values.mean()) for key, values in terms.items()}
     return float(settings.family.objective(settings.model, means))
+
+
+def metrics_by_image(
+    snapshot: Snapshot, dataset: ImageDataset, at_once: int
+) -> Iterator[tuple[slice, dict[str, NDArray[np.float32]]]]:
+    """The family's metrics of each image trained on, some at a time, with one draw of z each.
+
+    Draws are the same at every call, so that what changes are the weights.
+
+    Args:
+        snapshot: The model.
+        dataset: The images, as the model was trained on.
+        at_once: Most images at a time; fewer where the networks are wide.
+
+    Yields:
+        Which images, and their metrics by key, stored and derived, each ``(k,)``.
+    """
+    family, spec, config = snapshot.family, snapshot.image, snapshot.model
+    generator = named_generator(EVALUATION_SEED, "by image")
+    for part in parts(len(dataset.train_images), min(at_once, rows_at_once(config.widest(spec.values)))):
+        levels = channels_first(as_tensor(dataset.train_images[part]), spec)
+        x = pixels(levels, snapshot.protocol, generator)
+        y = torch.tensor(dataset.train_labels[part])
+        batch = Batch(x, y, torch.arange(part.start, part.start + len(x)), generator)
+        noise = torch.randn(1, len(x), config.latent_dim, generator=generator)
+
+        def evaluate(model: LatentModel, batch: Batch = batch, noise: Tensor = noise) -> Mapping[str, Tensor]:
+            return family.evaluate(model, batch, noise, config)
+
+        terms = ask(snapshot.key, snapshot.tensors, evaluate)
+        values = family.metrics.complete({key: term.numpy() for key, term in terms.items()})
+        yield slice(part.start, part.start + len(x)), values
 
 
 class HeldOutImages:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QPoint, QPointF, QRectF, Qt, QTimer
@@ -96,13 +98,17 @@ class Hover(QObject):
         plane: Its parent; the card lies on it, and its tool tip gives way to the card.
         canvas: Where the mouse is.
         points: What it may be at.
+        value_text: Says what an image's colour stands for, or nothing.
 
     Attributes:
         card: What is shown.
     """
 
-    def __init__(self, plane: QWidget, canvas: LatentCanvas, points: PlanePoints) -> None:
+    def __init__(
+        self, plane: QWidget, canvas: LatentCanvas, points: PlanePoints, value_text: Callable[[int], str]
+    ) -> None:
         super().__init__(plane)
+        self._value_text = value_text
         self._plane = plane
         self._canvas = canvas
         self._points = points
@@ -146,15 +152,19 @@ class Hover(QObject):
             self.card.put_away()
             return
         mouse = self._canvas.viewport().mapTo(self._plane, self._canvas.to_viewport(self._at).toPoint())
-        self.card.show_image(row, self._dataset.train_images[row], card_text(self._dataset, row), mouse)
+        self.card.show_image(
+            row, self._dataset.train_images[row], card_text(self._dataset, row, self._value_text(row)), mouse
+        )
 
 
-def card_text(dataset: ImageDataset, row: int) -> str:
-    """What a card says of an image: its class, its number, and the file it is in; long names lose their middle."""
+def card_text(dataset: ImageDataset, row: int, value: str = "") -> str:
+    """What a card says of an image: class, number, file, and what its colour stands for. Long names are cut."""
     parts = [f"image {row:,}"]
     if dataset.labelled:
         parts.insert(0, shortened(dataset.class_names[dataset.train_labels[row]], _MOST_LETTERS))
     lines = ["  ·  ".join(parts)]
     if len(dataset.train_files):
         lines.append(shortened(dataset.train_files[row], _MOST_LETTERS))
+    if value:
+        lines.append(shortened(value, 2 * _MOST_LETTERS))
     return "\n".join(lines)

@@ -45,8 +45,18 @@ class PlanePoints:
     def set_dataset(self, dataset: ImageDataset | None) -> None:
         """Take another data set, or ``None``; there are no points until the next table."""
         self.posterior = self.positions = self.late = self._noise = self._rows = None
-        self._labels = dataset.train_labels if dataset else np.zeros(0, np.int64)
-        self._names = dataset.class_names if dataset else ()
+        self.set_groups(
+            *((dataset.train_labels, dataset.class_names) if dataset else (np.zeros(0, np.int64), ()))
+        )
+
+    def set_groups(self, labels: NDArray[np.int64], names: tuple[str, ...]) -> None:
+        """Take what parts the points: classes, or the words of a column; all are visible.
+
+        Args:
+            labels: Of each image, ``(n,)``; all 0 without names.
+            names: Of the groups, or none.
+        """
+        self._labels, self._names, self._rows = labels, names, None
         self._visible = np.ones(max(1, len(self._names)), bool)  # without labels all are of one class, 0
         named = len(self._names) if len(self._names) <= _MOST_NAMES else 0
         rows = [np.flatnonzero(self._labels == number) for number in range(named)]
@@ -59,6 +69,18 @@ class PlanePoints:
         """Leave out these classes wherever a point is looked for or a class is named."""
         self._visible[:] = True
         self._visible[[number for number in hidden if 0 <= number < len(self._visible)]] = False
+
+    @property
+    def line(self) -> bool:
+        """Whether codes have one number, so that only the first coordinate means something."""
+        return self._rows is not None
+
+    @property
+    def none_visible(self) -> bool:
+        """Whether there are points, and all of them are hidden."""
+        return (
+            bool(len(self._labels)) and self.positions is not None and not self._visible[self._labels].any()
+        )
 
     def usable(self, snapshot: Snapshot | None) -> PosteriorTable | None:
         """A snapshot's table if it has a row per training image."""

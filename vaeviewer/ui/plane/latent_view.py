@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QShowEvent
+from PySide6.QtGui import QFocusEvent, QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.session.grid_decoder import GridDecoder
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.plane.axis_names import axis_names
 from vaeviewer.ui.plane.latent_backdrop import Backdrop
@@ -19,15 +20,17 @@ from vaeviewer.ui.plane.latent_hover import Hover
 from vaeviewer.ui.plane.latent_items import HandleItem, MarksItem, PointsItem
 from vaeviewer.ui.plane.latent_keys import PlaneKeys
 from vaeviewer.ui.plane.latent_layout import LayoutPace
-from vaeviewer.ui.plane.latent_legend import Legend
 from vaeviewer.ui.plane.latent_overlay import HandlePointer, StepItem
 from vaeviewer.ui.plane.latent_picture import PointsPicture
 from vaeviewer.ui.plane.latent_points import PlanePoints
 from vaeviewer.ui.plane.latent_range import RangeFollower
 from vaeviewer.ui.plane.latent_walk import NeighbourWalk
-from vaeviewer.ui.widgets.theme import class_colors, theme_of
+from vaeviewer.ui.plane.point_colors import PointColors
+from vaeviewer.ui.widgets.theme import theme_of
 
 SETTLE_MS = 120
+
+ALL_HIDDEN = "All of it is hidden: click a class beside the plane to show it"
 
 AT_THE_MEAN, AT_THE_CODE = "the mean of its approximate posterior q(z|x)", "its code z"
 TOOL_TIP = (
@@ -51,12 +54,14 @@ class LatentView(QWidget):
     """Row of the training image that was clicked; -1 to select none."""
     hidden_classes_changed = Signal(object)
     """``frozenset`` of the classes the user wants hidden."""
+    color_chosen = Signal(str, bool)
+    """Points are to be coloured by this ``ViewState.color_by``; whether the same classes can stay hidden."""
     range_settled = Signal()
     """The visible range has changed and has then stayed for 120 ms."""
     following_changed = Signal(bool)
     """Whether the range follows the points; see :attr:`following`."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, decoder: GridDecoder | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("latentPlane")
         self.setAccessibleName("Latent plane")
@@ -81,16 +86,17 @@ class LatentView(QWidget):
         self._handle_item = HandleItem(self._canvas.box)
         self._pointer = HandlePointer(self._canvas.box)
         self._walk = NeighbourWalk(self._points)
-        self._legend = Legend(self)
+        self._colors = PointColors(self, self._points, self._picture.raster, decoder)
+        self._legend = self._colors.column.legend
         self._range = RangeFollower(self._canvas)
-        self._hover = Hover(self, self._canvas, self._points)
+        self._hover = Hover(self, self._canvas, self._points, self._colors.value_text)
         self._layout_pace = LayoutPace(self, self._lay_out)
         self._keys = PlaneKeys(self)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self._canvas, 1)
-        layout.addWidget(self._legend)
+        layout.addWidget(self._colors.column)
 
         self._settle_timer = QTimer(self)
         self._settle_timer.setSingleShot(True)
@@ -112,6 +118,9 @@ class LatentView(QWidget):
         self._canvas.box.sigRangeChanged.connect(self._range_changed)
         self._canvas.box.sigResized.connect(self._range_changed)
         self._legend.hidden_changed.connect(self.hidden_classes_changed)
+        self._colors.column.scale.all_wanted.connect(lambda: self.hidden_classes_changed.emit(frozenset()))
+        self._colors.chosen.connect(self.color_chosen)
+        self._colors.recolored.connect(self._points_item.invalidate)
         self._apply_theme()
         self._range_changed()
 
@@ -123,11 +132,7 @@ class LatentView(QWidget):
         self._points.set_dataset(dataset)
         if self.following:
             self._range.fit()
-        names = dataset.class_names if dataset else ()
-        labels = dataset.train_labels if dataset else np.zeros(0, np.int64)
-        colors = class_colors(len(names))
-        self._picture.raster.set_classes(labels, colors if names else class_colors(1))
-        self._legend.set_classes(names, colors, labels)
+        self._colors.set_dataset(dataset)
         self._hide_classes(self._view.hidden_classes)
         self._set_marks()
 
@@ -141,6 +146,7 @@ class LatentView(QWidget):
             self._marks_item.set_prior(snapshot.family.capabilities.follows_normal)
         before, self._view = self._view, view
         turned = self._take_space(snapshot, view, before)
+        regrouped = self._colors.choose(snapshot, view)
         marked_anew = (
             posterior is not self._points.posterior
             or turned
@@ -150,11 +156,12 @@ class LatentView(QWidget):
         )
         if snapshot is not None:
             self._moved_in_vain = False
-        if view.hidden_classes != before.hidden_classes:
+        if regrouped or view.hidden_classes != before.hidden_classes:
             self._hide_classes(view.hidden_classes)
-        if posterior is not self._points.posterior or turned or view.points != before.points:
+        if posterior is not self._points.posterior or turned or regrouped or view.points != before.points:
             self._points.show(posterior, view, snapshot.step if snapshot is not None else 0)
             self._points_item.invalidate()
+            self._colors.points_moved()
             self._range.keep_pace()
             if posterior is None:
                 self._layout_pace.now()  # no name outlasts its points
@@ -272,9 +279,10 @@ class LatentView(QWidget):
     def _hide_classes(self, hidden: frozenset[int]) -> None:
         self._points.hide(hidden)
         self._picture.raster.set_hidden(hidden)
-        self._legend.set_hidden(hidden)
+        self._colors.hide(hidden)
         self._points_item.invalidate()
         self._layout_pace.now()
+        self._set_marks()
 
     # Marks
 
@@ -282,7 +290,7 @@ class LatentView(QWidget):
         self._marks_item.show_marks(
             self._canvas.plane(),
             self._points.posterior_mark(self._view.selected),
-            self._hint,
+            self._hint or (ALL_HIDDEN if self._points.none_visible else ""),
             self._z if self._moved_in_vain else None,
         )
 
@@ -351,7 +359,13 @@ class LatentView(QWidget):
         """Catch up with what changed while hidden."""
         super().showEvent(event)
         self._layout_pace.catch_up()
+        self._colors.catch_up()
         self._settle_timer.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Compute nothing for what nobody sees."""
+        super().hideEvent(event)
+        self._colors.pause()
 
     def changeEvent(self, event: QEvent) -> None:
         """Take the colours of a new scheme, and another size of text."""
@@ -377,3 +391,4 @@ class LatentView(QWidget):
         self._handle_item.set_theme(theme)
         self._pointer.set_theme(theme)
         self._backdrop.set_dark(theme.dark)
+        self._colors.set_dark(theme.dark)

@@ -19,7 +19,7 @@ from vaeviewer.ui.window.explanations import explanation_of
 
 
 def _make_plane(host: Host) -> LatentView:
-    plane = LatentView()
+    plane = LatentView(decoder=host.decoder)
     plane.handle_moved.connect(lambda a, b: host.set_view(z=(a, b)))
 
     def select(row: int) -> None:
@@ -27,6 +27,12 @@ def _make_plane(host: Host) -> LatentView:
         host.set_view(**select_image(frame.view, frame.snapshot, row if row >= 0 else None))
 
     plane.image_selected.connect(select)
+
+    def color(key: str, same_classes: bool) -> None:
+        hidden = host.frame().view.hidden_classes if same_classes else frozenset()
+        host.set_view(color_by=key, hidden_classes=hidden)
+
+    plane.color_chosen.connect(color)
     plane.hidden_classes_changed.connect(lambda hidden: host.set_view(hidden_classes=hidden))
     return plane
 

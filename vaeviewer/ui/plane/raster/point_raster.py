@@ -22,7 +22,8 @@ class PointRaster:
 
     def __init__(self) -> None:
         self._labels: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._classes = 0
+        self._colors = np.zeros((0, 3), np.uint8)
+        self._painted_as, self._kinds = self._labels, 0  # what colours go by: classes, or steps of a scale
         self._table, self._levels = np.zeros(0, np.uint32), 1
         self._keys: NDArray[Any] = np.zeros(0, np.uint16)
         self._keys_if: tuple[NDArray[Any], NDArray[Any]] | None = None  # late, or not; made when needed
@@ -37,18 +38,34 @@ class PointRaster:
             labels: Class of each point, ``0 … len(colors) - 1``, shape ``(n,)``.
             colors: RGB, uint8, shape ``(classes, 3)``.
         """
-        self._labels = labels
-        self._classes = len(colors)
-        self._table, self._levels = color_table(colors, disc_opacity(len(labels)))
-        self._keys, self._keys_if = _keys(labels, len(colors)), None
+        self._labels, self._colors = labels, colors
         self._rows = None
+        self._paint_as(labels, colors)
+
+    def recolor(self, steps: NDArray[np.int64], colors: NDArray[np.uint8]) -> None:
+        """Colour points by something else than their class. Hidden classes stay hidden.
+
+        Args:
+            steps: Row of ``colors`` for each point, shape ``(n,)``. With up to 128 it is painted fastest.
+            colors: RGB, uint8, shape ``(k, 3)``.
+        """
+        self._paint_as(steps, colors)
+
+    def recolor_by_class(self) -> None:
+        """Colour points by their class again."""
+        self._paint_as(self._labels, self._colors)
+
+    def _paint_as(self, kinds: NDArray[np.int64], colors: NDArray[np.uint8]) -> None:
+        self._painted_as, self._kinds = kinds, len(colors)
+        self._table, self._levels = color_table(colors, disc_opacity(len(kinds)))
+        self._keys, self._keys_if = _keys(kinds, len(colors)), None
 
     def set_hidden(self, hidden: Set[int]) -> None:
         """Leave out the points of these classes; an empty set shows all."""
         if not hidden:
             self._rows = None
             return
-        visible = np.ones(self._classes, dtype=bool)
+        visible = np.ones(len(self._colors), dtype=bool)
         visible[[c for c in hidden if 0 <= c < len(visible)]] = False
         self._rows = np.flatnonzero(visible[self._labels])
 
@@ -109,8 +126,8 @@ class PointRaster:
     def _keys_with(self, late: NDArray[np.bool_]) -> NDArray[Any]:
         """Keys that put late points below all others, and into the second half of the colours."""
         if self._keys_if is None:
-            late_labels, kinds = self._labels + self._classes, 2 * self._classes
-            self._keys_if = _keys(late_labels, kinds, half=0), _keys(self._labels, kinds, half=1)
+            late_ones, kinds = self._painted_as + self._kinds, 2 * self._kinds
+            self._keys_if = _keys(late_ones, kinds, half=0), _keys(self._painted_as, kinds, half=1)
         return np.asarray(np.where(late, *self._keys_if))
 
 
