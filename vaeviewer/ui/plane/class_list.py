@@ -52,6 +52,7 @@ LONGEST_NAME = 120
 SWATCH = 10
 """Logical pixels."""
 
+_LONGEST_TITLE = 70  # logical pixels that a group's may take
 _INDENT = 13  # logical pixels, of classes in a group
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _MOVES = (
@@ -197,12 +198,12 @@ class ClassList(QTreeView):
 
     def content_size(self) -> QSize:
         """Room for all rows as they are unfolded."""
-        metrics, bold = self.fontMetrics(), self.font()
-        bold.setBold(True)
+        metrics = self.fontMetrics()
         names = max((metrics.horizontalAdvance(str(item.text())) for item in self._items), default=0)
         indent = _INDENT if self._groups else 0
-        titles = max((metrics.horizontalAdvance(item.text()) + 40 for item in self._groups), default=0)
-        width = min(max(names + indent, titles), LONGEST_NAME + indent) + SWATCH + 22 + indent
+        titles = max((metrics.horizontalAdvance(item.text()) for item in self._groups), default=0)
+        titles = min(titles, _LONGEST_TITLE) + 10  # with the number of classes behind it
+        width = min(max(names + indent, titles), LONGEST_NAME) + SWATCH + 22 + indent
         return QSize(width, (len(self._items) + len(self._groups)) * self._row_height())
 
     def _row_height(self) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from vaeviewer.ui.plane.color_choice import Choice
 from vaeviewer.ui.plane.latent_legend import Legend
@@ -49,8 +50,13 @@ class ColorColumn(QWidget):
         self._pages = QStackedLayout()
         self._pages.addWidget(self.legend)
         self._pages.addWidget(self.scale)
-        top = QHBoxLayout()
+        top = QVBoxLayout()
         top.setContentsMargins(3, 3, 2, 0)
+        top.setSpacing(1)
+        label = QLabel("Colour by")
+        label.setBuddy(self.choice)
+        label.setForegroundRole(QPalette.ColorRole.PlaceholderText)
+        top.addWidget(label)
         top.addWidget(self.choice)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

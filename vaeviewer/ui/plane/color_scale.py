@@ -115,6 +115,6 @@ def _blurred(counts: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 def number_text(value: float) -> str:
     """A number at the end of a scale, in four digits."""
     text = f"{value:.4g}"
-    if abs(value) >= 1000 and "e" not in text:
+    if 1000 <= abs(value) < 1e7:
         text = f"{value:,.0f}"
     return "0" if float(text.replace(",", "")) == 0 else text.replace("-", "−")

@@ -52,9 +52,9 @@ _TERMS_OF_THE_BOUND = Explanation(
 
 EXPLANATIONS = {
     "Latent plane": Explanation(
-        see=f"Each point is a training image, at the mean of its {_POSTERIOR} and in the colour of its class; the "
-        f"circles are 1, 2 and 3 standard deviations of {_PRIOR}. Of more than two latent dimensions it shows those "
-        "chosen above it. Of one it is a line: each class has a row, thicker where more of its points are.",
+        see=f"Each point is a training image, at the mean of its {_POSTERIOR}, coloured by what is chosen beside the "
+        f"plane; the circles are 1, 2 and 3 standard deviations of {_PRIOR}. Of more than two latent dimensions it "
+        "shows those chosen above it. Of one it is a line: a row for each class, thicker where more points are.",
         attempt="Press Train and watch the classes part; then drag from one cloud into another, and see one digit "
         "become the other.",
         formula=f"{_POSTERIOR} = N(μ(x), σ²(x)): the encoder computes the mean μ and the width σ from {_X}.",
@@ -125,7 +125,7 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
                 f"; the circles are 1, 2 and 3 standard deviations of {_PRIOR}" if can.follows_normal else ""
             )
             return Explanation(
-                f"Each point is a training image, at its code {_Z} and in the colour of its class{circles}.",
+                f"Each point is a training image, at its code {_Z}, coloured by what is chosen beside it{circles}.",
                 found.attempt,
                 f"{_Z} = f({_X}): the encoder computes the code from the image.",
             )

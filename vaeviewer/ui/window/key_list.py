@@ -27,9 +27,10 @@ _PLANE: Rows = [
     ("Escape", "Select nothing"),
 ]
 _CLASSES: Rows = [
-    ("Click, or Space", "Hide the class, or show it again"),
-    ("Double-click, or Enter", "Show this class alone, or all again"),
+    ("Click, or Space", "Hide the class or group, or show it again"),
+    ("Double-click, or Shift+Enter", "Show these alone, or all again"),
     ("Up, Down", "Go to another class"),
+    ("Left, Right", "Fold a group, unfold it"),
 ]
 _TRAVERSAL: Rows = [
     ("Mouse over an image, arrow keys", "Move z there for as long"),
