@@ -197,7 +197,7 @@ class PointColors(QObject):
         assert metrics is not None, "else no metric is offered"
         known = None if metrics.values is None else metrics.values.get(choice.name)
         if metrics.share is not None:
-            notes = (f"Computing… {100 * metrics.share:.0f} %",)
+            notes = (f"Computing… {100 * metrics.share:.0f}\u00a0%",)
         if known is not None:
             notes = (f"of step {metrics.step:,}", *notes)
         return known, notes
