@@ -89,6 +89,17 @@ class ImageMetrics(QObject):
         self._seen = self._next = None
         self._gave_way, self.share = False, None
 
+    def pause(self) -> None:
+        """Nobody sees them for now."""
+        unfinished = self._seen if self.share is not None or self._next is not None else None
+        self._calm.stop()
+        self._decoder.drop(KIND)
+        self._next, self._gave_way, self.share = unfinished, False, None
+
+    def resume(self) -> None:
+        """Go on with what was not finished."""
+        self._begin()
+
     def _begin(self) -> None:
         snapshot, dataset, self._next = self._next, self._dataset, None
         if snapshot is None or dataset is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QHideEvent, QKeyEvent, QShowEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from vaeviewer.backend.data.base import ImageDataset
@@ -359,13 +359,7 @@ class LatentView(QWidget):
         """Catch up with what changed while hidden."""
         super().showEvent(event)
         self._layout_pace.catch_up()
-        self._colors.catch_up()
         self._settle_timer.start()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        """Compute nothing for what nobody sees."""
-        super().hideEvent(event)
-        self._colors.pause()
 
     def changeEvent(self, event: QEvent) -> None:
         """Take the colours of a new scheme, and another size of text."""

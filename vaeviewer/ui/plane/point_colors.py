@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from vaeviewer.backend.data.base import ImageDataset
@@ -58,6 +58,7 @@ class PointColors(QObject):
         self._metrics = None if decoder is None else ImageMetrics(decoder, self)
         if self._metrics is not None:
             self._metrics.changed.connect(self._metrics_changed)
+        plane.installEventFilter(self)
         self.column = ColorColumn(plane)
         self.column.chosen.connect(self._on_chosen)
 
@@ -104,16 +105,17 @@ class PointColors(QObject):
             if not self._due:
                 self._recolor()
 
-    def catch_up(self) -> None:
-        """The plane is visible again."""
-        if self._due:
-            self._due = False
-            self._recolor()
-
-    def pause(self) -> None:
-        """The plane is hidden."""
-        if self._metrics is not None:
-            self._metrics.stop()
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Compute nothing while nobody sees the plane, and catch up afterwards."""
+        if watched is self._plane and event.type() == QEvent.Type.Show:
+            if self._due:
+                self._due = False
+                self._recolor()
+            if self._metrics is not None:
+                self._metrics.resume()
+        elif watched is self._plane and event.type() == QEvent.Type.Hide and self._metrics is not None:
+            self._metrics.pause()
+        return False
 
     def hide(self, hidden: frozenset[int]) -> None:
         """Show beside the plane which classes are hidden."""
