@@ -128,10 +128,12 @@ def serving(
         thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.02))
         thread.start()
         use_mirrors(monkeypatch, content, server.address, keys=keys)
-        yield server
-        server.released.set()
-        server.shutdown()
-        thread.join(10)
+        try:
+            yield server
+        finally:  # also where a test fails within the block: its end would wait for the thread
+            server.released.set()
+            server.shutdown()
+            thread.join(10)
 
 
 def idx(array: np.ndarray) -> bytes:
