@@ -55,7 +55,7 @@ def test_images_of_another_size_are_said_to_need_a_new_model(
     window.session.load_data("folder", tmp_path / "wide")
     qtbot.waitUntil(lambda: "another size" in window.message.text)
     assert window.message.text.endswith(
-        "These images have another size (20 × 48, not 28 × 28), so they need a new model."
+        "These images have another size (20×48 pixels, not 28×28 pixels), so they need a new model."
     )
     start, *keep = (
         b for b in window.message.findChildren(QPushButton) if "anew" in b.text() or "Keep" in b.text()

@@ -275,7 +275,7 @@ def test_opening_a_run_shows_itself(
     assert set(buttons(window)) == {"H&ide"}
     goes_on.set()
     qtbot.waitUntil(lambda: "not a run folder" in window.message.text)
-    assert not label(window, "workText").isVisible()
+    qtbot.waitUntil(lambda: not label(window, "workText").isVisible())
 
 
 def test_loading_data_shows_itself(
@@ -345,3 +345,14 @@ def test_a_name_is_shown_as_it_is_and_widens_nothing(
         assert "<b>x" not in widget.toolTip()
         if isinstance(widget, QLabel) and "<b>x" in widget.text():
             assert widget.textFormat() is Qt.TextFormat.PlainText, widget.objectName()
+
+
+def test_the_same_images_again_keep_their_mark(qtbot: QtBot, window: MainWindow) -> None:
+    train(qtbot, window)
+    entry = data_menu(window)["Bundled digits (MNIST 10k)"]
+    for _ in range(2):  # the window's 600 of them at first, then all of them twice
+        entry.trigger()
+        qtbot.waitUntil(lambda: window.message.key == "data", timeout=20_000)
+        with qtbot.waitSignal(window.session.work_ended, check_params_cb=lambda key: key == "preparing"):
+            press(qtbot, window, "&Keep the trained model")
+        assert chosen(window) == ["Bundled digits (MNIST 10k)"]

@@ -10,7 +10,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu
 
 from vaeviewer.backend.data import CATALOG, ImageDataset
-from vaeviewer.session.messages import DATA
+from vaeviewer.session.messages import DATA, PREPARING
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.messages import Kind
 
@@ -81,6 +81,7 @@ class DataMenu(QObject):
             each.setToolTipsVisible(True)
         session = window.session
         session.opened.connect(lambda opened: self._show(opened.dataset))
+        session.work_ended.connect(self._on_work_ended)
         session.not_fetched.connect(self._offer_a_folder)
         for nothing_came in (session.problem, session.not_fetched, session.data_declined):
             nothing_came.connect(self._show_data_in_use)
@@ -98,6 +99,11 @@ class DataMenu(QObject):
         """Mark the entry of the data in use; images of a user's own have none."""
         for key, action in self._entries.items():
             action.setChecked(key == dataset.source.key)
+
+    def _on_work_ended(self, key: str) -> None:
+        """The same images again are no news, and yet choosing them has changed the mark."""
+        if key == PREPARING:
+            self._show_data_in_use()
 
     def _show_data_in_use(self) -> None:
         """After a choice that came to nothing, mark the entry of the data there were."""
