@@ -189,7 +189,7 @@ def idx_file(path: Path) -> IdxFiles | None:
     folder, stem = path.parent, path.name.removesuffix(".gz").replace(".idx", "-idx")
     naming = next((n for n in NAMINGS if stem in (n.files[0], n.files[2])), None)
     if naming is None:
-        others = [stem.replace("images", "labels").replace("-idx3-", f"-{idx}-") for idx in ("idx1", "idx2")]
+        others = [stem.replace("images", "labels").replace("-idx3", f"-{idx}") for idx in ("idx1", "idx2")]
         labels = next((f for name in others if name != stem and (f := _find_file(folder, name))), None)
         return IdxFiles(path, Naming("", (stem, "", "", "")), path, labels, None)
     here, there = (0, 2) if stem == naming.files[0] else (2, 0)
