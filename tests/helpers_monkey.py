@@ -205,6 +205,7 @@ class Monkey(QObject):
         child = top.childAt(at)
         if child is None or not _alive(child):
             child = top
+        self._above = top  # Python's object for the child may go with that of its parent
         return child, child.mapFrom(top, at)
 
     def _inside(self, widget: QWidget) -> QPoint:

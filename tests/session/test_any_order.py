@@ -28,7 +28,7 @@ CLOSE_S = 2.0
 
 EXPECTED_PROBLEMS = (
     "is not a run folder",
-    "is not a folder",
+    "does not exist",
     "there is no model yet",
     "pixels",  # other data do not fit the model
     "infinite or undefined",  # a learning rate beyond use

@@ -24,6 +24,7 @@ from vaeviewer.backend.runs.saving import save_run
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.states import State
 from vaeviewer.ui.runs.recovery import RecoveryOffer, offer_sentence
+from vaeviewer.ui.window import message_bar
 from vaeviewer.ui.window.main_window import MainWindow
 
 MakeWindow = Callable[..., MainWindow]
@@ -42,6 +43,11 @@ def press(qtbot: QtBot, window: MainWindow, text: str) -> None:
         b for b in window.message.findChildren(QPushButton) if b.text() == text
     ]  # others are on their way out
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+@pytest.fixture(autouse=True)
+def heard_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_bar, "DEAF_S", 0.0)  # these clicks are meant for what they hit
 
 
 @pytest.fixture
