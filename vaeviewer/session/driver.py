@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vaeviewer.backend.config import Settings
+from vaeviewer.backend.config import Settings, live_fields
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.errors import DataError, UserError
 from vaeviewer.session import messages
@@ -96,7 +96,8 @@ class Driver:
             case messages.Stop():
                 self.rest(State.FINISHED)
             case messages.Change(field, value):
-                if self.trainer is not None:
+                # A run of another family, opened since the change was sent, may not have the field.
+                if self.trainer is not None and field in live_fields(self.trainer.settings):
                     self.trainer.change(field, value)
                     self._run_keeper.note(self.trainer, f"{field} = {value}")
                     self.publisher.progress(self.trainer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.config import Settings, live_fields, updated
 
 
 class LiveChanges:
@@ -19,5 +19,6 @@ class LiveChanges:
 
     def onto(self, settings: Settings, handled: int) -> Settings:
         """Settings that hold after the command ``handled``, with the changes that were sent later."""
-        self._sent = [change for change in self._sent if change[0] > handled]
+        live = live_fields(settings)  # a model of another family may not have what was changed
+        self._sent = [change for change in self._sent if change[0] > handled and change[1] in live]
         return updated(settings, **{field: value for _, field, value in self._sent})

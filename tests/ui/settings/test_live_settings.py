@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSpinBox, QLabel, QPushButton, QWidget
@@ -17,6 +17,7 @@ from vaeviewer.backend.data import load_dataset
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.curves.metric_plot import MetricPlot
 from vaeviewer.ui.settings.field_note import FieldNote
+from vaeviewer.ui.settings.live_settings import LiveSettings
 from vaeviewer.ui.window.main_window import MainWindow
 
 MakeWindow = Callable[[Settings], MainWindow]
@@ -131,6 +132,25 @@ def test_a_value_out_of_range_is_told_of_beside_its_field(
     assert note.text() == "Learning rate must be more than 0, but is 0; it stays 0.003."
     qtbot.wait(300)
     assert window.session.settings == before
+
+
+def test_a_note_goes_with_a_field_that_another_family_has_not(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings
+) -> None:
+    window = make_window(small)
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    type_into(window, "betaBox", "-7")
+    note = window.findChild(FieldNote)
+    assert isinstance(note, FieldNote)
+    assert note.isVisible()
+    live = window.findChild(LiveSettings)
+    assert isinstance(live, LiveSettings)
+    live.show_settings(updated(small, family="denoising"))
+    assert not note.isVisible()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    live.move(live.x() + 1, live.y())  # as when the window is laid out again
+    assert not note.isVisible()
 
 
 def test_the_advanced_group_is_remembered(qtbot: QtBot, make_window: MakeWindow, small: Settings) -> None:

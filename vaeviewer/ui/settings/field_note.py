@@ -37,6 +37,7 @@ class FieldNote(QLabel):
         """Show ``sentence`` at ``field`` until some seconds after that was left; an empty one ends it."""
         if not sentence:
             if field is self._field:
+                self._field = None
                 self._leaving.stop()
                 self.hide()
             return

@@ -103,6 +103,7 @@ class LiveSettings(QWidget):
         """Make an editor for each setting of the family, in place of those of another; the first ones stay."""
         for name in self._fields.keys() - set(FIRST):
             self._boxes[name].blockSignals(True)  # what was being typed there is of the family before
+            self._note.say(self._boxes[name], "")
             for widget in (self._boxes.pop(name), self._captions.pop(name)):
                 self._grid.removeWidget(widget)
                 widget.hide()
