@@ -38,6 +38,7 @@ class PlanePoints:
         self._labels: NDArray[np.int64] = np.zeros(0, np.int64)
         self._names: tuple[str, ...] = ()
         self._visible = np.zeros(0, bool)  # per class
+        self._sizes = np.zeros(0, np.int64)  # images of each class
         self._class_rows: NDArray[np.intp] = np.zeros((0, 0), np.intp)  # (classes, most), filled up with -1
         self._noise: NDArray[np.float32] | None = None
         self._rows: LineRows | None = None  # of codes of one number
@@ -58,6 +59,7 @@ class PlanePoints:
         """
         self._labels, self._names, self._rows = labels, names, None
         self._visible = np.ones(max(1, len(self._names)), bool)  # without labels all are of one class, 0
+        self._sizes = np.bincount(labels, minlength=len(self._visible))
         named = len(self._names) if len(self._names) <= _MOST_NAMES else 0
         rows = [np.flatnonzero(self._labels == number) for number in range(named)]
         rows = [r[:: -(-len(r) // _ROWS_PER_NAME) or 1] for r in rows]
@@ -78,9 +80,7 @@ class PlanePoints:
     @property
     def none_visible(self) -> bool:
         """Whether there are points, and all of them are hidden."""
-        return (
-            bool(len(self._labels)) and self.positions is not None and not self._visible[self._labels].any()
-        )
+        return bool(len(self._labels)) and self.positions is not None and not self._sizes[self._visible].any()
 
     def usable(self, snapshot: Snapshot | None) -> PosteriorTable | None:
         """A snapshot's table if it has a row per training image."""
