@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+import threading
 from types import ModuleType
 
 from vaeviewer.backend.training.engines.eager import EagerEngine
@@ -18,10 +20,11 @@ def choose_engine(work: Work) -> tuple[StepEngine, str]:
     """
     wanted = work.settings.compute.engine
     if wanted == "eager":
-        return EagerEngine(work), "as the settings say"
+        return _eager(work), "as the settings say"
     if wanted == "compiled":
         from vaeviewer.backend.training.engines.compiled import CompiledEngine
 
+        import_what_optimizers_do()
         return CompiledEngine(work), "as the settings say"
     fused = fused_engine()
     reason = "this installation has none" if fused is None else fused.why_not(work.settings, work.device)
@@ -29,7 +32,24 @@ def choose_engine(work: Work) -> tuple[StepEngine, str]:
         return fused.FusedEngine(work), "the fastest for this model"
     if wanted == "fused":
         raise SettingsError(f"engine: the fused step does not serve this run: {reason}; use auto or eager.")
-    return EagerEngine(work), f"no fused step: {reason}"
+    return _eager(work), f"no fused step: {reason}"
+
+
+def _eager(work: Work) -> EagerEngine:
+    import_what_optimizers_do()
+    return EagerEngine(work)
+
+
+def import_what_optimizers_do() -> None:
+    """Let torch import, on a thread of its own, what its first optimizer does.
+
+    That import keeps a frame for good (torch 2.14), and with it all frames that called: on this thread a model among
+    them could never be freed.
+    """
+    if "torch._dynamo" not in sys.modules:
+        thread = threading.Thread(target=importlib.import_module, args=("torch._dynamo",), name="import")
+        thread.start()
+        thread.join()
 
 
 def fused_engine() -> ModuleType | None:
