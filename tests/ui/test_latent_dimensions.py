@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QDockWidget, QLabel, QLin
 from pytestqt.qtbot import QtBot
 from small_images import write_idx_folder
 
+from vaeviewer.analysis.dimensions import Dimensions
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.session.states import Action, State
@@ -227,6 +228,16 @@ def test_a_bar_that_is_clicked_becomes_an_axis(
     QTest.keyClick(bars, Qt.Key.Key_Down)
     QTest.keyClick(bars, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
     assert window.view.axes == (bars.order[0], bars.order[1])
+
+
+def test_the_word_beside_the_longest_bar_is_whole(qtbot: QtBot) -> None:
+    bars = DimensionBars()
+    qtbot.addWidget(bars)
+    bars.resize(260, 100)
+    bars.show_figures(Dimensions(np.array([0.002, 0.001]), None))
+    pixels = pixels_of(bars.grab().toImage())
+    assert np.ptp(pixels[: bars.row_height, -2:].reshape(-1, pixels.shape[-1]), axis=0).max() == 0
+    assert np.ptp(pixels[: bars.row_height, -40:].reshape(-1, pixels.shape[-1]), axis=0).max() > 0
 
 
 def test_z_is_typed_and_pasted(qtbot: QtBot, make_window: MakeWindow, small: Settings) -> None:

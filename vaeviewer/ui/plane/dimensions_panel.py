@@ -24,6 +24,9 @@ _TIP = (
     "Shift along the vertical one; or go there with the arrow keys and press Enter, or Shift+Enter.</p>"
 )
 
+_INACTIVE = "inactive"
+"""Stands in the place of the figure."""
+
 
 class DimensionsPanel(QWidget):
     """A bar for each number of z: its KL, or the variance where codes are points; inactive ones are grey.
@@ -155,7 +158,7 @@ class DimensionBars(QWidget):
         theme, height = theme_of(self.palette()), self.row_height
         metrics = self.fontMetrics()
         name_width = metrics.horizontalAdvance("→ z₂₅₆ ")
-        text_width = metrics.horizontalAdvance("00.00") + 8
+        text_width = max(map(metrics.horizontalAdvance, ("00.00", _INACTIVE))) + 8
         room = max(10.0, self.width() - name_width - text_width)
         size, active = self._figures.size, self._figures.active
         largest = max(float(np.max(size, initial=0.0)), 1e-9)
@@ -173,7 +176,7 @@ class DimensionBars(QWidget):
             bar = QRectF(name_width, top + 3, max(1.0, length), height - 6)
             painter.fillRect(bar, QColor(theme.curve(1) if active[dimension] else theme.border))
             painter.setPen(ink)
-            text = f"{size[dimension]:.2f}" if active[dimension] else "inactive"
+            text = f"{size[dimension]:.2f}" if active[dimension] else _INACTIVE
             place = QRectF(bar.right() + 5, top, self.width() - bar.right() - 5, height)
             painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
         if self.hasFocus() and self._order:
