@@ -18,6 +18,8 @@ from vaeviewer.ui.settings.number_fields import (
 )
 
 CHOICE_TEXT: Mapping[Any, str] = {
+    "mlp": "Fully connected",
+    "conv": "Convolutional",
     "tanh": "tanh",
     "relu": "ReLU",
     "silu": "SiLU",
