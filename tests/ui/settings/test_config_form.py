@@ -470,6 +470,21 @@ def test_another_family_brings_its_own_settings(form: ConfigForm) -> None:
     assert form.editor("beta").isVisible()
 
 
+def test_a_note_that_appears_cuts_no_text_above_it(form: ConfigForm) -> None:
+    form.resize(270, 420)
+    QTest.qWait(0)
+    form.set_settings(updated(form.settings(), family="denoising"))
+    QTest.qWait(0)
+    form.set_settings(updated(form.settings(), network="conv"))
+    note = form._rows["hidden"].note
+    for _ in range(3):
+        QTest.qWait(0)
+    assert note.isVisible()
+    for label in form.findChildren(QLabel):
+        if label.isVisible() and label.wordWrap():
+            assert label.height() >= label.heightForWidth(label.width()), label.text()
+
+
 @pytest.mark.parametrize("opened", [False, True])
 def test_tab_goes_downwards_in_every_family(form: ConfigForm, opened: bool) -> None:
     form.set_advanced_open(opened)

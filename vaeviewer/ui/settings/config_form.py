@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from pydantic.fields import FieldInfo
-from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import (
     QComboBox,
@@ -65,6 +65,9 @@ class ConfigForm(QScrollArea):
         self._rows: dict[str, SettingRow] = {}
         self._put_away: dict[str, dict[str, SettingRow]] = {}
         self._fixed_notes: list[QLabel] = []
+        self._settling = QTimer(self)
+        self._settling.setSingleShot(True)
+        self._settling.setInterval(0)
         self._rate_now = LiveLabel()
         self._rate_now.setObjectName("rateNow")
         self._rate_now.hide()
@@ -85,6 +88,7 @@ class ConfigForm(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(self._build_page())
+        self._settling.timeout.connect(self._form.update)
         self.set_settings(self._settings)
         self._apply_theme()
 
@@ -315,6 +319,7 @@ class ConfigForm(QScrollArea):
         self._preset.setToolTip(self._run_reason or "All settings at once, to start from.")
         self._family.setEnabled(self._run_reason is None)
         self._family.setToolTip(self._run_reason or "Which kind of model, and so which paper.")
+        self._settling.start()  # Qt lays a note out before it knows its lines, and cuts the text above: once more then
 
     def _why_fixed(self, name: str) -> str:
         if self._run_reason is not None and not self._rows[name].live:
