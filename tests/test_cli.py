@@ -114,6 +114,23 @@ def test_images_without_labels_have_no_neighbour_accuracy(
     assert "no labels, so there is no nearest-neighbour accuracy" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+def test_a_run_without_held_out_images_is_evaluated_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], network: str
+) -> None:
+    np.savez(
+        tmp_path / "few.npz",
+        images=np.eye(10)[[0, 1, 2, 3]].reshape(4, 1, 10).repeat(10, 1),
+        labels=[0, 1, 2, 3],
+    )
+    out = tmp_path / "run"
+    data = ["--data", str(tmp_path / "few.npz"), "--held-out", "0"]
+    assert main(["train", *data, "--out", str(out), "--network", network, *QUICK]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(out)]) == 0
+    assert "no images are held out" in capsys.readouterr().out
+
+
 def test_convolutions_and_bytes_as_bytes_by_flags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--network", "conv", "--conv-channels", "2", "--dense", "8", "--likelihood", "logistic"]
     out = tmp_path / "run"

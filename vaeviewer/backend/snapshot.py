@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -155,7 +156,7 @@ class NumpySnapshot(Snapshot):
     instant: ClassVar[bool] = True
 
     def _encode(self, x: Array) -> tuple[Array, Array | None]:
-        loc, log_variance = self.form.encode(self.weights, x.reshape(len(x), -1))
+        loc, log_variance = self.form.encode(self.weights, x.reshape(len(x), math.prod(self.image_shape)))
         return loc, None if log_variance is None else standard_deviations(log_variance)
 
     def _decode(self, z: Array) -> Array:
@@ -171,7 +172,7 @@ class TorchSnapshot(Snapshot):
 
         from vaeviewer.backend.models.latent_model import Point
 
-        last = torch.tensor(x.reshape(len(x), self.image.height, self.image.width, -1))
+        last = torch.tensor(x.reshape(len(x), self.image.height, self.image.width, self.image.channels))
         found = self._ask("encode", last.permute(0, 3, 1, 2).contiguous())
         if found is None:
             return None

@@ -70,6 +70,51 @@ def test_a_table_without_labels_leaves_the_classes_to_the_folders(tmp_path: Path
     assert said(data)["cat/2.png"][1] == NO_VALUE
 
 
+@pytest.mark.parametrize("head", ["file,species\n", "species,file\n"])
+def test_a_single_column_beside_the_file_is_the_label_whatever_it_is_called(
+    tmp_path: Path, head: str
+) -> None:
+    pictures(tmp_path, "1.png", "2.png")
+    lines = ["1.png,cat", "2.png,dog"]
+    if head.startswith("species"):
+        lines = [",".join(reversed(line.split(","))) for line in lines]
+    (tmp_path / "labels.csv").write_text(head + "\n".join(lines), "utf-8")
+    data = open_images(tmp_path)
+    assert data.class_names == ("cat", "dog")
+    assert data.report is not None
+    assert not any("not there" in note for note in data.report.notes), "the first line is no file"
+
+
+def test_a_file_in_several_lines_is_named(tmp_path: Path) -> None:
+    pictures(tmp_path, "1.png", "2.png")
+    (tmp_path / "labels.csv").write_text("file,label\n1.png,cat\n2.png,dog\n./1.png,dog\n", "utf-8")
+    data = open_images(tmp_path)
+    assert data.class_names == ("dog",)
+    assert data.report is not None
+    assert any("1.png" in note and "several lines" in note for note in data.report.notes)
+
+
+def test_a_quotation_mark_that_is_never_closed_swallows_no_lines(tmp_path: Path) -> None:
+    pictures(tmp_path, "1.png", "2.png")
+    (tmp_path / "labels.csv").write_text('file,label\n1.png,"cat\n2.png,dog\n', "utf-8")
+    data = open_images(tmp_path)
+    assert data.class_names == ()
+    assert data.report is not None
+    assert [skipped.file for skipped in data.report.skipped] == ["labels.csv"]
+
+
+@pytest.mark.parametrize("mark", ["\n", "\u2028", "\x1c", "\x85"])
+def test_a_label_may_hold_what_else_ends_lines(tmp_path: Path, mark: str) -> None:
+    pictures(tmp_path, "1.png", "2.png")
+    text = f'file,label\r\n1.png,"red{mark}fox"\r\n2.png,dog\r\n'
+    (tmp_path / "labels.csv").write_bytes(text.encode())
+    data = open_images(tmp_path)
+    assert data.report is not None
+    assert not data.report.skipped
+    assert len(data.class_names) == 2
+    assert "redfox" not in data.class_names
+
+
 def test_columns_that_nothing_can_be_coloured_by_are_left_out_and_named(tmp_path: Path) -> None:
     pictures(tmp_path, "1.png", "2.png")
     extra = [f"c{n}" for n in range(MAX_COLUMNS + 1)]

@@ -54,7 +54,7 @@ class Room:
             try:
                 self._draft = cache.draft(shape)
             except OSError as error:
-                log.warning("decoded images cannot be kept in %s (%s)", cache.folder, error)
+                log.warning("decoded images cannot be kept in %s (%s)", cache.folder, error.strerror or error)
                 if size > 8 * MAX_IN_MEMORY_BYTES:
                     raise DataError(
                         f"The images take {size / 2**30:.1f} GiB, for which {cache.folder} has no room "

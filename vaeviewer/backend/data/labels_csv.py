@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +29,13 @@ class LabelsTable:
         rows: The cells of each file, by its name relative to the folder, with ``/``.
         label: Which cell is the label; ``None`` where the first line names other columns only.
         others: Which other cells there are, and their names.
+        twice: A file that several lines name, of which the last counts; empty if there is none.
     """
 
     rows: dict[str, list[str]]
     label: int | None
     others: tuple[tuple[int, str], ...] = ()
+    twice: str = ""
 
     def label_of(self, file: str) -> str | None:
         """The label of a file that is named; it may be empty."""
@@ -55,8 +58,9 @@ class LabelsTable:
 def read_labels_csv(path: Path) -> LabelsTable:
     """Read a table.
 
-    The first line may name the columns, of which ``file`` and ``label`` (or the like) are taken; where it names a
-    file and several others but no label, there are no labels; else file and label are the first two.
+    The first line may name the columns, of which ``file`` and ``label`` (or the like) are taken. Where it names a
+    file but no label, a single other column is the label, and with several there are none. Where it names no file,
+    file and label are the first two.
 
     Raises:
         LabelsFileError: It cannot be read, or has fewer than two columns.
@@ -65,18 +69,26 @@ def read_labels_csv(path: Path) -> LabelsTable:
     head = [cell.strip().lower() for cell in lines[0]]
     file = next((head.index(name) for name in _FILE_COLUMNS if name in head), None)
     label = next((head.index(name) for name in _LABEL_COLUMNS if name in head), None)
-    if file is not None and (label is not None or len(head) > 2):
+    if file is not None and len(head) == 2 and file != label:
+        label = 1 - file
+    if file is not None and len(head) > 1:
         names = [readable(cell.strip())[:60] for cell in lines.pop(0)]
     else:
         file, label, names = 0, 1, []
-    found = {}
+    found: dict[str, list[str]] = {}
+    twice = ""
     for row in lines:
         if len(row) <= max(file, label or 0):
             raise LabelsFileError(f"has a line without a file and a label: {readable(','.join(row))[:60]!r}")
-        found[row[file].strip().replace("\\", "/").removeprefix("./")] = row
+        name = row[file].strip().replace("\\", "/").removeprefix("./")
+        if name in found and not twice:
+            twice = readable(name)
+        found[name] = row
     width = len(names) or max(map(len, lines), default=0)
     others = [(cell, names[cell] if names else "") for cell in range(width) if cell not in (file, label)]
-    return LabelsTable(found, label, tuple((cell, name or f"column {cell + 1}") for cell, name in others))
+    return LabelsTable(
+        found, label, tuple((cell, name or f"column {cell + 1}") for cell, name in others), twice
+    )
 
 
 def _lines(path: Path) -> list[list[str]]:
@@ -90,7 +102,9 @@ def _lines(path: Path) -> list[list[str]]:
     except UnicodeDecodeError:
         raise LabelsFileError("is not UTF-8 text") from None
     try:
-        lines = [row for row in csv.reader(text.splitlines(), delimiter=_delimiter(text)) if row]
+        # Strict, as a quotation mark that is never closed would swallow all lines after it.
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+        lines = [row for row in rows if row]
     except csv.Error as error:
         raise LabelsFileError(f"is no table of commas ({error})") from None
     if not lines:

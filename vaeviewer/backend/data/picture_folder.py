@@ -316,6 +316,10 @@ class _Opening:
         missing = len(table.rows.keys() - set(files))
         if missing:
             self._notes.append(f"Of the files that {LABELS_FILE} names, {missing:,} are not there.")
+        if table.twice:
+            self._notes.append(
+                f"{LABELS_FILE} names {table.twice} and perhaps others in several lines; the last counts."
+            )
         if missing == len(table.rows):
             raise LabelsFileError("names none of the pictures")
         self._columns, left_out = table.columns(files)
