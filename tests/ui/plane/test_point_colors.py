@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 from test_latent_view import make_dataset, make_snapshot, ring
+from test_unlabelled import hover
 
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
@@ -20,7 +21,7 @@ from vaeviewer.backend.data.columns import Column
 from vaeviewer.backend.training.evaluation import metrics_by_image
 from vaeviewer.session.states import Action, State
 from vaeviewer.session.view_state import ViewState
-from vaeviewer.ui.plane.color_scale import STEPS, density, palette, scale_of, steps_of
+from vaeviewer.ui.plane.color_scale import STEPS, density, number_text, palette, scale_of, steps_of
 from vaeviewer.ui.plane.latent_view import LatentView
 from vaeviewer.ui.widgets.theme import DARK, LIGHT, build_palette, class_colors
 from vaeviewer.ui.window.main_window import MainWindow
@@ -122,6 +123,24 @@ def test_a_column_of_numbers_is_a_scale_and_one_of_words_is_a_legend(qtbot: QtBo
     stage.choose("Class")
     assert stage.view.hidden_classes == frozenset(), "they were words, not classes"
     assert near(stage.painted(0), class_colors(3)[0])
+
+
+def test_a_card_that_is_shown_follows_the_choice_of_colour(qtbot: QtBot) -> None:
+    stage = Stage(qtbot, with_columns())
+    card = stage.plane._hover.card
+    hover(stage.plane, stage.plane.viewport_position(*map(float, SPOTS[4])))
+    qtbot.waitUntil(card.isVisible)
+    assert card._text.text().splitlines()[1:] == []
+    stage.choose("age")
+    qtbot.waitUntil(lambda: card._text.text().splitlines()[1:] == ["age 4"])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(2.28e15, "2.3 × 10¹⁵"), (-3189.4, "−3,189"), (3.3082, "3.308"), (-0.0, "0"), (72.84, "72.84")],
+)
+def test_numbers_of_a_scale_are_short(value: float, text: str) -> None:
+    assert number_text(value) == text
 
 
 def test_hidden_classes_stay_hidden_under_a_scale_which_says_so(qtbot: QtBot) -> None:

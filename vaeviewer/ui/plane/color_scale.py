@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.ui.curves.plotting import pg
+from vaeviewer.ui.curves.value_axis import number_label
 
 STEPS = 100
 """Colours of a palette. With one more, and as many again for late points, the compiled painter takes them."""
@@ -113,8 +114,8 @@ def _blurred(counts: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
 
 
 def number_text(value: float) -> str:
-    """A number at the end of a scale, in four digits."""
+    """A number at the end of a scale, in four digits; ``"2.3 × 10¹⁵"`` where a run explodes."""
+    if abs(value) >= 1000:
+        return number_label(value, 0)
     text = f"{value:.4g}"
-    if 1000 <= abs(value) < 1e7:
-        text = f"{value:,.0f}"
-    return "0" if float(text.replace(",", "")) == 0 else text.replace("-", "−")
+    return "0" if float(text) == 0 else text.replace("-", "−")

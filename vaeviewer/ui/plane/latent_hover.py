@@ -53,6 +53,8 @@ class HoverCard(QWidget):
             text: A few short lines.
             mouse: Position in the parent widget.
         """
+        if text != self._text.text():  # perhaps of the same image: what its colour stands for has changed
+            self._text.setText(text)
         if row != self._row:
             self._row = row
             ratio = self.devicePixelRatioF()
@@ -62,7 +64,7 @@ class HoverCard(QWidget):
             )
             pixmap.setDevicePixelRatio(ratio)
             self._image.setPixmap(pixmap)
-            self._text.setText(text)
+        if self.size() != self.sizeHint():
             self.adjustSize()
         plane = self.parentWidget()
         assert plane is not None, "the card lies on the plane"
@@ -137,6 +139,11 @@ class Hover(QObject):
     def points_moved(self) -> None:
         """Another point may lie under the mouse now."""
         if self._at is not None:
+            self._timer.start()
+
+    def values_changed(self) -> None:
+        """The number on the card may be of another model now."""
+        if self.card.isVisible():
             self._timer.start()
 
     def point_at(self, pixel: QPointF) -> int | None:

@@ -121,6 +121,7 @@ class LatentView(QWidget):
         self._colors.column.scale.all_wanted.connect(lambda: self.hidden_classes_changed.emit(frozenset()))
         self._colors.chosen.connect(self.color_chosen)
         self._colors.recolored.connect(self._points_item.invalidate)
+        self._colors.recolored.connect(self._hover.values_changed)
         self._apply_theme()
         self._range_changed()
 
