@@ -104,6 +104,20 @@ def test_without_steps_it_says_when_curves_appear(panel: CurvesPanel) -> None:
         assert shown_values(panel, "training") == ["–", "–", "–"]
 
 
+def test_a_frame_shows_which_plot_has_the_keys(panel: CurvesPanel) -> None:
+    panel.update_frame(made_history(300))
+
+    def corner(plot: MetricPlot) -> QColor:
+        return plot.viewport().grab().toImage().pixelColor(0, 0)
+
+    first, second = plots(panel)
+    first.setFocus()
+    assert corner(first) != corner(second)
+    QTest.keyClick(first, Qt.Key.Key_Tab)
+    assert second.hasFocus()
+    assert corner(second) != corner(first) == QColor(LIGHT.canvas)
+
+
 def test_the_newest_values_are_those_of_the_history(panel: CurvesPanel) -> None:
     history = made_history(950)
     panel.update_frame(history)

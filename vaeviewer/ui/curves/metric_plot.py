@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QFont, QFontMetrics
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from vaeviewer.ui.curves.curve_data import Column, every_pixel, extremes, rows_within, telling_range
@@ -17,7 +17,7 @@ from vaeviewer.ui.curves.curves_item import KINDS, CurvesItem
 from vaeviewer.ui.curves.plotting import pg
 from vaeviewer.ui.curves.value_axis import ValueAxis
 from vaeviewer.ui.widgets.drops import refuse_drops
-from vaeviewer.ui.widgets.theme import Theme
+from vaeviewer.ui.widgets.theme import Theme, theme_of
 
 _AXIS_WIDTH = 46
 """Of the vertical axis, pixels, unless its numbers need more …"""
@@ -109,6 +109,24 @@ class MetricPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no typ
             axis.setTextPen(theme.muted)
         self._cursor.setPen(pg.mkPen(theme.muted, width=1))
         self._item.set_theme(theme, {key: colors[key] for key in self.keys})
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The plot, in a frame while it has the keys: F fits it then."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            with QPainter(self.viewport()) as painter:
+                painter.setPen(QColor(theme_of(self.palette()).accent))
+                painter.drawRect(self.viewport().rect().adjusted(0, 0, -1, -1))
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show the frame."""
+        super().focusInEvent(event)
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Take the frame away."""
+        super().focusOutEvent(event)
+        self.viewport().update()
 
     def set_curves(
         self,
