@@ -29,6 +29,7 @@ from vaeviewer.ui.curves.readout import KINDS, Readout
 from vaeviewer.ui.curves.value_axis import number_label
 from vaeviewer.ui.curves.verdict import best_row, overfits, warning
 from vaeviewer.ui.widgets.labels import ElidedLabel, tint
+from vaeviewer.ui.widgets.plain_text import within_sentence
 from vaeviewer.ui.widgets.theme import theme_of
 
 _EMPTY = "The curves appear with the first step."
@@ -342,6 +343,6 @@ class CurvesPanel(QWidget):
 
 def in_a_row(names: list[str]) -> str:
     """``"ELBO, reconstruction and KL"``: names one after the other, of which only acronyms keep their capitals."""
-    later = [name if name[1:2].isupper() else name[:1].lower() + name[1:] for name in names[1:]]
+    later = [within_sentence(name) for name in names[1:]]
     *first, last = [*names[:1], *later] or [""]
     return " and ".join(filter(None, (", ".join(first), last)))

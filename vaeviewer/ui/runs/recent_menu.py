@@ -12,7 +12,7 @@ from vaeviewer.backend.runs.listing import RunSummary
 from vaeviewer.session.session import Session
 from vaeviewer.ui.curves.value_axis import number_label
 from vaeviewer.ui.runs.recent_runs import RecentRuns
-from vaeviewer.ui.widgets.plain_text import menu_text, plain_tip
+from vaeviewer.ui.widgets.plain_text import menu_text, plain_tip, within_sentence
 
 MOST_SHOWN = 10
 TEXT_WIDTH = 220
@@ -59,7 +59,7 @@ class RecentMenu(QMenu):
             f"step {run.step:,}",
         ]
         if run.held_out is not None:
-            facts.append(f"held-out {run.headline.title} {number_label(run.held_out, 1)}")
+            facts.append(f"held-out {within_sentence(run.headline.title)} {number_label(run.held_out, 1)}")
         tip = str(run.folder)
         if run.latent_dim != 2:
             facts.append(f"{run.latent_dim} latent dimension{'s' if run.latent_dim > 1 else ''}")
