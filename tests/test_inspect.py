@@ -123,3 +123,12 @@ def test_what_cannot_be_opened_is_one_line(tmp_path: Path, capsys: pytest.Captur
 def test_the_bundled_digits_are_read_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--out", str(tmp_path / "r"), "--size", "32"]) == 2
     assert "bundled digits are read as they are" in capsys.readouterr().err
+
+
+def test_one_of_each_is_said_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "cats").mkdir()
+    Image.fromarray(scene(20, 30)).save(tmp_path / "cats" / "1.png")
+    assert main(["inspect", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "1 image of" in said
+    assert "1 class:" in said

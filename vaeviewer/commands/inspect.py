@@ -36,14 +36,15 @@ def inspect(options: argparse.Namespace) -> int:
 def described(report: LoadReport) -> list[str]:
     """A report in lines for people: counts, decisions, classes and what was skipped, the longest lists cut short."""
     colour = "colour" if report.channels == 3 else "grey"
+    images = f"{report.images:,} {'image' if report.images == 1 else 'images'}"
     size = f"{report.height}×{report.width} pixels (height × width)"
     lines = [
-        f"{report.images:,} images of {size} in {colour}, {report.held_out:,} of them held out; "
+        f"{images} of {size} in {colour}, {report.held_out:,} of them held out; "
         f"{report.memory / 2**20:,.1f} MiB",
         *report.notes,
     ]
     if report.classes:
-        lines.append(f"{len(report.classes):,} classes:")
+        lines.append(f"{len(report.classes):,} {'class' if len(report.classes) == 1 else 'classes'}:")
         shown = list(report.classes.items())[:_MOST_CLASSES]
         lines += [f"  {name}: {count:,}" for name, count in shown]
         lines += _more(len(report.classes) - len(shown), "classes")

@@ -286,7 +286,7 @@ def test_labels_of_a_csv(tmp_path: Path) -> None:
     assert data.class_names == ("9", "10", "(no label)")
     assert data.report is not None
     assert data.report.classes == {"9": 1, "10": 2, "(no label)": 1}
-    assert any("labels.csv names, 1 are not there" in note for note in data.report.notes)
+    assert any("labels.csv names, 1 is not there" in note for note in data.report.notes)
     (tmp_path / "labels.csv").write_bytes(b"\xff\xfe\x00")
     broken = open_images(tmp_path)
     assert broken.class_names == ()

@@ -143,7 +143,7 @@ def described(
     for title, count in zip(class_names, counts, strict=False):
         classes[title] += count
     return About(
-        name=f"{name}, {train_count:,} images"[:500],
+        name=f"{name}, {train_count:,} {'image' if train_count == 1 else 'images'}"[:500],
         reading=reading,
         class_names=class_names,
         train_count=train_count,

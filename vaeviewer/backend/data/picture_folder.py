@@ -315,7 +315,9 @@ class _Opening:
         files = [found.file for found in self._listing.pictures]
         missing = len(table.rows.keys() - set(files))
         if missing:
-            self._notes.append(f"Of the files that {LABELS_FILE} names, {missing:,} are not there.")
+            self._notes.append(
+                f"Of the files that {LABELS_FILE} names, {missing:,} {'is' if missing == 1 else 'are'} not there."
+            )
         if table.twice:
             self._notes.append(
                 f"{LABELS_FILE} names {table.twice} and perhaps others in several lines; the last counts."
