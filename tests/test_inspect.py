@@ -132,3 +132,19 @@ def test_one_of_each_is_said_as_one(tmp_path: Path, capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out
     assert "1 image of" in said
     assert "1 class:" in said
+
+
+def test_a_run_saved_among_the_pictures_is_no_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        Image.fromarray(scene(8, 8)).save(tmp_path / f"{number}.png")
+    run = tmp_path / "run"
+    quick = ["--epochs", "1", "--threads", "1", "--hidden", "4"]
+    assert main(["train", "--data", str(tmp_path), "--out", str(run), *quick]) == 0
+    assert main(["export", str(run), "--manifold", str(run / "manifold.png")]) == 0
+    assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
+    capsys.readouterr()
+    assert main(["inspect", str(tmp_path), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["classes"], report["images"]) == ({}, 3)

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vaeviewer.backend.data.names import readable
@@ -155,6 +156,10 @@ class _Walk:
                     ) from None
                 self._skip(folder, _reason(error))
                 continue
+            if folder and _is_run(entries):
+                self.folders.remove(tuple(folder.split("/")))
+                self.passed_over += 1
+                continue
             waiting += [name for entry in entries if (name := self._look_at(entry, folder))]
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
@@ -205,6 +210,12 @@ class _Walk:
 
     def _skip(self, name: str, why: str) -> None:
         self.skipped.append(Skipped(file=readable(name), why=why))
+
+
+def _is_run(entries: list[os.DirEntry[str]]) -> bool:
+    """Whether these are the files of a run that was saved among the pictures: no class, and nothing to train on."""
+    names = [entry.name for entry in entries]
+    return "manifest.json" in names and any(fnmatchcase(name, "step-*.safetensors") for name in names)
 
 
 def _reason(error: OSError) -> str:
