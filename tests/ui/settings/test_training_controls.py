@@ -111,6 +111,14 @@ def test_the_epoch_is_the_one_being_trained(
     assert label.text().rstrip("\u2007") == text
 
 
+def test_the_rate_in_force_grows_with_the_text(controls: TrainingControls) -> None:
+    label = child(controls, QLabel, "rateNow")
+    before, font = label.font().pointSizeF(), controls.font()
+    font.setPointSizeF(1.5 * font.pointSizeF())
+    controls.setFont(font)
+    assert label.font().pointSizeF() == pytest.approx(1.5 * before)
+
+
 def test_the_epoch_is_large_and_does_not_move(controls: TrainingControls) -> None:
     label = child(controls, QLabel, "epochLabel")
     assert label.font().bold()

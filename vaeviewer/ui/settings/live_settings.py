@@ -52,9 +52,7 @@ class LiveSettings(QWidget):
         self._rate_now = LiveLabel()
         self._rate_now.setObjectName("rateNow")
         self._rate_now.setToolTip("The learning rate of the next step, to which the schedule has scaled it")
-        font = QFont(self.font())
-        font.setPointSizeF(font.pointSizeF() * 0.9)
-        self._rate_now.setFont(font)
+        self._apply_font()
         self._grid = grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(8)
@@ -89,10 +87,12 @@ class LiveSettings(QWidget):
             self.setting_changed.emit(name, value)
 
     def changeEvent(self, event: QEvent) -> None:
-        """Take over the colours of a new scheme."""
+        """Take over the colours of a new scheme, and another size of text."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange:
             self._apply_theme()
+        elif event.type() == QEvent.Type.FontChange:
+            self._apply_font()
 
     def moveEvent(self, event: QMoveEvent) -> None:
         """A note goes along with its field."""
@@ -136,6 +136,11 @@ class LiveSettings(QWidget):
     def _changed(self, name: str) -> None:
         self._pending[name] = number_value(self._boxes[name], self._fields[name])
         self._debounce.start()
+
+    def _apply_font(self) -> None:
+        font = QFont(self.font())
+        font.setPointSizeF(font.pointSizeF() * 0.9)
+        self._rate_now.setFont(font)
 
     def _apply_theme(self) -> None:
         for label in (*self._captions.values(), self._rate_now):

@@ -41,6 +41,7 @@ class SpeedColumn(QVBoxLayout):
         slider.valueChanged.connect(self._moved)
         top = QHBoxLayout()
         top.addWidget(self._caption)
+        top.addSpacing(8)
         top.addWidget(self._text, stretch=1)
         self.setSpacing(2)
         self.addLayout(top)
