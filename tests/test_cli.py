@@ -664,6 +664,20 @@ def test_a_number_of_a_command_is_is_refused(
         assert is_refused([*words, text], capsys), text
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["inspect"], ["train", "--out", "run", "--data"], ["train", "--out"], ["evaluate"], ["--screenshot"]],
+)
+def test_an_empty_name_is_not_the_folder_one_is_in(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("images.npy", np.zeros((20, 8, 8), np.uint8))
+    with pytest.raises(SystemExit, match="2"):
+        main([*words, ""])
+    assert "is empty" in capsys.readouterr().err
+
+
 def test_resuming_takes_epochs_as_a_new_run_does(
     trained: tuple[Path, dict[str, object]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,14 +71,14 @@ def _window(words: list[str]) -> int:
     parser.add_argument(
         "path",
         nargs="?",
-        type=Path,
+        type=_path,
         metavar="PATH",
         help="a saved run to open, or your own images to look at: a folder of pictures, a NumPy file, idx files",
     )
     parser.add_argument("--version", action="version", version=f"vaeviewer {__version__}")
     parser.add_argument(
         "--data",
-        type=Path,
+        type=_path,
         metavar="PATH",
         help="images to begin with: those of the saved run, if they moved",
     )
@@ -87,7 +87,7 @@ def _window(words: list[str]) -> int:
     )
     parser.add_argument(
         "--screenshot",
-        type=Path,
+        type=_path,
         metavar="FILE.png",
         help="save a picture of the window, off-screen, and leave: of RUN as it is, or of a model trained first",
     )
@@ -120,10 +120,10 @@ def _train(words: list[str]) -> int:
 
     keys = [entry.key for entry in CATALOG if entry.key != "folder"]
     parser = _Parser(prog="vaeviewer train", description="Train without a window and leave a run folder.")
-    parser.add_argument("--out", type=Path, metavar="RUN", help="folder to write; new or empty")
+    parser.add_argument("--out", type=_path, metavar="RUN", help="folder to write; new or empty")
     parser.add_argument(
         "--resume",
-        type=Path,
+        type=_path,
         metavar="RUN",
         help="go on with a saved run to its planned epochs, or to --epochs",
     )
@@ -145,7 +145,7 @@ def _train(words: list[str]) -> int:
     )
     parser.add_argument(
         "--data",
-        type=Path,
+        type=_path,
         metavar="PATH",
         help="your own images: a folder of pictures, a NumPy file, idx files; or where the data set's files are",
     )
@@ -162,7 +162,7 @@ def _inspect(words: list[str]) -> int:
         description="What is in a folder of pictures, a NumPy file or idx files: how many images can be used and how "
         "many of them are held out, their size, classes, what was skipped and why.",
     )
-    parser.add_argument("path", type=Path, metavar="PATH", help="a folder or a file")
+    parser.add_argument("path", type=_path, metavar="PATH", help="a folder or a file")
     reading_flags.add_reading(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     return inspect.inspect(parser.parse_args(words))
@@ -172,8 +172,8 @@ def _evaluate(words: list[str]) -> int:
     from vaeviewer.commands import evaluate
 
     parser = _Parser(prog="vaeviewer evaluate", description="Held-out figures of a saved run.")
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder that holds the run's data")
+    parser.add_argument("run", type=_path, metavar="RUN", help="a run folder")
+    parser.add_argument("--data", type=_path, metavar="DIR", help="a folder that holds the run's data")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     return evaluate.evaluate(parser.parse_args(words))
 
@@ -182,9 +182,9 @@ def _export(words: list[str]) -> int:
     from vaeviewer.commands import export
 
     parser = _Parser(prog="vaeviewer export", description="Write pictures of a saved run.")
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("run", type=_path, metavar="RUN", help="a run folder")
     parser.add_argument(
-        "--manifold", type=Path, required=True, metavar="FILE.png", help="the learned manifold as a grid"
+        "--manifold", type=_path, required=True, metavar="FILE.png", help="the learned manifold as a grid"
     )
     parser.add_argument("--size", type=_positive, default=20, metavar="N", help="images along each side (20)")
     parser.add_argument(
@@ -237,6 +237,13 @@ def _positive(text: str) -> int:
             f"must be a whole number from 1 to {MAX_COUNT_ARGUMENT}, but is {text!r}"
         )
     return value
+
+
+def _path(text: str) -> Path:
+    # Path("") is the folder one is in, which nobody means who passes a variable that is not set.
+    if not text:
+        raise argparse.ArgumentTypeError("must be the name of a file or folder, but is empty")
+    return Path(text)
 
 
 def _axes(text: str) -> tuple[int, int]:
