@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QRect, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from PySide6.QtGui import QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDockWidget, QToolBar
 from pytestqt.qtbot import QtBot
@@ -206,3 +206,24 @@ def test_the_curves_get_the_height_that_large_text_needs(qtbot: QtBot, window: M
     assert isinstance(area, Scrolled)
     qtbot.waitUntil(lambda: area.height() >= area.whole_height())
     assert window.plane.height() > 0.4 * window.height()
+
+
+def test_a_panel_in_the_mouses_hand_is_let_go(qtbot: QtBot, window: MainWindow) -> None:
+    panel = dock(window, "manifold")
+    at, left = QPoint(30, 8), Qt.MouseButton.LeftButton
+    QTest.mousePress(panel, left, pos=at)
+    for x in (20, 60, 120):
+        move = QMouseEvent(
+            QEvent.Type.MouseMove,
+            QPointF(at.x() - x, at.y() + x),
+            QPointF(panel.mapToGlobal(QPoint(at.x() - x, at.y() + x))),
+            Qt.MouseButton.NoButton,
+            left,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(panel, move)
+    window.lecture_hall.enter()
+    qtbot.wait(50)
+    QTest.mouseRelease(panel, left, pos=at)
+    window.lecture_hall.leave()
+    assert window.plane.isVisible()

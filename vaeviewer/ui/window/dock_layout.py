@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QSettings, Qt
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QPointF, QSettings, Qt
+from PySide6.QtGui import QAction, QMouseEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from vaeviewer.ui.panel import Panel, Place
@@ -93,6 +93,7 @@ class DockLayout:
 
     def reset(self) -> None:
         """Put every dock back where it was at first."""
+        self._end_drags()
         self._remove()
         self._arrange()
         for dock in self.docks:
@@ -130,6 +131,7 @@ class DockLayout:
 
     def enter_hall(self) -> None:
         """Show nothing but the first dock of the right side and of the bottom, until :meth:`leave_hall`."""
+        self._end_drags()
         self._before_hall = self._present()
         self._hall = right, bottom = self._right[0], self._bottom[0]
         self._remove()
@@ -144,6 +146,7 @@ class DockLayout:
 
     def leave_hall(self) -> None:
         """Put every dock back where it was; again, if the window was not back to its size the first time."""
+        self._end_drags()
         _, state, self.by_hand = self._before_hall
         for dock in self._hall or ():
             dock.setFeatures(_FEATURES)
@@ -152,6 +155,16 @@ class DockLayout:
         self._remove()
         self._window.restoreState(state, VERSION)
         self.fit()
+
+    def _end_drags(self) -> None:
+        """Let go of a dock in the mouse's hand: Qt crashes where one is arranged meanwhile."""
+        for dock in self.docks:
+            at = QPointF(0, 0)
+            left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
+            release = QMouseEvent(
+                QEvent.Type.MouseButtonRelease, at, at, left, none, Qt.KeyboardModifier.NoModifier
+            )
+            QCoreApplication.sendEvent(dock, release)
 
     def save(self, store: QSettings) -> None:
         """Remember the window's place and the arrangement, with a checksum over both."""
