@@ -208,6 +208,7 @@ def test_the_curves_get_the_height_that_large_text_needs(qtbot: QtBot, window: M
     assert window.plane.height() > 0.4 * window.height()
 
 
+@pytest.mark.qt_log_ignore("This plugin does not support", extend=True)  # a mouse, without a screen
 def test_a_panel_in_the_mouses_hand_is_let_go(qtbot: QtBot, window: MainWindow) -> None:
     panel = dock(window, "manifold")
     at, left = QPoint(30, 8), Qt.MouseButton.LeftButton
