@@ -34,8 +34,8 @@ def act(window):
     exec(change, {"w": window, "Qt": Qt, "docks": window.docks})
     QTimer.singleShot(400, window.close)
 
-def build_and_watch(*options):
-    window = build(*options)
+def build_and_watch(*options, **named):
+    window = build(*options, **named)
 
     def shown():
         assert window.isVisible()

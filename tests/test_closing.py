@@ -37,8 +37,8 @@ def leave(window):
     if how == "close":
         window.close()
 
-def build_and_watch(*options):
-    window = build(*options)
+def build_and_watch(*options, **named):
+    window = build(*options, **named)
     session = window.session
     later = lambda: QTimer.singleShot(delay_ms, lambda: leave(window))
 

@@ -41,8 +41,8 @@ def break_training(window):
 
     Trainer.step = broken
 
-def build_and_break(*options):
-    window = build(*options)
+def build_and_break(*options, **named):
+    window = build(*options, **named)
     session = window.session
     waiting = [
         ("a slot", lambda: (window.controls.steps_per_second_changed.connect(in_slot),

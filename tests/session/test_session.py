@@ -262,7 +262,7 @@ def test_other_data_keep_or_renew_the_model(
     )
     offered: list[ImageDataset] = []
     session.data_arrived.connect(offered.append)
-    session._on_data(other)
+    session.offer_data(other)
     assert offered == [other]
     session.use_data(other, keep_model=True)
     qtbot.waitUntil(lambda: session.dataset is other)
