@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,9 @@ def exhaustive(request: pytest.FixtureRequest) -> bool:
     """Whether to repeat what is random as often as its claims say, not just often enough for every day."""
     return bool(request.config.getoption("--exhaustive"))
 
+
+LET_RUN_OUT_S = 8.0
+"""A timer that fires once, such as that of a note that goes away, is no leak: it is given this time."""
 
 LASTING = ("training helper", "raster compiler")
 """Threads that outlive a test: a team's helpers live as long as its trainer; the plane's kernel is compiled once."""
@@ -108,7 +112,9 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     ]
     assert not left, f"threads left running: {left}"
     if uses_qt:
-        problems = _qt_leftovers()
+        end = time.monotonic() + LET_RUN_OUT_S
+        while (problems := _qt_leftovers()) and time.monotonic() < end:
+            time.sleep(0.2)
         assert not problems, f"left over: {problems}"
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers_images import grabbed, holds_enlarged, make_dataset, make_snapshot
@@ -149,6 +151,21 @@ def test_nothing_to_show_and_rows_that_do_not_exist(panel: ReconstructionPanel) 
     panel.update_frame(snapshot, dataset, ViewState(examples=()))
     assert snapshot.encoded == [1]
     assert button.isEnabled()
+
+
+def test_where_no_images_are_held_out_it_says_so(panel: ReconstructionPanel) -> None:
+    snapshot, dataset = make_snapshot(), make_dataset()
+    none = replace(
+        dataset, held_out_images=dataset.held_out_images[:0], held_out_labels=dataset.held_out_labels[:0]
+    )
+    panel.update_frame(snapshot, none, ViewState())
+    other = panel.findChild(QPushButton)
+    assert other is not None
+    assert not other.isEnabled()
+    assert "No images are held out" in [label.text() for label in panel.findChildren(QLabel)]
+    panel.update_frame(snapshot, dataset, VIEW)
+    assert other.isEnabled()
+    assert "Held-out images" in [label.text() for label in panel.findChildren(QLabel)]
 
 
 def test_other_examples_are_asked_for(qtbot: QtBot, panel: ReconstructionPanel) -> None:

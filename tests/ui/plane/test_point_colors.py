@@ -183,6 +183,7 @@ def test_density_is_counted_as_points_lie() -> None:
     assert found[middle].mean() == pytest.approx(200_000 / (2 * np.pi), rel=0.05)
     along = density(cloud, line=True)
     assert along[np.abs(cloud[:, 0]) < 0.1].mean() == pytest.approx(200_000 / np.sqrt(2 * np.pi), rel=0.05)
+    assert density(np.zeros((1, 2), np.float32), line=False)[0] < 1e4, "a single point is no peak"
     for few in (np.zeros((0, 2)), np.zeros((3, 2)), np.full((2, 2), np.nan)):
         assert len(density(few.astype(np.float32), line=False)) == len(few)
 

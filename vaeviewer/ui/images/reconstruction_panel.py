@@ -14,6 +14,7 @@ from vaeviewer.ui.images.pair_grid import Images, PairGrid
 from vaeviewer.ui.images.selected_image import Codes, SelectedImage
 
 _NO_ENCODER = "Held-out images (no encoder)"
+_NONE_HELD_OUT = "No images are held out"
 
 
 class ReconstructionPanel(QWidget):
@@ -90,7 +91,10 @@ class ReconstructionPanel(QWidget):
         if last is None or last[1] is not dataset or last[2].examples != view.examples:
             self._choose_examples()
         encodes = snapshot is None or snapshot.family.capabilities.encodes
-        self._heading.setText("Held-out images" if encodes else _NO_ENCODER)
+        none_held_out = dataset is not None and not len(dataset.held_out_images)
+        self._heading.setText(
+            _NO_ENCODER if not encodes else _NONE_HELD_OUT if none_held_out else "Held-out images"
+        )
         if seen is None or seen.examples != view.examples:
             self._reconstruct()
         if seen is None or seen.selected != view.selected:
@@ -98,7 +102,7 @@ class ReconstructionPanel(QWidget):
 
     def _choose_examples(self) -> None:
         dataset = self._dataset
-        self._button.setEnabled(dataset is not None)
+        self._button.setEnabled(dataset is not None and len(dataset.held_out_images) > 0)
         if dataset is None:
             self._examples = None
         else:

@@ -19,6 +19,9 @@ _STRAYS = (
 )
 _SAMPLED = 20_000  # numbers that tell where these ends are
 _CELLS = 128  # along each side of the grid in which points are counted
+_LEAST_CELL = (
+    0.01  # of z: narrower than most posteriors, so that a few points close together are no peak of 10¹¹
+)
 _BLUR = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
 _NONE = {False: (176, 180, 186), True: (92, 97, 104)}  # grey of points without a number, by dark
 
@@ -94,7 +97,7 @@ def density(points: NDArray[np.float32], line: bool) -> NDArray[np.float32]:
     if not len(known):
         return found
     low, high = known.min(axis=0), known.max(axis=0)
-    cell = np.maximum((high - low) / np.float32(_CELLS), np.float32(1e-6))
+    cell = np.maximum((high - low) / np.float32(_CELLS), np.float32(_LEAST_CELL))
     cells = np.minimum(((known - low) / cell).astype(np.int32), _CELLS - 1)
     flat = cells[:, 0] if line else cells[:, 0] * _CELLS + cells[:, 1]
     counts = np.bincount(flat, minlength=_CELLS if line else _CELLS**2).astype(np.float64)
