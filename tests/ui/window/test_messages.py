@@ -356,3 +356,14 @@ def test_the_same_images_again_keep_their_mark(qtbot: QtBot, window: MainWindow)
         with qtbot.waitSignal(window.session.work_ended, check_params_cb=lambda key: key == "preparing"):
             press(qtbot, window, "&Keep the trained model")
         assert chosen(window) == ["Bundled digits (MNIST 10k)"]
+
+
+def test_a_sentence_begins_with_a_capital_but_a_symbol_stays(qtbot: QtBot) -> None:
+    bar = message_bar.MessageBar()
+    qtbot.addWidget(bar)
+    for sentence, seen in (
+        ("the rate is high.", "The rate is high."),
+        ("β = 100 is much.", "β = 100 is much."),
+    ):
+        bar.show_message(sentence, key="same")
+        assert bar.text == seen

@@ -248,4 +248,5 @@ def sentence_label(name: str) -> QLabel:
 
 
 def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
+    # A symbol stays as it is: a capital β looks like a B.
+    return sentence[:1].upper() + sentence[1:] if sentence[:1].isascii() else sentence
