@@ -21,9 +21,9 @@ from vaeviewer.backend.training.evaluation import EVALUATION_SEED, HeldOutImages
 from vaeviewer.backend.training.randomness import named_generator
 from vaeviewer.backend.training.trainer import Trainer
 
-COUNT = 500
-FEW_CHUNKS = 7 * CHUNK_BYTES
-"""All images as float32 take more: 131 MB."""
+COUNT = 900
+FEW_CHUNKS = 11 * CHUNK_BYTES
+"""All images as float32 take more: 236 MB. One look takes up to 8, as the allocator keeps what others gave back."""
 
 
 @pytest.fixture
