@@ -503,7 +503,7 @@ def test_tab_goes_downwards_in_every_family(form: ConfigForm, opened: bool) -> N
             for name, row in form._rows.items()
             if row.editor.widget.isEnabled() and (opened or not row.advanced)
         }
-        assert {*stops} == {"familyBox", "presetBox", "advancedButton", *editable}
+        assert {*stops} == {"familyBox", "pageButton", "presetBox", "advancedButton", *editable}
         for name, row in form._rows.items():
             assert row.editor.widget.isVisible() == (opened or not row.advanced), name
 

@@ -178,6 +178,22 @@ class Preset:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Page:
+    """What the window's help says under "What you see" of a family, as HTML: two short paragraphs and a formula.
+
+    Attributes:
+        see: What the plane and the images show, and what to look for there.
+        why: What in the objective makes it so, and what to try.
+        objective: What training raises or lowers; symbols in ``<i>``, ``<sub>`` and ``<sup>``, a second line after
+            ``<br>``.
+    """
+
+    see: str = ""
+    why: str = ""
+    objective: str = ""
+
+
 class Family(ABC, Generic[ConfigT]):
     """A kind of model: what the registry holds and everything else asks.
 
@@ -192,6 +208,7 @@ class Family(ABC, Generic[ConfigT]):
         metrics: Its columns.
         capabilities: What its models can do.
         presets: Named starting points; ``default`` is the plain Config.
+        page: What a student reads about what is seen of it.
     """
 
     key: ClassVar[str]
@@ -202,6 +219,7 @@ class Family(ABC, Generic[ConfigT]):
     metrics: ClassVar[Metrics]
     capabilities: ClassVar[Capabilities] = Capabilities()
     presets: ClassVar[Mapping[str, Preset]] = {}
+    page: ClassVar[Page] = Page()
 
     @abstractmethod
     def build(self, config: ConfigT, image: ImageSpec, classes: int) -> LatentModel:

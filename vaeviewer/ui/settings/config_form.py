@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QFrame,
+    QHBoxLayout,
     QLabel,
     QScrollArea,
     QSizePolicy,
@@ -52,9 +53,11 @@ class ConfigForm(QScrollArea):
 
     Signals:
         settings_changed: The new :class:`Settings` after an edit by the user; only ever valid ones.
+        page_wanted: The page about the kind of model is to be shown.
     """
 
     settings_changed = Signal(object)
+    page_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -80,6 +83,12 @@ class ConfigForm(QScrollArea):
         self._sentence.setObjectName("familySentence")
         self._sentence.setWordWrap(True)
         self._sentence.setTextFormat(Qt.TextFormat.PlainText)
+        self._page = QToolButton()
+        self._page.setObjectName("pageButton")
+        self._page.setText("?")
+        self._page.setAccessibleName("What you see with this kind of model")
+        self._page.setToolTip("What you see with this kind of model, and its objective (Ctrl+F1)")
+        self._page.clicked.connect(self.page_wanted)
         self._preset = _chooser("presetBox", "Preset", self._preset_chosen)
         self._preset.setPlaceholderText(_CUSTOM)  # shown where no preset fits; nothing to choose
         self._advanced = self._build_fold()
@@ -103,7 +112,12 @@ class ConfigForm(QScrollArea):
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         layout.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         layout.addRow(_heading("Kind"))
-        layout.addRow(self._family)  # as wide as there is room: its names are long
+        self._kind = QWidget()  # as wide as there is room: its names are long
+        row = QHBoxLayout(self._kind)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._family, 1)
+        row.addWidget(self._page)
+        layout.addRow(self._kind)
         layout.addRow(self._sentence)
         layout.addRow("Preset", self._preset)
         lasting = [(group, name, info) for group, name, info in fields(self._settings) if group != "model"]
@@ -164,7 +178,8 @@ class ConfigForm(QScrollArea):
     def _order_tabs(self) -> None:
         """Tab goes downwards, whenever a row was made."""
         stops: list[tuple[QWidget, QWidget]] = [(row.field, row.editor.widget) for row in self._rows.values()]
-        stops += [(widget, widget) for widget in (self._family, self._preset, self._advanced)]
+        stops += [(widget, widget) for widget in (self._preset, self._advanced)]
+        stops += [(self._kind, self._family), (self._kind, self._page)]
         stops.sort(key=lambda stop: self._row_of(stop[0]))
         for (_, before), (_, after) in pairwise(stops):
             QWidget.setTabOrder(before, after)

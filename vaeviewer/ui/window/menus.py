@@ -16,6 +16,7 @@ from vaeviewer.ui.runs.recent_menu import RecentMenu
 from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.window.data_menu import DataMenu
 from vaeviewer.ui.window.export import export_image
+from vaeviewer.ui.window.family_page import show_family_page
 from vaeviewer.ui.window.key_list import show_key_list
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.panel_help import explain_focused
@@ -38,6 +39,7 @@ class Menus(QObject):
         session.opened.connect(self._on_opened)
         window.run_status.elsewhere_wanted.connect(self._save_run_as)
         window.decoded.save_wanted.connect(self._save_image)
+        window.form.page_wanted.connect(lambda: show_family_page(window))
         session.data_missing.connect(self._ask_for_data)
         self.show_state(session.state)
 
@@ -116,6 +118,9 @@ class Menus(QObject):
         menu = self._menu("&Help")
         self._add(menu, "&Keyboard and mouse", lambda: show_key_list(self._window), "F1")
         self._add(menu, "E&xplain this panel", lambda: explain_focused(self._window), "Shift+F1")
+        self._add(
+            menu, "&What you see with this kind of model", lambda: show_family_page(self._window), "Ctrl+F1"
+        )
         self._add(menu, "Show &log", self._show_log)
         self._add(
             menu,

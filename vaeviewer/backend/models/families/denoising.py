@@ -19,6 +19,7 @@ from vaeviewer.backend.models.interface import (
     Metric,
     Metrics,
     Objective,
+    Page,
     Player,
 )
 from vaeviewer.backend.models.networks.numpy_mlp import MlpForm, form_of
@@ -91,6 +92,17 @@ class Denoising(Family[DenoisingConfig]):
     Config = DenoisingConfig
     metrics = Metrics((SQUARED_ERROR, CORRUPTION, CROSS_ENTROPY))
     capabilities = Capabilities(has_density=False, generates=False)
+    page = Page(
+        see="Each point is an image at its code <i>z</i> = <i>f</i>(<i>x</i>). No prior asks the points to lie "
+        "anywhere: they spread as far as they like and leave gaps between the classes. Drag into a gap, and what is "
+        "drawn there is often of no class.",
+        why="The model is given a damaged image x̃ and is to draw the whole one, so that copying does not help: a code "
+        "can keep only what survives the damage, such as the shape of a digit. The curve “Noise” says how far damaged "
+        "images are from whole ones; the squared error has to stay below it. Raise the noise level while it trains, "
+        "and the reconstructions keep less of a handwriting and more of what its digits have in common.",
+        objective="min &nbsp;E<sub><i>q</i>(x̃|<i>x</i>)</sub> [ <i>L</i>(<i>x</i>, <i>g</i>(<i>f</i>(x̃))) ], "
+        "&nbsp; <i>L</i> the cross-entropy or the squared error",
+    )
 
     def build(self, config: DenoisingConfig, image: ImageSpec, classes: int) -> LatentModel:
         """An encoder to z itself, and its mirror."""

@@ -18,6 +18,7 @@ from vaeviewer.backend.models.interface import (
     Metric,
     Metrics,
     Objective,
+    Page,
     Player,
     Preset,
 )
@@ -115,6 +116,18 @@ class VAE(Family[VaeConfig]):
             },
         )
     }
+    page = Page(
+        see="Each image is a small cloud <i>q</i>(<i>z</i>|<i>x</i>), and its point is the middle of that cloud. "
+        "Images that look alike lie together, and all clouds together fill the circles of the prior "
+        "<i>p</i>(<i>z</i>) almost without holes: wherever you drag among them, the decoder has learned what to draw.",
+        why="Two terms pull against each other. The reconstruction wants a place of its own for each image; the KL "
+        "wants every cloud to be the prior, and so pushes the clouds together until they touch. A code between two "
+        "clouds belongs a little to both, and decodes to something between their images. Raise β, and the clouds grow "
+        "and merge; at β = 0 they shrink to points, and holes open as in an autoencoder.",
+        objective="max &nbsp;E<sub><i>q</i>(<i>z</i>|<i>x</i>)</sub> [ log <i>p</i>(<i>x</i>|<i>z</i>) ] − "
+        "<i>β</i> KL( <i>q</i>(<i>z</i>|<i>x</i>) ‖ <i>p</i>(<i>z</i>) ), "
+        "&nbsp; for <i>β</i> = 1 the ELBO ≤ log <i>p</i>(<i>x</i>)",
+    )
 
     def build(self, config: VaeConfig, image: ImageSpec, classes: int) -> LatentModel:
         """An encoder to means and log-variances, and its mirror."""

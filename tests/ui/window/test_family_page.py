@@ -1,0 +1,74 @@
+"""The page "What you see" of the kind of model that is there, by keys and from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from xml.etree import ElementTree
+
+import pytest
+from own_families import TwoPlayers
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDockWidget, QToolButton
+from pytestqt.qtbot import QtBot
+
+from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.models import registry
+from vaeviewer.ui.window.family_page import FamilyPage, page_text
+from vaeviewer.ui.window.main_window import MainWindow
+
+pytestmark = pytest.mark.qt_log_ignore(
+    "This plugin does not support", extend=True
+)  # raise(), without a screen
+
+
+@pytest.fixture
+def window(qtbot: QtBot, make_window: Callable[[Settings], MainWindow], small: Settings) -> MainWindow:
+    window = make_window(small)
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    return window
+
+
+@pytest.mark.parametrize("key", registry.families())
+def test_each_family_has_two_short_paragraphs_and_a_formula(key: str) -> None:
+    page = registry.family(key).page
+    for paragraph in (page.see, page.why):
+        text = "".join(ElementTree.fromstring(f"<p>{paragraph.replace('&nbsp;', ' ')}</p>").itertext())
+        assert 20 <= len(text.split()) <= 110
+        assert text.endswith(".")
+    ElementTree.fromstring(f"<p>{page.objective.replace('&nbsp;', ' ')}</p>")  # every tag is closed
+    assert page.objective
+
+
+def test_a_family_without_a_page_shows_what_it_is() -> None:
+    family = TwoPlayers()
+    assert family.sentence in page_text(family)
+    assert "None" not in page_text(family)
+
+
+def test_it_follows_the_kind_of_model(qtbot: QtBot, window: MainWindow) -> None:
+    window.plane.setFocus()
+    QTest.keyClick(window.plane, Qt.Key.Key_F1, Qt.KeyboardModifier.ControlModifier)
+    (page,) = window.findChildren(FamilyPage)
+    qtbot.waitUntil(page.isActiveWindow)
+    assert not page.isModal()
+    assert "Variational autoencoder" in page.text.toPlainText()
+    window.session.use_settings(updated(window.session.settings, family="denoising"))
+    qtbot.waitUntil(lambda: "Denoising autoencoder" in page.text.toPlainText(), timeout=30_000)
+    assert "prior p(z)" not in page.text.toPlainText()
+    QTest.keyClick(page.text, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: not window.findChildren(FamilyPage))
+
+
+def test_the_button_beside_the_kind_opens_it_by_keys(qtbot: QtBot, window: MainWindow) -> None:
+    next(dock for dock in window.findChildren(QDockWidget) if dock.objectName() == "settings-dock").raise_()
+    qtbot.waitUntil(window.form._family.isVisible)
+    window.form._family.setFocus()
+    QTest.keyClick(window.form._family, Qt.Key.Key_Tab)
+    button = QApplication.focusWidget()
+    assert isinstance(button, QToolButton)
+    QTest.keyClick(button, Qt.Key.Key_Space)
+    (page,) = window.findChildren(FamilyPage)
+    qtbot.waitUntil(page.isActiveWindow)
+    page.close()
