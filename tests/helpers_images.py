@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.models.families.vae import VaeConfig
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.models.networks.numpy_mlp import MlpForm
 from vaeviewer.backend.snapshot import NumpySnapshot
 
@@ -45,7 +45,7 @@ def make_snapshot(seed: int = 0, latent_dim: int = 2, shape: tuple[int, int] = S
             weights[f"{prefix}.{i}.weight"] /= np.float32(np.sqrt(sizes[i]))
             weights[f"{prefix}.{i}.bias"] = rng.normal(0, 0.5, sizes[i + 1]).astype(np.float32)
     model = VaeConfig(latent_dim=latent_dim, hidden=(hidden,), activation="tanh")
-    return CountingSnapshot(0, 0.0, model, ImageSpec(*shape), weights, form=MlpForm("tanh"))
+    return CountingSnapshot(0, 0.0, model, DataSpec(ImageSpec(*shape)), weights, form=MlpForm("tanh"))
 
 
 def make_dataset(train: int = 30, held_out: int = 20, shape: tuple[int, int] = SHAPE) -> ImageDataset:

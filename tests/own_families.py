@@ -14,12 +14,14 @@ from vaeviewer.backend.models.fields import LIVE, FamilyConfig
 from vaeviewer.backend.models.interface import (
     Batch,
     Capabilities,
+    DataSpec,
     Family,
     ImageSpec,
     Metric,
     Metrics,
     Objective,
     Player,
+    TrainingImages,
 )
 from vaeviewer.backend.models.latent_model import LatentModel, Point
 
@@ -67,8 +69,8 @@ class TwoPlayers(Family[TwoConfig]):
     metrics = Metrics((ERROR, SIZE, BALANCE))
     capabilities = Capabilities(has_density=False, generates=False)
 
-    def build(self, config: TwoConfig, image: ImageSpec, classes: int) -> LatentModel:
-        return Layers(image, config.latent_dim)
+    def build(self, config: TwoConfig, data: DataSpec) -> LatentModel:
+        return Layers(data.image, config.latent_dim)
 
     def players(self, model: LatentModel, config: TwoConfig) -> Sequence[Player[TwoConfig]]:
         assert isinstance(model, Layers)
@@ -105,8 +107,8 @@ class Normed(TwoPlayers):
     key, title = "normed", "Batch normalised"
     Config = NormedConfig
 
-    def build(self, config: TwoConfig, image: ImageSpec, classes: int) -> LatentModel:
-        return Layers(image, config.latent_dim, normed=True)
+    def build(self, config: TwoConfig, data: DataSpec) -> LatentModel:
+        return Layers(data.image, config.latent_dim, normed=True)
 
 
 class LaplaceConfig(FamilyConfig):
@@ -151,8 +153,8 @@ class LaplaceVAE(Family[LaplaceConfig]):
     metrics = Metrics((Metric("bound", "Bound", "nats", better="lower"),))
     capabilities = Capabilities(normal_prior=False)
 
-    def build(self, config: LaplaceConfig, image: ImageSpec, classes: int) -> LatentModel:
-        return LaplaceNetworks(image, config.latent_dim)
+    def build(self, config: LaplaceConfig, data: DataSpec) -> LatentModel:
+        return LaplaceNetworks(data.image, config.latent_dim)
 
     def players(self, model: LatentModel, config: LaplaceConfig) -> Sequence[Player[LaplaceConfig]]:
         def loss(batch: Batch, config: LaplaceConfig) -> Objective:
@@ -165,6 +167,68 @@ class LaplaceVAE(Family[LaplaceConfig]):
         self, model: LatentModel, batch: Batch, noise: Tensor, config: LaplaceConfig
     ) -> Mapping[str, Tensor]:
         return {"bound": bound_of(model, batch.x)}
+
+
+class MeanConfig(FamilyConfig):
+    family: Literal["mean-image"] = "mean-image"
+
+
+class MeanImage(LatentModel):
+    """The mean of the training images of the first class, darker or brighter."""
+
+    def __init__(self, data: DataSpec, latent_dim: int) -> None:
+        super().__init__(latent_dim)
+        image = data.image
+        self.register_buffer("picture", torch.zeros(image.channels, image.height, image.width))
+        self.register_buffer("levels", torch.zeros(data.images))
+        self.register_buffer("draw", torch.zeros(()))
+        self.picture: Tensor
+        self.levels: Tensor
+        self.draw: Tensor
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Point:
+        return Point(x.flatten(1).mean(1, keepdim=True).expand(-1, self.latent_dim))
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Independent:
+        mean = (self.picture * (1 + z[..., :1, None, None])).clamp(0, 1)
+        return Independent(Bernoulli(mean, validate_args=False), 3, validate_args=False)
+
+
+class Mean(Family[MeanConfig]):
+    """It is solved at once, and has a number for each training image."""
+
+    key, title, source = "mean-image", "Mean image", "a test"
+    sentence = "Every image is the mean."
+    Config = MeanConfig
+    metrics = Metrics((ERROR,))
+    capabilities = Capabilities(has_density=False, uses_labels=True, generates=False, trains=False)
+
+    def build(self, config: MeanConfig, data: DataSpec) -> LatentModel:
+        return MeanImage(data, config.latent_dim)
+
+    def prepare(
+        self,
+        model: LatentModel,
+        images: TrainingImages,
+        labels: Tensor | None,
+        config: MeanConfig,
+        generator: torch.Generator,
+    ) -> None:
+        assert isinstance(model, MeanImage)
+        assert labels is not None
+        model.picture.copy_(images[torch.nonzero(labels == 0).squeeze(1)].mean(0))
+        for start in range(0, len(images), 1000):
+            model.levels[start : start + 1000] = images[start : start + 1000].flatten(1).mean(1)
+        model.draw.copy_(torch.rand((), generator=generator))
+
+    def players(self, model: LatentModel, config: MeanConfig) -> Sequence[Player[MeanConfig]]:
+        return []
+
+    def evaluate(
+        self, model: LatentModel, batch: Batch, noise: Tensor, config: MeanConfig
+    ) -> Mapping[str, Tensor]:
+        assert isinstance(model, MeanImage)
+        return {"error": (batch.x - model.picture).square().flatten(1).sum(1)}
 
 
 def bound_of(model: LatentModel, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vaeviewer.analysis.manifold import grid, grid_points, manifold_picture, mosaic
 from vaeviewer.backend.models.families.vae import VaeConfig
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.models.latent_model import state_shapes
 from vaeviewer.backend.snapshot import as_grey_levels, snapshot_of
 
@@ -78,13 +78,13 @@ def test_an_empty_mosaic_is_refused() -> None:
 
 @pytest.mark.parametrize("latent_dim", [1, 2, 5])
 def test_a_picture_shows_what_the_decoder_draws(latent_dim: int) -> None:
-    model, image = VaeConfig(hidden=(8,), latent_dim=latent_dim), ImageSpec(4, 6)
+    model, data = VaeConfig(hidden=(8,), latent_dim=latent_dim), DataSpec(ImageSpec(4, 6))
     draw = np.random.default_rng(0)
     weights = {
         name: draw.normal(size=size).astype(np.float32)
-        for name, (_, size) in state_shapes(model, image, 0)[0].items()
+        for name, (_, size) in state_shapes(model, data)[0].items()
     }
-    snapshot = snapshot_of(model, image, weights)
+    snapshot = snapshot_of(model, data, weights)
     picture = manifold_picture(snapshot, 3, "equal")
     assert picture.shape == (4 if latent_dim == 1 else 12, 18), "of one number a row"
     corner = np.array([[-3.0, 3.0, 0.0, 0.0, 0.0][:latent_dim]], np.float32)

@@ -67,7 +67,7 @@ def test_colours_come_back_where_they_were(trained: Trainer) -> None:
 def test_numpy_and_torch_draw_the_same_colours(trained: Trainer) -> None:
     snapshot = trained.snapshot()
     z = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)
-    model = trained.family.build(snapshot.model, snapshot.image, 2)
+    model = trained.family.build(*snapshot.key)
     model.load_state_dict({name: torch.tensor(array) for name, array in snapshot.weights.items()})
     with torch.no_grad():
         by_torch = model.eval().decode(torch.tensor(z)).mean

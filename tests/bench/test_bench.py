@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.families.vae import FAMILY, VaeConfig
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.bench import memory, stage
 from vaeviewer.bench.common import percentile, tiled
 from vaeviewer.bench.load import OtherLoad
@@ -256,7 +256,7 @@ def test_tiled_images_repeat(digits: ImageDataset) -> None:
 def test_the_plain_network_is_the_same_network() -> None:
     model = Settings().model
     assert isinstance(model, VaeConfig)
-    plain, ours = _PlainVAE(model, (28, 28)), FAMILY.build(model, ImageSpec(28, 28), 10)
+    plain, ours = _PlainVAE(model, (28, 28)), FAMILY.build(model, DataSpec(ImageSpec(28, 28), 10))
     assert sorted(p.shape for p in plain.parameters()) == sorted(p.shape for p in ours.parameters())
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vaeviewer.backend.models.families.vae import VaeConfig
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, snapshot_of
 from vaeviewer.session.plane_choice import choose_axes, follow_codes, rest_at_centre, shown_share
 from vaeviewer.session.view_state import ViewState
@@ -21,7 +21,7 @@ def snapshot(seed: int = 0) -> Snapshot:
     rng = np.random.default_rng(seed)
     loc = (rng.normal(size=(500, 4)) * [0.1, 0.2, 1.0, 3.0] + 1.0).astype(np.float32)
     table = PosteriorTable(loc, None, np.zeros(500, np.int32))
-    return snapshot_of(VaeConfig(latent_dim=4), ImageSpec(2, 2), {}, posterior=table)
+    return snapshot_of(VaeConfig(latent_dim=4), DataSpec(ImageSpec(2, 2)), {}, posterior=table)
 
 
 def changed(view: ViewState, changes: dict) -> ViewState:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vaeviewer.backend.chunks import parts, rows_at_once
 from vaeviewer.backend.models import registry
 from vaeviewer.backend.models.fields import FamilyConfig
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.models.networks.numpy_mlp import MlpForm
 
 Array = NDArray[np.float32]
@@ -55,22 +55,20 @@ class Snapshot(ABC):
         step: Gradient steps taken.
         epoch: Passes over the training images so far, fractional.
         model: The settings of its family.
-        image: Size of the images.
+        data: What it knows of the data it is trained on.
         weights: The model's ``state_dict``, parameters and buffers by name; read-only.
         posterior: q(z|x) of the training images, or ``None`` where it was not computed or there is no encoder.
         protocol: How the model saw pixels; binarised protocols encode images thresholded at one half.
-        classes: How many classes the data had.
         instant: Whether one image is decoded fast enough for the thread that draws.
     """
 
     step: int
     epoch: float
     model: FamilyConfig
-    image: ImageSpec
+    data: DataSpec
     weights: Mapping[str, NDArray[Any]]
     posterior: PosteriorTable | None = None
     protocol: Literal["grey", "dynamic", "threshold"] = "grey"
-    classes: int = 0
 
     instant: ClassVar[bool] = False
 
@@ -85,15 +83,20 @@ class Snapshot(ABC):
         return registry.family(self.model.family)
 
     @property
+    def image(self) -> ImageSpec:
+        """Size of the images."""
+        return self.data.image
+
+    @property
     def image_shape(self) -> tuple[int, ...]:
         """Shape of an image's array: ``(height, width)``, and ``3`` behind it in colour."""
         size = (self.image.height, self.image.width)
         return size if self.image.channels == 1 else (*size, self.image.channels)
 
     @property
-    def key(self) -> tuple[FamilyConfig, ImageSpec, int]:
+    def key(self) -> tuple[FamilyConfig, DataSpec]:
         """What a module for the weights is built from."""
-        return self.model, self.image, self.classes
+        return self.model, self.data
 
     @cached_property
     def tensors(self) -> Mapping[str, Any]:
@@ -192,20 +195,19 @@ class TorchSnapshot(Snapshot):
 
 def snapshot_of(
     model: FamilyConfig,
-    image: ImageSpec,
+    data: DataSpec,
     weights: Mapping[str, NDArray[Any]],
     *,
     step: int = 0,
     epoch: float = 0.0,
     posterior: PosteriorTable | None = None,
     protocol: Literal["grey", "dynamic", "threshold"] = "grey",
-    classes: int = 0,
 ) -> Snapshot:
     """A snapshot of the kind that serves this model; arguments as :class:`Snapshot` has them."""
     form = registry.family(model.family).numpy_form(model)
     if form is None:
-        return TorchSnapshot(step, epoch, model, image, weights, posterior, protocol, classes)
-    return NumpySnapshot(step, epoch, model, image, weights, posterior, protocol, classes, form)
+        return TorchSnapshot(step, epoch, model, data, weights, posterior, protocol)
+    return NumpySnapshot(step, epoch, model, data, weights, posterior, protocol, form)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.models.families.vae import VaeConfig
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.snapshot import PosteriorTable, snapshot_of
 from vaeviewer.bench.common import MNIST_IMAGES, median, say
 from vaeviewer.bench.stage import PaintWatcher, hush_qt
@@ -111,7 +111,7 @@ class PlanePanel:
         n = len(positions)
         log_variance = np.zeros((n, 2), np.float32)
         table = PosteriorTable(positions, log_variance, np.full(n, self._step, np.int32))
-        snapshot = snapshot_of(VaeConfig(), ImageSpec(28, 28), {}, step=self._step, posterior=table)
+        snapshot = snapshot_of(VaeConfig(), DataSpec(ImageSpec(28, 28)), {}, step=self._step, posterior=table)
         return self._painting.time(lambda: self._view.update_frame(snapshot, ViewState()))
 
     def picture(self) -> QImage:

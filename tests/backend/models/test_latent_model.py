@@ -10,7 +10,7 @@ from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models import latent_model
 from vaeviewer.backend.models.families.vae import VaeConfig
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.models.latent_model import state_shapes
 from vaeviewer.backend.models.networks import numpy_mlp
 from vaeviewer.backend.snapshot import NumpySnapshot, TorchSnapshot
@@ -19,7 +19,7 @@ from vaeviewer.backend.training.trainer import Trainer
 
 
 def test_networks_mirror_each_other() -> None:
-    state, parameters = state_shapes(VaeConfig(latent_dim=3, hidden=(7, 5)), ImageSpec(4, 6), 10)
+    state, parameters = state_shapes(VaeConfig(latent_dim=3, hidden=(7, 5)), DataSpec(ImageSpec(4, 6), 10))
     assert parameters == {
         "encoder.0.weight": (7, 24),
         "encoder.0.bias": (7,),
@@ -39,7 +39,7 @@ def test_networks_mirror_each_other() -> None:
 
 def test_only_a_learned_gaussian_variance_is_a_weight() -> None:
     def names(**values: str) -> set[str]:
-        return set(state_shapes(VaeConfig(hidden=(4,), **values), ImageSpec(2, 2), 0)[0])
+        return set(state_shapes(VaeConfig(hidden=(4,), **values), DataSpec(ImageSpec(2, 2)))[0])
 
     plain = names(likelihood="bernoulli", gaussian_variance="learned")
     assert names(likelihood="gaussian", gaussian_variance="fixed") == plain
@@ -49,14 +49,14 @@ def test_only_a_learned_gaussian_variance_is_a_weight() -> None:
 
 def test_shapes_take_no_memory() -> None:
     """A manifest may claim any size: 8 layers of 8,192 units are half a gigabyte of weights."""
-    state, _ = state_shapes(VaeConfig(hidden=(8192,) * 8), ImageSpec(64, 64), 0)
+    state, _ = state_shapes(VaeConfig(hidden=(8192,) * 8), DataSpec(ImageSpec(64, 64)))
     assert sum(int(np.prod(shape)) for _, shape in state.values()) > 500_000_000
 
 
 def test_the_prior_is_a_standard_normal() -> None:
     from vaeviewer.backend.models.families.vae import FAMILY
 
-    prior = FAMILY.build(VaeConfig(latent_dim=3, hidden=(4,)), ImageSpec(2, 2), 0).prior()
+    prior = FAMILY.build(VaeConfig(latent_dim=3, hidden=(4,)), DataSpec(ImageSpec(2, 2))).prior()
     z = torch.tensor([0.3, -1.0, 2.0])
     torch.testing.assert_close(prior.log_prob(z), Normal(0.0, 1.0).log_prob(z).sum())
 
@@ -71,7 +71,7 @@ def test_both_kinds_of_snapshot_are_the_model(digits: ImageDataset, small: Setti
         drawn = trainer._model.decode(q.loc).mean
     numpy = trainer.snapshot()
     assert isinstance(numpy, NumpySnapshot)
-    torch_kind = TorchSnapshot(1, 0.1, numpy.model, numpy.image, numpy.weights)
+    torch_kind = TorchSnapshot(1, 0.1, numpy.model, numpy.data, numpy.weights)
     for snapshot in (numpy, torch_kind):
         found = snapshot.encode(digits.held_out_images)
         assert found is not None

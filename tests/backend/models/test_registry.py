@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import same_arrays
-from own_families import LaplaceVAE, Normed, TwoPlayers
+from own_families import LaplaceVAE, Mean, Normed, TwoPlayers
 from run_folders import save
 
 from vaeviewer.backend.config import Settings, live_fields, presets, protocol_text, updated
@@ -191,3 +191,32 @@ def test_a_posterior_of_any_kind_has_its_standard_deviations(laplace: Settings, 
     # Of a Laplace distribution of scale b it is √2 b.
     for found in (codes[1], table.scale[:5]):
         np.testing.assert_allclose(found, np.sqrt(2) * scale.numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("protocol", ["grey", "threshold"])
+def test_one_that_is_solved_at_once_has_no_steps_to_take(
+    small: Settings, digits: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    monkeypatch.setattr(restore, "load_source", lambda *_: digits)
+    registry.register(Mean())
+    try:
+        trainer = train(Trainer(digits, updated(small, family="mean-image", protocol=protocol)))
+        assert trainer.finished
+        assert trainer.step_count == 0
+        weights = trainer.snapshot().weights
+        seen = digits.train_images / 255 if protocol == "grey" else (digits.train_images > 127).astype(float)
+        np.testing.assert_allclose(weights["levels"], seen.mean((1, 2)), atol=1e-6)
+        zeros = digits.train_labels == 0
+        np.testing.assert_allclose(weights["picture"][0], seen[zeros].mean(0), atol=1e-6)
+        held_out = trainer.evaluate()
+        assert held_out is not None
+        save(trainer, tmp_path)
+        opened = restore.open_run(tmp_path)
+        assert opened.held_out == held_out
+        assert opened.finished
+        assert same_arrays(opened.snapshot().weights, weights)
+        assert load_run(tmp_path).checkpoint.snapshot.data.images == 600
+        again = Trainer(digits, updated(small, family="mean-image", protocol=protocol))
+        assert same_arrays(again.snapshot().weights, weights), "its draws are the seed's"
+    finally:
+        registry.unregister("mean-image")

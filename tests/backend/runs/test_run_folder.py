@@ -57,7 +57,7 @@ DATA = DataDescription(
 
 def make_run(folder: Path, step: int, **changes: Any) -> Run:
     rng = np.random.default_rng(step)
-    state, _ = state_shapes(SETTINGS.model, DATA.image, 3)
+    state, _ = state_shapes(SETTINGS.model, DATA.spec)
     weights = {name: rng.standard_normal(shape).astype(np.float32) for name, (_, shape) in state.items()}
     training: dict[str, np.ndarray] = {
         "adam.step": np.array(step, np.float32),
@@ -81,12 +81,11 @@ def make_run(folder: Path, step: int, **changes: Any) -> Run:
         checkpoint=Checkpoint(
             snapshot_of(
                 SETTINGS.model,
-                DATA.image,
+                DATA.spec,
                 weights,
                 step=step,
                 epoch=step / 10,
                 protocol="dynamic",
-                classes=3,
             ),
             TrainingState(training, values),
         ),
@@ -302,9 +301,9 @@ def test_a_folder_with_a_run_of_another_model_is_refused(tmp_path: Path) -> None
     save_run(make_run(tmp_path, 3))
     before = contents(tmp_path)
     other = Settings(model=VaeConfig(hidden=(5,)))
-    state, _ = state_shapes(other.model, DATA.image, 3)
+    state, _ = state_shapes(other.model, DATA.spec)
     weights = {name: np.zeros(shape, np.float32) for name, (_, shape) in state.items()}
-    snapshot = snapshot_of(other.model, DATA.image, weights, step=1, classes=3)
+    snapshot = snapshot_of(other.model, DATA.spec, weights, step=1)
     run = make_run(tmp_path, 1, settings=other, checkpoint=Checkpoint(snapshot, TrainingState({})))
     with pytest.raises(RunFolderError, match="another model"):
         save_run(run)

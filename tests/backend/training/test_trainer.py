@@ -366,3 +366,11 @@ def test_steps_until_an_epoch_are_counted(digits: ImageDataset, small: Settings)
     assert trainer.batches.until(trainer.epoch + 0.5 / per_epoch) == 1, "any part of a step is one"
     assert trainer.batches.until(trainer.epoch) == trainer.batches.until(0) == 0
     assert trainer.batches.until(float("inf")) >= 10**9
+
+
+def test_a_loss_knows_how_many_steps_were_taken(digits: ImageDataset, small: Settings) -> None:
+    trainer = steps(Trainer(digits, updated(small, engine="eager")), 3)
+    assert trainer._work.next_batch().step == 3
+    restored = Trainer(digits, updated(small, engine="eager"))
+    restored.restore(trainer.checkpoint(), History.empty(trainer.family.metrics), [])
+    assert restored._work.next_batch().step == 3

@@ -5,7 +5,7 @@ import pytest
 
 from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.models.families.vae import VaeConfig
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, snapshot_of
 from vaeviewer.session.view_state import ViewState, posterior_noise
 from vaeviewer.ui.plane.latent_geometry import PRIOR_BOX, PlaneMap
@@ -22,7 +22,7 @@ def table(loc: np.ndarray = LOC) -> PosteriorTable:
 
 
 def snapshot(posterior: PosteriorTable | None) -> Snapshot:
-    return snapshot_of(VaeConfig(), ImageSpec(2, 2), {}, posterior=posterior)
+    return snapshot_of(VaeConfig(), DataSpec(ImageSpec(2, 2)), {}, posterior=posterior)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.models.families.vae import VaeConfig
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, snapshot_of
 from vaeviewer.session.view_state import ViewState, posterior_noise
 from vaeviewer.ui.plane.latent_backdrop import UNDERLAY_CELLS
@@ -46,7 +46,7 @@ def make_dataset(count: int = 300, classes: int = 3, names: tuple[str, ...] = ()
 def make_snapshot(loc: NDArray[np.float32], scale: float = 0.1) -> Snapshot:
     log_variance = np.full_like(loc, 2 * np.log(scale))
     table = PosteriorTable(loc, log_variance, np.zeros(len(loc), np.int32))
-    return snapshot_of(VaeConfig(), ImageSpec(8, 8), {}, step=1, epoch=0.1, posterior=table)
+    return snapshot_of(VaeConfig(), DataSpec(ImageSpec(8, 8)), {}, step=1, epoch=0.1, posterior=table)
 
 
 def ring(count: int = 300, radius: float = 1.0) -> NDArray[np.float32]:

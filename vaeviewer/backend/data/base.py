@@ -14,7 +14,7 @@ from vaeviewer.backend.data.columns import Column
 from vaeviewer.backend.data.pages import give_back
 from vaeviewer.backend.data.reading import Reading
 from vaeviewer.backend.data.report import LoadReport
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.errors import UserError
 
 _HASHED_BYTES = 2**26
@@ -83,6 +83,11 @@ class ImageDataset:
     def image(self) -> ImageSpec:
         """Size of an image."""
         return ImageSpec(*self.image_shape)
+
+    @property
+    def spec(self) -> DataSpec:
+        """What a model may know of them before it sees them."""
+        return DataSpec(self.image, len(self.class_names), len(self.train_images))
 
     @property
     def image_shape(self) -> tuple[int, ...]:

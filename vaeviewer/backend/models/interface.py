@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from vaeviewer.backend.models.fields import FamilyConfig
 
@@ -40,6 +40,31 @@ class ImageSpec:
     def __str__(self) -> str:
         """As sentences have it: ``28×28 pixels``."""
         return f"{self.height}×{self.width} pixels" + (" in colour" if self.channels == 3 else "")
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a model may know of its data before it sees them; a run folder notes it.
+
+    Attributes:
+        image: Size of an image.
+        classes: How many classes there are; 0 where images have none.
+        images: How many images are trained on.
+    """
+
+    image: ImageSpec
+    classes: int = 0
+    images: int = 0
+
+
+class TrainingImages(Protocol):
+    """All images trained on, of which some are asked for at a time: as floats all may be more than memory holds."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
+        """Pixels in 0 … 1 of some, ``(k, C, H, W)``; without draws, so that dynamic binarisation cuts at one half."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +119,7 @@ class Capabilities:
         has_density: p(x|z) is a density, so that log-likelihoods mean something.
         uses_labels: Its networks see the class y.
         generates: Codes drawn from p(z) decode to images like those trained on.
+        trains: It takes gradient steps; else :meth:`Family.prepare` solves all and there are no players.
         normal_prior: p(z) is N(0, I), of which panels draw circles, shares and quantiles where codes follow it.
     """
 
@@ -101,6 +127,7 @@ class Capabilities:
     has_density: bool = True
     uses_labels: bool = False
     generates: bool = True
+    trains: bool = True
     normal_prior: bool = True
 
     @property
@@ -118,12 +145,14 @@ class Batch:
         y: Classes, int64 ``(n,)``, or ``None`` where the data have none.
         rows: Which training images these are, int64 ``(n,)``.
         generator: Of this run's noise, on the images' device.
+        step: Steps taken before this one, for what changes as training goes on.
     """
 
     x: Tensor
     y: Tensor | None
     rows: Tensor
     generator: torch.Generator | None
+    step: int = 0
 
     def noise(self, *shape: int) -> Tensor:
         """Standard normal draws of a shape, repeatable."""
@@ -222,12 +251,32 @@ class Family(ABC, Generic[ConfigT]):
     page: ClassVar[Page] = Page()
 
     @abstractmethod
-    def build(self, config: ConfigT, image: ImageSpec, classes: int) -> LatentModel:
+    def build(self, config: ConfigT, data: DataSpec) -> LatentModel:
         """A model with fresh weights, drawn by :meth:`LatentModel.initialize`."""
+
+    def prepare(
+        self,
+        model: LatentModel,
+        images: TrainingImages,
+        labels: Tensor | None,
+        config: ConfigT,
+        generator: torch.Generator,
+    ) -> None:
+        """Let a fresh model take from the training images what it begins with; called once, without gradients.
+
+        Whatever it takes goes into parameters and buffers, in place.
+
+        Args:
+            model: On its device.
+            images: Those trained on, there.
+            labels: Their classes, int64 ``(n,)``, or ``None`` where the family uses none or the data have none.
+            config: The settings.
+            generator: For draws, on the CPU, so that every device makes the same.
+        """
 
     @abstractmethod
     def players(self, model: LatentModel, config: ConfigT) -> Sequence[Player[ConfigT]]:
-        """Who descends what, in the order of their steps."""
+        """Who descends what, in the order of their steps; nobody where the family does not train."""
 
     @abstractmethod
     def evaluate(

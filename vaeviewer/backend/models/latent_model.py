@@ -12,7 +12,7 @@ from torch.distributions import Distribution, Independent, Normal
 
 from vaeviewer.backend.models import registry
 from vaeviewer.backend.models.fields import FamilyConfig, ImageNetworks
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.models.likelihoods import Likelihood
 from vaeviewer.backend.models.networks.choice import generative_network, inference_network
 
@@ -128,11 +128,11 @@ class Autoencoder(LatentModel):
 
 
 def state_shapes(
-    config: FamilyConfig, image: ImageSpec, classes: int
+    config: FamilyConfig, data: DataSpec
 ) -> tuple[dict[str, tuple[str, tuple[int, ...]]], dict[str, tuple[int, ...]]]:
     """What a model's ``state_dict`` holds: dtype and shape by name; and shapes of the parameters. Takes no memory."""
     with torch.device("meta"):
-        model = registry.family(config.family).build(config, image, classes)
+        model = registry.family(config.family).build(config, data)
     state = {
         name: (str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
         for name, tensor in model.state_dict().items()
@@ -154,7 +154,7 @@ _asked = threading.local()
 
 @torch.no_grad()
 def ask(
-    key: tuple[FamilyConfig, ImageSpec, int],
+    key: tuple[FamilyConfig, DataSpec],
     weights: Mapping[str, Tensor],
     question: Callable[[LatentModel], Answer],
 ) -> Answer:

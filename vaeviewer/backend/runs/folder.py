@@ -170,8 +170,7 @@ def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem
     from vaeviewer.backend.models.latent_model import state_shapes
 
     settings, data, files = manifest.settings, manifest.data, entry.files
-    classes = len(data.class_names)
-    expected, parameters = state_shapes(settings.model, data.image, classes)
+    expected, parameters = state_shapes(settings.model, data.spec)
     numbers = sum(prod(shape) for _, shape in expected.values())
     weights_limit = 8 * numbers + MAX_TENSOR_HEADER_BYTES + 8
     with _naming(folder, files.weights):
@@ -179,12 +178,11 @@ def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem
         check_arrays(weights, expected)
         snapshot = snapshot_of(
             settings.model,
-            data.image,
+            data.spec,
             {name: weights[name] for name in expected},
             step=entry.step,
             epoch=entry.epoch,
             protocol=settings.train.protocol,
-            classes=classes,
         )
         _check_computes(snapshot)
     with _naming(folder, files.metrics):

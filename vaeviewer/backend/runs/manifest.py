@@ -18,7 +18,7 @@ from pydantic import (
 
 from vaeviewer.backend.config import Settings, problem, shown
 from vaeviewer.backend.data.base import DataSource
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.runs.formats import FORMAT, upgraded_manifest
 from vaeviewer.backend.training.records import STRICT, Change, HeldOut, Name, Step
 from vaeviewer.limits import (
@@ -69,6 +69,11 @@ class DataDescription:
     def image(self) -> ImageSpec:
         """Size of an image."""
         return ImageSpec(*self.image_shape)
+
+    @property
+    def spec(self) -> DataSpec:
+        """What the model knew of them before it saw them."""
+        return DataSpec(self.image, len(self.class_names), self.train_count)
 
 
 class _Part(BaseModel):

@@ -194,7 +194,7 @@ def _packed(run: Run) -> dict[str, bytes]:
         raise ValueError("the checkpoint is of another model than the settings")
     from vaeviewer.backend.models.latent_model import state_shapes
 
-    check_arrays(snapshot.weights, state_shapes(settings.model, run.data.image, snapshot.classes)[0])
+    check_arrays(snapshot.weights, state_shapes(settings.model, snapshot.data)[0])
     metrics: dict[str, NDArray[Any]] = {}
     for table in TABLES:
         view: MetricsView = getattr(run.history, table).view().until(snapshot.step)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vaeviewer.backend.config import Settings
+from vaeviewer.backend.models.interface import DataSpec
 from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, TrainingState, snapshot_of
 from vaeviewer.backend.training import saved_state
 from vaeviewer.backend.training.copies import Copies
@@ -27,14 +28,14 @@ class LiveState:
     Args:
         work: What is stepped.
         engine: What steps it, and has the optimizers.
-        classes: How many the data set has.
+        data: What the model knows of its data.
         health: Is told of numbers that are infinite or NaN.
     """
 
-    def __init__(self, work: Work, engine: StepEngine, classes: int, health: Health) -> None:
+    def __init__(self, work: Work, engine: StepEngine, data: DataSpec, health: Health) -> None:
         self._work = work
         self._engine = engine
-        self._classes = classes
+        self._data = data
         self._health = health
         self._copies = Copies(engine.copy)
 
@@ -53,13 +54,12 @@ class LiveState:
             table = PosteriorTable(loc, log_variance[0] if log_variance else None, steps)
         return snapshot_of(
             work.settings.model,
-            rows.image,
+            self._data,
             weights,
             step=work.batches.step,
             epoch=work.batches.epoch,
             posterior=table,
             protocol=work.settings.train.protocol,
-            classes=self._classes,
         )
 
     def training_state(self) -> TrainingState:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from vaeviewer.backend.data.pixels import channels_first
+from vaeviewer.backend.data.pixels import channels_first, pixels
 from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.models.latent_model import Point
 
@@ -51,3 +51,24 @@ class TrainingRows:
     def shaped(self, levels: Tensor) -> Tensor:
         """Flat images as ``(n, C, H, W)``."""
         return channels_first(levels, self.image)
+
+
+class SeenRows:
+    """The training images as a model sees them, without draws: the interface's ``TrainingImages``.
+
+    Args:
+        rows: Has them.
+        protocol: How a model sees pixels.
+    """
+
+    def __init__(self, rows: TrainingRows, protocol: str) -> None:
+        self._rows, self._protocol = rows, protocol
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
+        """Pixels in 0 … 1 of some, ``(k, C, H, W)``, on the device."""
+        if isinstance(rows, Tensor):
+            rows = rows.to(self._rows.images.device)
+        return self._rows.shaped(pixels(self._rows.images[rows], self._protocol))

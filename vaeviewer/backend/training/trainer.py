@@ -28,7 +28,7 @@ from vaeviewer.backend.training.live_state import LiveState
 from vaeviewer.backend.training.metric_block import MetricBlock
 from vaeviewer.backend.training.randomness import named_generator, named_seed, seed_torch
 from vaeviewer.backend.training.records import PLANNED_EPOCHS, Change, HeldOut
-from vaeviewer.backend.training.rows import TrainingRows
+from vaeviewer.backend.training.rows import SeenRows, TrainingRows
 
 
 class Trainer:
@@ -67,15 +67,16 @@ class Trainer:
 
         seed = settings.train.seed
         seed_torch(named_seed(seed, "weights"))  # for layers that draw their weights as they are made
-        self._model = self.family.build(settings.model, dataset.image, len(dataset.class_names))
+        self._model = self.family.build(settings.model, dataset.spec)
         self._model.initialize(named_generator(seed, "weights"))
         self._model.to(self.device)
         # On a CPU the data set's own memory, which nothing here writes to.
         images = as_tensor(dataset.train_images.reshape(-1, dataset.image.values)).to(self.device)
         labels = None
-        if self.family.capabilities.uses_labels:
+        if self.family.capabilities.uses_labels and dataset.labelled:
             labels = torch.tensor(dataset.train_labels, device=self.device)
         self._rows = TrainingRows(images, labels, dataset.image, settings.model.latent_dim)
+        self._prepare()
         self.batches = Batches(len(images), settings.train.batch_size, seed, self.device)
         self.cores = Cores(self.threads, self.device)
         self._work = Work(
@@ -94,7 +95,7 @@ class Trainer:
 
         self._block = MetricBlock(self._work, len(self.family.metrics.stored))
         self._health = Health(first_look(self._work), dataset.image.values)
-        self._live = LiveState(self._work, self.engine, len(dataset.class_names), self._health)
+        self._live = LiveState(self._work, self.engine, dataset.spec, self._health)
         self.refresh_posterior()
         self.keep_good_state()
 
@@ -145,8 +146,8 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether the planned epochs are done."""
-        return self.batches.passes >= self.planned_epochs
+        """Whether the planned epochs are done, or there is nothing to train."""
+        return not self.family.capabilities.trains or self.batches.passes >= self.planned_epochs
 
     @property
     def held_out_is_current(self) -> bool:
@@ -342,6 +343,15 @@ class Trainer:
         self.timeline = [replace(change, step=min(change.step, step)) for change in self.timeline]
 
     # Inside
+
+    @torch.no_grad()
+    def _prepare(self) -> None:
+        """Let the fresh model take from the training images what it begins with."""
+        settings, rows = self.initial_settings, self._rows
+        seen = SeenRows(rows, settings.train.protocol)
+        with torch_threads(self.threads):
+            draws = named_generator(settings.train.seed, "prepare")
+            self.family.prepare(self._model, seen, rows.labels, settings.model, draws)
 
     def _note_change(self, field: str, value: Any) -> None:
         """Add to the timeline; of several changes of a field at one step the last one counts."""

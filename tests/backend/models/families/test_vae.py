@@ -12,7 +12,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.families.vae import FAMILY, VaeConfig, elbo_terms
-from vaeviewer.backend.models.interface import Batch, ImageSpec
+from vaeviewer.backend.models.interface import Batch, DataSpec, ImageSpec
 from vaeviewer.backend.models.latent_model import LatentModel
 from vaeviewer.backend.training import loop
 from vaeviewer.backend.training.randomness import named_generator
@@ -24,7 +24,7 @@ SMALL = VaeConfig(hidden=(20, 10))
 
 @pytest.fixture
 def model() -> LatentModel:
-    model = FAMILY.build(SMALL, IMAGE, 0)
+    model = FAMILY.build(SMALL, DataSpec(IMAGE))
     model.initialize(named_generator(0, "weights"))
     return model
 
@@ -98,7 +98,7 @@ def test_extreme_weights_give_no_nan(model: LatentModel) -> None:
 def test_the_gradient_agrees_with_finite_differences() -> None:
     torch.manual_seed(1)
     config = VaeConfig(hidden=(5,), activation="tanh", beta=0.7, samples=3)
-    model = FAMILY.build(config, ImageSpec(2, 3), 0)
+    model = FAMILY.build(config, DataSpec(ImageSpec(2, 3)))
     model.initialize(named_generator(1, "weights"))
     model.double()
     (player,) = FAMILY.players(model, config)

@@ -17,7 +17,7 @@ from torch import Tensor
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.families.vae import FAMILY, VaeConfig, elbo_terms
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.models.latent_model import LatentModel
 from vaeviewer.backend.models.networks.conv import ConvDecoder, ConvEncoder, channels_last, pyramid
 from vaeviewer.backend.runs import restore
@@ -95,7 +95,7 @@ def test_channels_last_changes_the_order_in_memory_alone(channels: int) -> None:
 
 
 def built(config: VaeConfig, image: ImageSpec) -> LatentModel:
-    model = FAMILY.build(config, image, 0)
+    model = FAMILY.build(config, DataSpec(image))
     model.initialize(named_generator(1, "weights"))
     return model
 

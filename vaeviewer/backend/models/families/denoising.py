@@ -14,8 +14,8 @@ from vaeviewer.backend.models.fields import LIVE, ImageNetworks
 from vaeviewer.backend.models.interface import (
     Batch,
     Capabilities,
+    DataSpec,
     Family,
-    ImageSpec,
     Metric,
     Metrics,
     Objective,
@@ -104,12 +104,12 @@ class Denoising(Family[DenoisingConfig]):
         "&nbsp; <i>L</i> the cross-entropy or the squared error",
     )
 
-    def build(self, config: DenoisingConfig, image: ImageSpec, classes: int) -> LatentModel:
+    def build(self, config: DenoisingConfig, data: DataSpec) -> LatentModel:
         """An encoder to z itself, and its mirror."""
         from vaeviewer.backend.models.latent_model import Autoencoder
         from vaeviewer.backend.models.likelihoods import BernoulliPixels
 
-        return Autoencoder(config, image, BernoulliPixels(), gaussian=False)
+        return Autoencoder(config, data.image, BernoulliPixels(), gaussian=False)
 
     def players(self, model: LatentModel, config: DenoisingConfig) -> Sequence[Player[DenoisingConfig]]:
         """One: encoder and decoder together lower the error."""

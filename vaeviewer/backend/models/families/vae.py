@@ -13,6 +13,7 @@ from vaeviewer.backend.models.fields import ADVANCED, LIVE, ImageNetworks, Pixel
 from vaeviewer.backend.models.interface import (
     Batch,
     Capabilities,
+    DataSpec,
     Family,
     ImageSpec,
     Metric,
@@ -129,12 +130,12 @@ class VAE(Family[VaeConfig]):
         "&nbsp; for <i>β</i> = 1 the ELBO ≤ log <i>p</i>(<i>x</i>)",
     )
 
-    def build(self, config: VaeConfig, image: ImageSpec, classes: int) -> LatentModel:
+    def build(self, config: VaeConfig, data: DataSpec) -> LatentModel:
         """An encoder to means and log-variances, and its mirror."""
         from vaeviewer.backend.models.latent_model import Autoencoder
         from vaeviewer.backend.models.likelihoods import build_likelihood
 
-        return Autoencoder(config, image, build_likelihood(config), gaussian=True)
+        return Autoencoder(config, data.image, build_likelihood(config), gaussian=True)
 
     def players(self, model: LatentModel, config: VaeConfig) -> Sequence[Player[VaeConfig]]:
         """One: encoder and decoder together raise the ELBO."""

@@ -69,7 +69,8 @@ class Work:
         rows = self.batches.next()
         x = self.rows.shaped(self.next_levels(rows)).to(torch.float32).mul_(1 / 255)
         labels = self.rows.labels
-        return Batch(x, None if labels is None else labels.index_select(0, rows), rows, self.noise)
+        y = None if labels is None else labels.index_select(0, rows)
+        return Batch(x, y, rows, self.noise, self.batches.step)
 
 
 class StepEngine(ABC):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vaeviewer.backend.models.families.vae import FAMILY, VaeConfig, elbo_terms
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.models.latent_model import LatentModel
 from vaeviewer.backend.training.engines.fused.flat import FlatParameters
 from vaeviewer.backend.training.engines.fused.gradient import ElboGradient
@@ -16,7 +16,7 @@ from vaeviewer.backend.training.randomness import named_generator
 
 
 def make(model: VaeConfig, pixels: int, dtype: torch.dtype) -> LatentModel:
-    vae = FAMILY.build(model, ImageSpec(1, pixels), 0)
+    vae = FAMILY.build(model, DataSpec(ImageSpec(1, pixels)))
     vae.initialize(named_generator(4, "weights"))
     with torch.no_grad():
         for parameter in vae.parameters():  # biases start at zero, where a mistake could hide

@@ -12,7 +12,7 @@ from torch import Tensor
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.pixels import to_unit
 from vaeviewer.backend.models.families.vae import FAMILY
-from vaeviewer.backend.models.interface import ImageSpec
+from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.training.engines.fused.adam import Adam
 from vaeviewer.backend.training.engines.fused.gradient import ElboGradient, StepTerms
 from vaeviewer.backend.training.engines.fused.step import FusedSteps, step_code
@@ -31,7 +31,7 @@ class Model:
 
     def __init__(self, settings: Settings, dtype: torch.dtype) -> None:
         self.settings, self.dtype = settings, dtype
-        vae = FAMILY.build(settings.model, ImageSpec(1, PIXELS), 0)
+        vae = FAMILY.build(settings.model, DataSpec(ImageSpec(1, PIXELS)))
         vae.initialize(named_generator(4, "weights"))
         with torch.no_grad():
             for parameter in vae.parameters():
