@@ -65,9 +65,11 @@ def choose(qtbot: QtBot, window: MainWindow, key: str) -> None:
     assert isinstance(box, QComboBox)
     qtbot.waitUntil(box.isVisible)
     box.setFocus()
-    way = box.findData(key) - box.currentIndex()
-    for _ in range(abs(way)):
-        QTest.keyClick(box, Qt.Key.Key_Down if way > 0 else Qt.Key.Key_Up)
+    way = Qt.Key.Key_Down if box.findData(key) > box.currentIndex() else Qt.Key.Key_Up
+    while box.currentData() != key:
+        before = box.currentIndex()
+        QTest.keyClick(box, way)
+        assert box.currentIndex() != before
     qtbot.waitUntil(
         lambda: (
             window.session.snapshot is not None

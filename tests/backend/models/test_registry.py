@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,9 @@ def test_the_families_of_the_program_are_found() -> None:
         assert family.sentence.endswith(".")
         assert family.metrics.stored
         assert family.metrics.headline.better in ("higher", "lower")
+        assert family.source[-4:].isdigit(), "lists are in the order of years"
+    kin = [family.kin for family in registry.families().values()]
+    assert len([*itertools.groupby(kin)]) == len({*kin}), "each group stands together"
 
 
 def test_it_learns_and_has_its_own_metrics(settings: Settings, digits: ImageDataset) -> None:

@@ -23,6 +23,16 @@ if TYPE_CHECKING:  # families are known, and their settings shown, before torch 
 
 ConfigT = TypeVar("ConfigT", bound=FamilyConfig)
 
+Kin = Literal["variational", "autoencoder", "adversarial", "linear"]
+
+KIN: Mapping[Kin, str] = {
+    "variational": "Variational inference",
+    "autoencoder": "Autoencoders",
+    "adversarial": "Adversarial training",
+    "linear": "Linear",
+}
+"""Groups of families, as lists have them, and their titles."""
+
 
 @dataclass(frozen=True)
 class ImageSpec:
@@ -232,7 +242,8 @@ class Family(ABC, Generic[ConfigT]):
         key: Name in files and flags, such as ``"vae"``.
         title: What a user reads.
         sentence: What it is, in one line for a student.
-        source: Paper and year.
+        source: Paper and year, which comes last.
+        kin: The group it stands in, in lists.
         Config: Its settings.
         metrics: Its columns.
         capabilities: What its models can do.
@@ -244,6 +255,7 @@ class Family(ABC, Generic[ConfigT]):
     title: ClassVar[str]
     sentence: ClassVar[str]
     source: ClassVar[str]
+    kin: ClassVar[Kin] = "autoencoder"
     Config: type[ConfigT]
     metrics: ClassVar[Metrics]
     capabilities: ClassVar[Capabilities] = Capabilities()

@@ -9,7 +9,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from vaeviewer.backend.models.interface import Family
+from vaeviewer.backend.models.interface import KIN, Family
 
 AnyFamily = Family[Any]
 
@@ -23,13 +23,17 @@ def _found() -> dict[str, AnyFamily]:
         for module in pkgutil.iter_modules(families.__path__)
     ]
     found: list[AnyFamily] = [module.FAMILY for module in modules]
-    # The plain VAE first: it is what the program begins with.
-    return {family.key: family for family in sorted(found, key=lambda family: family.key != "vae")}
+    return {family.key: family for family in found}
 
 
 def families() -> Mapping[str, AnyFamily]:
-    """All families by key, ``vae`` first."""
-    return MappingProxyType(_found())
+    """All families by key: kin by kin, of each the older ones first. It begins with ``vae``, as the program does."""
+    kin = list(KIN)
+
+    def place(family: AnyFamily) -> tuple[bool, int, str, str]:
+        return family.key != "vae", kin.index(family.kin), family.source[-4:], family.key
+
+    return MappingProxyType({family.key: family for family in sorted(_found().values(), key=place)})
 
 
 def family(key: str) -> AnyFamily:

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from vaeviewer.backend.config import Settings, fields, presets, updated, value_of, value_problem
 from vaeviewer.backend.models.fields import marked
-from vaeviewer.backend.models.registry import families
+from vaeviewer.ui.settings.family_box import FamilyBox
 from vaeviewer.ui.settings.live_settings import rate_text
 from vaeviewer.ui.settings.number_fields import (
     NumberField,
@@ -63,6 +63,7 @@ class ConfigForm(QScrollArea):
         super().__init__(parent)
         self.setObjectName("configForm")
         self._settings = Settings()
+        self._before_families = self._settings  # as last set, but for the kind of model
         self._shown_family = ""
         self._run_reason: str | None = None
         self._rows: dict[str, SettingRow] = {}
@@ -74,11 +75,8 @@ class ConfigForm(QScrollArea):
         self._rate_now = LiveLabel()
         self._rate_now.setObjectName("rateNow")
         self._rate_now.hide()
-        self._family = _chooser("familyBox", "Kind of model", self._family_chosen)
-        for key, family in families().items():
-            self._family.addItem(family.title, key)
-            about = f"{family.sentence} ({family.source})"
-            self._family.setItemData(self._family.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
+        self._family = FamilyBox()
+        self._family.activated.connect(self._family_chosen)
         self._sentence = QLabel()
         self._sentence.setObjectName("familySentence")
         self._sentence.setWordWrap(True)
@@ -167,8 +165,13 @@ class ConfigForm(QScrollArea):
         self._order_tabs()
         with QSignalBlocker(self._preset):
             self._preset.clear()
+            about = self._settings.family.presets
             for name in presets(self._shown_family):
                 self._preset.addItem(name.capitalize(), name)
+                if name in about:
+                    self._preset.setItemData(
+                        self._preset.count() - 1, about[name].sentence, Qt.ItemDataRole.ToolTipRole
+                    )
         with QSignalBlocker(self._family):
             self._family.setCurrentIndex(self._family.findData(self._shown_family))
         self._sentence.setText(self._settings.family.sentence)
@@ -194,6 +197,8 @@ class ConfigForm(QScrollArea):
 
     def set_settings(self, settings: Settings) -> None:
         """Show ``settings`` in all fields, without a signal."""
+        if settings != self._settings:
+            self._before_families = settings
         self._settings = settings
         if settings.model.family != self._shown_family:
             self._show_family()
@@ -289,7 +294,8 @@ class ConfigForm(QScrollArea):
             return
         settings = updated(self._settings, **{name: row.editor.read()})
         changed = settings != self._settings
-        self._settings = settings
+        if changed:
+            self._settings = self._before_families = settings
         with QSignalBlocker(row.editor.widget):
             row.editor.write(value_of(settings, name))  # the text as we would write it
         if changed:
@@ -304,7 +310,10 @@ class ConfigForm(QScrollArea):
     def _family_chosen(self, index: int) -> None:
         key = self._family.itemData(index)
         if key != self._shown_family:
-            self._take(updated(self._settings, family=key))  # what both have stays as it is set
+            # What both have stays as it is set, also where the ones passed by on the way have it not.
+            before = self._before_families
+            self._take(updated(before, family=key))
+            self._before_families = before
 
     def _take(self, settings: Settings) -> None:
         if settings != self._settings:
@@ -331,9 +340,10 @@ class ConfigForm(QScrollArea):
         names = [name for name, preset in found.items() if _learns_alike(preset, self._settings)]
         self._preset.setCurrentIndex(self._preset.findData(names[0]) if names else -1)
         self._preset.setEnabled(self._run_reason is None)
-        self._preset.setToolTip(self._run_reason or "All settings at once, to start from.")
+        about = self._preset.currentData(Qt.ItemDataRole.ToolTipRole)
+        self._preset.setToolTip(self._run_reason or about or "All settings at once, to start from.")
         self._family.setEnabled(self._run_reason is None)
-        self._family.setToolTip(self._run_reason or "Which kind of model, and so which paper.")
+        self._family.setToolTip(self._run_reason or f"Which kind of model: {self._settings.family.source}")
         self._settling.start()  # Qt lays a note out before it knows its lines, and cuts the text above: once more then
 
     def _why_fixed(self, name: str) -> str:

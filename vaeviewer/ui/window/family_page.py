@@ -23,6 +23,7 @@ class FamilyPage(QDialog):
         self.setModal(False)
         self.text = QTextBrowser()
         self.text.setAccessibleName("What you see")
+        self.text.document().setDocumentMargin(14)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.text)
@@ -45,13 +46,12 @@ def show_family_page(window: MainWindow) -> None:
 
 
 def page_text(family: AnyFamily) -> str:
-    """A family's page as rich text: what it is, and below it what one sees, the objective, and why."""
+    """A family's page as rich text: what one sees, or at least what it is, the objective, and why."""
     page = family.page
     centred = "<table width='100%' cellpadding='8'><tr><td align='center'><big>{}</big></td></tr></table>"
     parts = [
-        f"<h2>{escape(family.title)}</h2>",
-        f"<p>{escape(family.sentence)} <i>{escape(family.source)}.</i></p>",
-        f"<p>{page.see}</p>" if page.see else "",
+        f"<h2>{escape(family.title)}</h2><p><i>{escape(family.source)}</i></p>",
+        f"<p>{page.see or escape(family.sentence)}</p>",
         centred.format(page.objective) if page.objective else "",
         f"<p>{page.why}</p>" if page.why else "",
     ]

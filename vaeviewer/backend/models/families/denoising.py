@@ -101,7 +101,7 @@ class Denoising(Family[DenoisingConfig]):
         "images are from whole ones; the squared error has to stay below it. Raise the noise level while it trains, "
         "and the reconstructions keep less of a handwriting and more of what its digits have in common.",
         objective="min &nbsp;E<sub><i>q</i>(x̃|<i>x</i>)</sub> [ <i>L</i>(<i>x</i>, <i>g</i>(<i>f</i>(x̃))) ], "
-        "&nbsp; <i>L</i> the cross-entropy or the squared error",
+        "<br><i>L</i> is the cross-entropy or the squared error",
     )
 
     def build(self, config: DenoisingConfig, data: DataSpec) -> LatentModel:

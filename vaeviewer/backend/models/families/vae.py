@@ -101,6 +101,7 @@ class VAE(Family[VaeConfig]):
     title = "Variational autoencoder"
     sentence = "Each image becomes a small cloud q(z|x) in the plane; together the clouds fill the prior."
     source = "Kingma & Welling 2013"
+    kin = "variational"
     Config = VaeConfig
     metrics = Metrics((ELBO, RECONSTRUCTION, KL))
     capabilities = Capabilities()
@@ -127,7 +128,7 @@ class VAE(Family[VaeConfig]):
         "and merge; at β = 0 they shrink to points, and holes open as in an autoencoder.",
         objective="max &nbsp;E<sub><i>q</i>(<i>z</i>|<i>x</i>)</sub> [ log <i>p</i>(<i>x</i>|<i>z</i>) ] − "
         "<i>β</i> KL( <i>q</i>(<i>z</i>|<i>x</i>) ‖ <i>p</i>(<i>z</i>) ), "
-        "&nbsp; for <i>β</i> = 1 the ELBO ≤ log <i>p</i>(<i>x</i>)",
+        "<br>for <i>β</i> = 1 this is the ELBO, at most log <i>p</i>(<i>x</i>)",
     )
 
     def build(self, config: VaeConfig, data: DataSpec) -> LatentModel:
