@@ -30,6 +30,7 @@ class StepItem(QGraphicsItem):
         self._font.setPixelSize(round(12 * text_scale()))
         self._font.setFeature(QFont.Tag("tnum"), 1)
         self._metrics = QFontMetricsF(self._font)
+        self._measure()
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of a scheme."""
@@ -48,12 +49,17 @@ class StepItem(QGraphicsItem):
         if text != self.text:
             self.prepareGeometryChange()
             self.text = text
+            self._measure()
             self.update()
+
+    def _measure(self) -> None:
+        # Once per text: Qt asks for the rectangle five times per painting.
+        width = np.ceil(self._metrics.horizontalAdvance(self.text))
+        self._area = QRectF(-width - 8, -1, width + 12, np.ceil(self._metrics.height()) + 2)
 
     def boundingRect(self) -> QRectF:
         """The text, which ends at the item's position, and what keeps it legible around it."""
-        width = np.ceil(self._metrics.horizontalAdvance(self.text))
-        return QRectF(-width - 8, -1, width + 12, np.ceil(self._metrics.height()) + 2)
+        return self._area
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
@@ -63,7 +69,7 @@ class StepItem(QGraphicsItem):
             return
         ground = QColor(self._theme.canvas)
         ground.setAlphaF(0.8)
-        area = self.boundingRect()
+        area = self._area
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(ground)

@@ -93,8 +93,9 @@ class PlanePoints:
         """Take the points from the table of a step; a sample's noise stays the same for each image."""
         self.posterior, self.late = posterior, None
         if posterior is not None:
-            late = posterior.row_steps < step // 2
-            self.late = late if late.any() else None
+            late_before = step // 2
+            if len(posterior.row_steps) and posterior.row_steps.min() < late_before:
+                self.late = posterior.row_steps < late_before
         if posterior is None:
             self.positions = None
             return
