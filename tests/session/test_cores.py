@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.training.affinity import available_cores
+from vaeviewer.native.cores import available_cores
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
 

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.training.affinity import available_cores
 from vaeviewer.backend.training.device import multiplies_bfloat16, resolve_device, use_threads
+from vaeviewer.native.cores import available_cores
 
 
 def describe() -> dict[str, Any]:

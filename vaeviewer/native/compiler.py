@@ -1,4 +1,4 @@
-"""Compiles a module's kernels into an object file: ``python -m vaeviewer.native.compiler FILE MODULE [ARGUMENT …]``.
+"""Compiles kernels into an object file: ``python -m vaeviewer.native.compiler CORES FILE MODULE [ARGUMENT …]``.
 
 A process of its own does that, once for each processor and version, as compiling in a thread would hold the GIL for
 seconds. It inherits the nice value of the thread that asks: with a higher one than training's it would take a minute,
@@ -52,16 +52,16 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _use_every_core() -> None:
-    """Take the affinity mask of the parent's main thread: the thread that asked may be pinned to one core."""
-    if hasattr(os, "sched_setaffinity"):
+def _use(cores: str) -> None:
+    """Run on these, such as ``0,1``: the thread that asked may be pinned to one."""
+    if cores:
         with suppress(OSError):
-            os.sched_setaffinity(0, os.sched_getaffinity(os.getppid()))
+            os.sched_setaffinity(0, map(int, cores.split(",")))
 
 
 if __name__ == "__main__":
-    _use_every_core()
+    _use(sys.argv[1])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from vaeviewer.native.object_code import store
 
-    store(Path(sys.argv[1]), compiled(*sys.argv[2:]))
+    store(Path(sys.argv[2]), compiled(*sys.argv[3:]))

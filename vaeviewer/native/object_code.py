@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vaeviewer import paths
+from vaeviewer.native.cores import cores
 from vaeviewer.native.private_files import PrivateFiles
 
 log = logging.getLogger(__name__)
@@ -119,8 +120,9 @@ class MachineCode:
             log.warning("compiled steps are not kept: %s", self.not_kept)
             self._unnamed = tempfile.TemporaryFile()  # noqa: SIM115 (read when the compiler is done)
         self._give_up_at = time.monotonic() + COMPILE_SECONDS
+        use = ",".join(map(str, sorted(cores())))
         self._compiler = subprocess.Popen(
-            [sys.executable, "-m", _COMPILER, str(path), self._module, *self._arguments],
+            [sys.executable, "-m", _COMPILER, use, str(path), self._module, *self._arguments],
             stdin=subprocess.PIPE,
             stdout=self._unnamed or subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

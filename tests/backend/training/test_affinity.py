@@ -1,107 +1,47 @@
-"""Which cores threads run on: looked up, not believed."""
+"""Training's threads keep to a core each, on whatever thread it runs."""
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
-from vaeviewer.backend.training.affinity import (
-    any_core,
-    available_cores,
-    core_each,
-    is_kept,
-    one_thread_per_core,
+from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.training.affinity import any_core
+from vaeviewer.backend.training.trainer import Trainer
+from vaeviewer.bench.training import warm_up
+from vaeviewer.native.cores import available_cores, cores
+
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux") or available_cores() < 2, reason="Linux alone pins threads"
 )
-from vaeviewer.backend.training.device import use_threads
-
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone has this")
 
 
-def cores_by_thread() -> dict[int, set[int]]:
-    found = {}
-    for task in Path("/proc/self/task").iterdir():
-        with suppress(ProcessLookupError):  # it has just ended
-            found[int(task.name)] = os.sched_getaffinity(int(task.name))
-    return found
+@pytest.fixture
+def unpinned() -> Iterator[None]:
+    """Leaves this thread as it was."""
+    yield
+    any_core()
 
 
-def test_each_thread_of_training_stays_on_one_core_and_nobody_else_does() -> None:
-    everywhere = os.sched_getaffinity(os.getpid())
-    if len(everywhere) < 2:
-        pytest.skip("one core leaves no choice")
-    found: dict[int, set[int]] = {}
-    writer: list[set[int]] = []
+@pytest.mark.usefixtures("unpinned")
+def test_the_main_thread_trains_on_every_core(digits: ImageDataset, small: Settings) -> None:
+    def pinned() -> dict[str, set[int]]:
+        masks = {
+            task.name: os.sched_getaffinity(int(task.name)) for task in Path("/proc/self/task").iterdir()
+        }
+        return {task: mask for task, mask in masks.items() if len(mask) == 1}
 
-    def train() -> None:
-        threads = use_threads(0)
-        assert one_thread_per_core(threads)
-        torch.ones(1 << 20).add_(1.0)
-        found.update(cores_by_thread())
-        assert available_cores() == len(everywhere), "counted for the process, not for this thread"
-        started_here = threading.Thread(target=lambda: (any_core(), writer.append(os.sched_getaffinity(0))))
-        started_here.start()
-        started_here.join()
-
-    thread = threading.Thread(target=train)
-    thread.start()
-    thread.join()
-    kept = sorted(core for cores in found.values() if len(cores) == 1 for core in cores)
-    assert kept == sorted(everywhere)
-    assert found[os.getpid()] == everywhere
-    assert writer == [everywhere]
-
-
-def test_threads_of_ones_own_take_the_cores_that_torchs_have() -> None:
-    everywhere = os.sched_getaffinity(os.getpid())
-    if len(everywhere) < 2:
-        pytest.skip("one core leaves no choice")
-    found: dict[int, set[int]] = {}
-    others: list[int] = []
-    over = threading.Event()
-
-    def train() -> None:
-        threads = use_threads(0)
-        one_thread_per_core(threads)
-        mine = os.sched_getaffinity(0)
-        assert is_kept()
-        helpers = [threading.Thread(target=over.wait) for _ in range(threads - 1)]
-        for helper in helpers:
-            helper.start()
-        others.extend(helper.native_id or 0 for helper in helpers)
-        cores = core_each([threading.get_native_id(), *others])
-        assert {cores[0]} == mine == os.sched_getaffinity(0), "it stays where it was"
-        assert core_each([threading.get_native_id()]) == [], "there are cores to spare"
-        found.update(cores_by_thread())
-        over.set()
-        for helper in helpers:
-            helper.join()
-
-    failures: list[BaseException] = []
-
-    def watched() -> None:
-        try:
-            train()
-        except BaseException as error:
-            failures.append(error)
-            over.set()
-
-    thread = threading.Thread(target=watched)
-    thread.start()
-    thread.join()
-    assert not failures, failures
-    kept = [min(cores) for cores in found.values() if len(cores) == 1]
-    assert sorted(kept) == sorted(everywhere)
-    assert all(len(found[other]) == 1 for other in others)
-    assert not is_kept()
-
-
-def test_with_cores_to_spare_nothing_is_restricted() -> None:
-    before = cores_by_thread()
-    assert not one_thread_per_core(available_cores() - 1)
-    assert all(cores == before[name] for name, cores in cores_by_thread().items() if name in before)
+    others = pinned()
+    trainer = Trainer(digits, updated(small, threads=available_cores()))
+    trainer.cores.stay(give_way_to_window=False)  # before steps are fused, as the command line does
+    warm_up(trainer)
+    assert trainer.engine.key == "fused"
+    assert os.sched_getaffinity(0) in pinned().values()
+    assert available_cores() == len(cores()) == len(set().union(*pinned().values()))
+    mine = [mask for task, mask in pinned().items() if task not in others]
+    assert sorted(core for mask in mine for core in mask) == sorted(cores())

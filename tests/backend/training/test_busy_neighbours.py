@@ -19,12 +19,13 @@ import torch
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.training import loop
-from vaeviewer.backend.training.affinity import any_core, available_cores, is_kept
+from vaeviewer.backend.training.affinity import any_core, is_kept
 from vaeviewer.backend.training.engines.fused import engine
 from vaeviewer.backend.training.neighbours import Neighbours
 from vaeviewer.backend.training.openmp import torch_runtime
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.bench.load import OtherLoad
+from vaeviewer.native.cores import available_cores
 from vaeviewer.native.object_code import available
 
 pytestmark = pytest.mark.skipif(
@@ -96,7 +97,7 @@ BURNT = """
 import threading
 import time
 import torch
-from vaeviewer.backend.training.affinity import available_cores
+from vaeviewer.native.cores import available_cores
 from vaeviewer.backend.training.openmp import PassiveWaiting, call_on_each
 
 def late():

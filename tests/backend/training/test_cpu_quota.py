@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from vaeviewer.backend.training import device
-from vaeviewer.backend.training.affinity import available_cores
 from vaeviewer.backend.training.cpu_quota import cpu_quota
+from vaeviewer.native.cores import available_cores
 
 
 def tree(folder: Path, groups: str, files: dict[str, str]) -> tuple[Path, Path]:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from vaeviewer.backend.training import device
-from vaeviewer.backend.training.affinity import available_cores
 from vaeviewer.errors import SettingsError
+from vaeviewer.native.cores import available_cores
 
 
 def test_the_processor_computes() -> None:

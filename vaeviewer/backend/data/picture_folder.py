@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from vaeviewer.backend.data.sizes import chosen_size, size_note
 from vaeviewer.backend.data.split import held_out_mask, train_first
 from vaeviewer.backend.data.stack import Cancel, Progress
 from vaeviewer.errors import DataError
+from vaeviewer.native.cores import available_cores
 
 _FILES_A_TASK = 32
 _MOST_THREADS = 8
@@ -253,7 +253,7 @@ class _Opening:
             return [work(file) for file in files[start : start + _FILES_A_TASK]]
 
         results: list[T] = []
-        pool = ThreadPoolExecutor(min(_MOST_THREADS, _cores()), "decode")
+        pool = ThreadPoolExecutor(min(_MOST_THREADS, available_cores()), "decode")
         try:
             for part in pool.map(some, range(0, len(files), _FILES_A_TASK)):
                 if self._cancelled():
@@ -362,7 +362,3 @@ class _Opening:
 def _by_number(text: str) -> tuple[int, float, str]:
     """Sorts 2 before 10, and numbers before words."""
     return (0, float(text), text) if text.isascii() and text.isdecimal() else (1, 0.0, text)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

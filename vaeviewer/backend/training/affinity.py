@@ -8,14 +8,10 @@ import threading
 from contextlib import suppress
 
 from vaeviewer.backend.training.openmp import call_on_each
+from vaeviewer.native.cores import available_cores, cores
 
 NICENESS = 10
 """The nice value of training's threads; the window's is 0."""
-
-
-def available_cores() -> int:
-    """Processor cores this process may run on."""
-    return len(_cores()) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def one_thread_per_core(threads: int) -> bool:
@@ -32,7 +28,7 @@ def one_thread_per_core(threads: int) -> bool:
         return False
     ids = _openmp_threads(threads)
     with suppress(OSError):  # no say in the matter
-        for thread, core in zip(ids, sorted(_cores()), strict=False):
+        for thread, core in zip(ids, sorted(cores()), strict=False):
             os.sched_setaffinity(thread, {core})
         return bool(ids)
     return False
@@ -56,17 +52,17 @@ def core_each(threads: list[int]) -> list[int]:
     """
     if not sys.platform.startswith("linux") or len(threads) != available_cores():
         return []
-    cores = sorted(_cores())
+    places = sorted(cores())
     me = threading.get_native_id()
     with suppress(OSError):
         if is_kept():
-            place, own = cores.index(min(os.sched_getaffinity(0))), threads.index(me)
-            cores[place], cores[own] = cores[own], cores[place]
-        for thread, core in zip(threads, cores, strict=True):
+            place, own = places.index(min(os.sched_getaffinity(0))), threads.index(me)
+            places[place], places[own] = places[own], places[place]
+        for thread, core in zip(threads, places, strict=True):
             os.sched_setaffinity(thread, {core})
         for thread in set(_openmp_threads(len(threads))) - {me}:
-            os.sched_setaffinity(thread, _cores())
-        return cores
+            os.sched_setaffinity(thread, cores())
+        return places
     return []
 
 
@@ -96,14 +92,10 @@ def any_core(thread: int = 0) -> None:
     """Unpin a thread, this one unless said otherwise: a new one inherits the affinity mask of its starter."""
     if sys.platform.startswith("linux"):
         with suppress(OSError):
-            os.sched_setaffinity(thread, _cores())
+            os.sched_setaffinity(thread, cores())
 
 
 def _openmp_threads(threads: int) -> list[int]:
     ids: list[int] = []
     call_on_each(lambda: ids.append(threading.get_native_id()), threads)
     return ids
-
-
-def _cores() -> set[int]:
-    return os.sched_getaffinity(os.getpid())  # of the main thread, which nobody restricts

@@ -6,8 +6,9 @@ from typing import Protocol
 
 import torch
 
-from vaeviewer.backend.training.affinity import available_cores, no_thread_on_one_core, one_thread_per_core
+from vaeviewer.backend.training.affinity import no_thread_on_one_core, one_thread_per_core
 from vaeviewer.backend.training.openmp import PassiveWaiting
+from vaeviewer.native.cores import available_cores
 
 
 class Team(Protocol):

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import torch
 
-from vaeviewer.backend.training.affinity import available_cores
 from vaeviewer.backend.training.cpu_quota import cpu_quota
 from vaeviewer.errors import SettingsError
+from vaeviewer.native.cores import available_cores
 
 
 def resolve_device(name: str) -> torch.device:

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from vaeviewer.backend.training.affinity import available_cores
+from vaeviewer.native.cores import available_cores, cores
 
 LOOK_EVERY_S = 0.5
 """The system counts in hundredths of a second, so shorter looks say little."""
@@ -40,9 +40,8 @@ class Neighbours:
             return False
         if self._before is not None:
             since, idle_before, own_before = self._before
-            cores = available_cores()
-            taken = cores - ((idle - idle_before) + (own - own_before)) / (now - since)
-            spare = max(0, cores - self._threads)
+            taken = available_cores() - ((idle - idle_before) + (own - own_before)) / (now - since)
+            spare = max(0, available_cores() - self._threads)
             self._busy = taken - spare >= (CALM_CORES if self._busy else BUSY_CORES)
         self._before = now, idle, own
         return self._busy
@@ -56,7 +55,7 @@ def _idle_s() -> float | None:
         lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
     except OSError:
         return None
-    mine = {f"cpu{core}" for core in os.sched_getaffinity(os.getpid())}
+    mine = {f"cpu{core}" for core in cores()}
     rows = [line.split() for line in lines if line.startswith("cpu")]
     # user, nice, system, idle, iowait, irq, softirq, steal
     ticks = sum(int(row[place]) for row in rows if row[0] in mine for place in (4, 5, 8))
