@@ -139,3 +139,30 @@ class PixelLikelihood(FamilyConfig):
         "or where learning starts.",
         json_schema_extra=ADVANCED,
     )
+
+
+class ElboObjective(PixelLikelihood):
+    """How the two terms of the ELBO are weighed while a model is trained."""
+
+    beta: float = Field(
+        1.0,
+        ge=0.0,
+        le=1000.0,
+        title="β",
+        description="Weight of the KL term in the training objective: reconstruction − β·KL. "
+        "The ELBO shown is always the true one, with β = 1.",
+        json_schema_extra=LIVE,
+    )
+    warm_up: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        title="Warm-up steps",
+        description="Gradient steps over which β rises evenly from 0 to its value (Bowman et al. 2016, Sønderby et "
+        "al. 2016), so that codes come to say something before they are held to the prior; 0: it has it at once.",
+        json_schema_extra=ADVANCED,
+    )
+
+    def beta_at(self, step: int) -> float:
+        """β in force after so many steps."""
+        return self.beta * min(1.0, step / self.warm_up) if self.warm_up else self.beta

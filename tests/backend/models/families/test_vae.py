@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
+from helpers_gradients import agrees_with_finite_differences
 from torch import Tensor
 from torch.distributions import Independent, Normal, kl_divergence
 
@@ -95,9 +97,10 @@ def test_extreme_weights_give_no_nan(model: LatentModel) -> None:
         assert torch.isfinite(values).all()
 
 
-def test_the_gradient_agrees_with_finite_differences() -> None:
+@pytest.mark.parametrize("more", [{}, {"warm_up": 100, "free_bits": 0.02}], ids=["plain", "warm"])
+def test_the_gradient_agrees_with_finite_differences(more: dict[str, float]) -> None:
     torch.manual_seed(1)
-    config = VaeConfig(hidden=(5,), activation="tanh", beta=0.7, samples=3)
+    config = VaeConfig(hidden=(5,), activation="tanh", beta=0.7, samples=3, **more)
     model = FAMILY.build(config, DataSpec(ImageSpec(2, 3)))
     model.initialize(named_generator(1, "weights"))
     model.double()
@@ -106,19 +109,9 @@ def test_the_gradient_agrees_with_finite_differences() -> None:
 
     def loss() -> Tensor:
         noise = torch.Generator().manual_seed(5)
-        return player.loss(Batch(x, None, torch.arange(4), noise), config).loss
+        return player.loss(Batch(x, None, torch.arange(4), noise, step=30), config).loss
 
-    loss().backward()
-    for parameter in player.parameters:
-        assert parameter.grad is not None
-        place = tuple(0 for _ in parameter.shape)
-        with torch.no_grad():
-            ends = []
-            for step in (1e-6, -2e-6):
-                parameter[place] += step
-                ends.append(loss().item())
-            parameter[place] += 1e-6
-        assert parameter.grad[place].item() == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-4, abs=1e-7)
+    agrees_with_finite_differences(loss, player.parameters)
 
 
 def test_beta_weighs_the_kl(model: LatentModel) -> None:
@@ -132,6 +125,56 @@ def test_beta_weighs_the_kl(model: LatentModel) -> None:
 
     (plain, kl), (heavy, _) = loss(1.0), loss(4.0)
     assert heavy - plain == pytest.approx(3 * kl, rel=1e-4)
+
+
+def test_beta_warms_up_evenly(model: LatentModel) -> None:
+    """Reconstruction alone at the start, half of β half-way, all of it from the end on."""
+    x = torch.rand(6, 1, 7, 7)
+    config = SMALL.model_copy(update={"beta": 4.0, "warm_up": 200})
+    (player,) = FAMILY.players(model, config)
+    losses = []
+    for step in (0, 100, 200, 5000):
+        batch = Batch(x, None, torch.arange(6), torch.Generator().manual_seed(0), step)
+        found = player.loss(batch, config)
+        losses.append(found.loss.item() + found.terms["reconstruction"].item())
+    kl = found.terms["kl"].item()
+    assert losses == pytest.approx([0.0, 2 * kl, 4 * kl, 4 * kl], rel=1e-3, abs=1e-3)
+
+
+def test_bits_that_are_free_cost_and_gain_nothing(model: LatentModel) -> None:
+    """Each number of z pays what it has, but λ at least; where it has less its gradient vanishes."""
+    x = torch.rand(6, 1, 7, 7)
+    each = kl_divergence(model.encode(x), Normal(0.0, 1.0)).mean(0)  # type: ignore[arg-type]
+    between = each.mean().item()
+    assert each.min() < between < each.max()
+
+    def kl_paid(free: float) -> Tensor:
+        config = SMALL.model_copy(update={"free_bits": free})
+        (player,) = FAMILY.players(model, config)
+        batch = Batch(x, None, torch.arange(6), torch.Generator().manual_seed(0))
+        found = player.loss(batch, config)
+        torch.testing.assert_close(found.terms["kl"], each.sum(), msg="the KL shown is the true one")
+        return found.loss + found.terms["reconstruction"]
+
+    assert kl_paid(between).item() == pytest.approx(each.max().item() + between, rel=1e-4)
+    everything = kl_paid(each.max().item() + 1.0)
+    assert everything.item() == pytest.approx(2 * (each.max().item() + 1.0), rel=1e-4)
+    gradients = torch.autograd.grad(everything, [*model.parameters()], allow_unused=True)
+    assert all(g is None or g.abs().max() < 1e-4 for g in gradients)
+
+
+def test_a_warmed_up_beta_is_not_taken_for_an_explosion() -> None:
+    terms = {"reconstruction": -200.0, "kl": 90.0}
+    assert FAMILY.objective(VaeConfig(beta=50.0, warm_up=10), terms) == -290.0
+    assert FAMILY.objective(VaeConfig(beta=50.0), terms) == -4700.0
+
+
+def test_the_fused_step_leaves_them_to_the_eager_one(digits: ImageDataset, small: Settings) -> None:
+    for more in ({"warm_up": 20}, {"free_bits": 0.1}):
+        trainer = Trainer(digits, updated(small, **more))
+        assert trainer.mode.endswith("eager")
+        if sys.platform.startswith("linux"):
+            assert "no free bits" in trainer.engine_reason
 
 
 def test_bits_per_dimension_are_those_of_bytes() -> None:

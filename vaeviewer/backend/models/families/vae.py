@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from pydantic import Field
 
-from vaeviewer.backend.models.fields import ADVANCED, LIVE, ImageNetworks, PixelLikelihood
-from vaeviewer.backend.models.interface import (
-    Batch,
-    Capabilities,
-    DataSpec,
-    Family,
-    ImageSpec,
-    Metric,
-    Metrics,
-    Objective,
-    Page,
-    Player,
-    Preset,
-)
+from vaeviewer.backend.models.bound import ElboFamily
+from vaeviewer.backend.models.fields import ADVANCED, ElboObjective, ImageNetworks
+from vaeviewer.backend.models.interface import Batch, DataSpec, Objective, Page, Player, Preset
 from vaeviewer.backend.models.networks.numpy_mlp import MlpForm, form_of
 
 if TYPE_CHECKING:
@@ -31,59 +18,11 @@ if TYPE_CHECKING:
 
     from vaeviewer.backend.models.latent_model import LatentModel
 
-NATS = "nats per image"
 
-COLLAPSED_KL = 0.05
-"""A posterior has collapsed when the median KL of many steps is below this, in nats per image: nothing that could tell
-images apart …"""
-
-LARGE_BETA = 10.0
-"""… and β is so large that it is the likely reason. Below it a small KL has other ones, such as few images."""
-
-NEAR_ZERO_KL = 0.1
-"""KL, in nats per image, below which q(z|x) hardly depends on x, whatever the reason."""
-
-ELBO = Metric(
-    "elbo",
-    "ELBO",
-    NATS,
-    better="higher",
-    help="Evidence lower bound: reconstruction − KL, at most log p(x). Training raises it.",
-    plot="objective",
-    loss_title="Loss (−ELBO)",
-    of=lambda terms: terms["reconstruction"] - terms["kl"],
-)
-RECONSTRUCTION = Metric(
-    "reconstruction",
-    "Reconstruction",
-    NATS,
-    better="higher",
-    help="E_q[log p(x|z)]: how well z drawn from the posterior decodes to the image, summed over pixels.",
-    plot="objective",
-    loss_title="Reconstruction error",
-)
-KL = Metric(
-    "kl",
-    "KL",
-    NATS,
-    help="KL(q(z|x) ‖ p(z)): how far the posterior is from the prior, what an image's place in the plane costs.",
-    plot="kl",
-)
-
-
-class VaeConfig(PixelLikelihood, ImageNetworks):
+class VaeConfig(ElboObjective, ImageNetworks):
     """Settings of the VAE."""
 
     family: Literal["vae"] = "vae"
-    beta: float = Field(
-        1.0,
-        ge=0.0,
-        le=1000.0,
-        title="β",
-        description="Weight of the KL term in the training objective: reconstruction − β·KL. "
-        "The ELBO shown is always the true one, with β = 1.",
-        json_schema_extra=LIVE,
-    )
     samples: int = Field(
         1,
         ge=1,
@@ -92,9 +31,18 @@ class VaeConfig(PixelLikelihood, ImageNetworks):
         description="L: how many z are drawn from q(z|x) per image and step.",
         json_schema_extra=ADVANCED,
     )
+    free_bits: float = Field(
+        0.0,
+        ge=0.0,
+        le=100.0,
+        title="Free bits",
+        description="λ, in nats: as long as the KL of a number of z, averaged over the batch, is below it, training "
+        "does not lower it any further (Kingma et al. 2016), so that no number of z falls asleep at the start.",
+        json_schema_extra=ADVANCED,
+    )
 
 
-class VAE(Family[VaeConfig]):
+class VAE(ElboFamily[VaeConfig]):
     """Inference network q(z|x), standard normal prior p(z), generative network p(x|z)."""
 
     key = "vae"
@@ -103,8 +51,6 @@ class VAE(Family[VaeConfig]):
     source = "Kingma & Welling 2013"
     kin = "variational"
     Config = VaeConfig
-    metrics = Metrics((ELBO, RECONSTRUCTION, KL))
-    capabilities = Capabilities()
     presets = {  # noqa: RUF012  # read only, as the interface says
         "paper": Preset(
             "One hidden layer of 500 tanh units, batches of 100 and L = 1 as in Kingma & Welling (2013), "
@@ -145,8 +91,11 @@ class VAE(Family[VaeConfig]):
             n, dim = len(batch.x), config.latent_dim
             terms, posterior = elbo_terms(model, batch.x, batch.noise(config.samples, n, dim))
             means = {key: values.mean() for key, values in terms.items()}
+            kl = means["kl"]
+            if config.free_bits:
+                kl = kl_by_dimension(posterior).mean(0).clamp(min=config.free_bits).sum()
             # Equation 10, averaged over the batch; β as in Higgins et al. (2017).
-            objective = means["reconstruction"] - config.beta * means["kl"]
+            objective = means["reconstruction"] - config.beta_at(batch.step) * kl
             return Objective(-objective, means, posterior)
 
         return [Player("model", list(model.parameters()), loss)]
@@ -160,38 +109,6 @@ class VAE(Family[VaeConfig]):
     def numpy_form(self, config: VaeConfig) -> MlpForm | None:
         """Where it is fully connected NumPy decodes."""
         return form_of(config)
-
-    def objective(self, config: VaeConfig, terms: Mapping[str, Any]) -> Any:
-        """Reconstruction − β·KL."""
-        return terms["reconstruction"] - config.beta * terms["kl"]
-
-    def collapsed(self, config: VaeConfig, terms: Mapping[str, Any]) -> bool:
-        """Whether a large β has made the posterior the prior."""
-        return config.beta >= LARGE_BETA and bool(np.median(terms["kl"]) < COLLAPSED_KL)
-
-    def warning(self, terms: Mapping[str, float]) -> str:
-        """Posterior collapse, whatever the reason."""
-        return "KL near zero: posterior collapse — q(z|x) ignores x" if terms["kl"] < NEAR_ZERO_KL else ""
-
-    def suspect(self, config: VaeConfig) -> str:
-        """β, where it is large."""
-        return "beta" if config.beta >= LARGE_BETA else ""
-
-    def derived(
-        self, config: VaeConfig, image: ImageSpec, held_out: Mapping[str, float]
-    ) -> Mapping[str, float]:
-        """Bits per dimension, where pixels have probabilities of bytes."""
-        if config.likelihood != "logistic":
-            return {}
-        return {"bits_per_dim": -held_out["elbo"] / (image.values * math.log(2.0))}
-
-    def protocol(self, config: VaeConfig, pixels: str) -> str:
-        """Whether pixels have probabilities or a density."""
-        if config.likelihood == "gaussian":
-            return f"{pixels}, Gaussian density"
-        if config.likelihood == "logistic":
-            return f"{pixels}, discretised logistic"
-        return f"{pixels} as Bernoulli probabilities" if pixels == "grey levels" else pixels
 
 
 def elbo_terms(model: LatentModel, x: Tensor, noise: Tensor) -> tuple[dict[str, Tensor], Normal]:
@@ -211,8 +128,12 @@ def elbo_terms(model: LatentModel, x: Tensor, noise: Tensor) -> tuple[dict[str, 
     assert isinstance(q, Normal), "this family's encoder gives one"
     z = q.loc + q.scale * noise  # reparameterization: gradients pass through the sample
     reconstruction = model.decode(z).log_prob(x).mean(0)
-    kl = 0.5 * (q.loc.square() + q.scale.square() - 2.0 * q.scale.log() - 1.0).sum(-1)
-    return {"reconstruction": reconstruction, "kl": kl}, q
+    return {"reconstruction": reconstruction, "kl": kl_by_dimension(q).sum(-1)}, q
+
+
+def kl_by_dimension(q: Normal) -> Tensor:
+    """KL(q(z|x) ‖ N(0, I)) of each number of z in nats, shaped as ``q.loc``; Kingma & Welling 2013, appendix B."""
+    return 0.5 * (q.loc.square() + q.scale.square() - 2.0 * q.scale.log() - 1.0)
 
 
 FAMILY = VAE()

@@ -45,6 +45,8 @@ def why_not(settings: Settings, device: torch.device) -> str:
         return "it is made for Adam"
     if model.samples != 1:
         return "it is made for one sample per image"
+    if model.warm_up or model.free_bits:
+        return "it is made for a β that is there from the start, and no free bits"
     if not sys.platform.startswith("linux"):
         return "it is made for Linux"
     return torch_functions.problem()
