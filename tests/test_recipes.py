@@ -39,18 +39,18 @@ def example(heading: str) -> str:
 
 
 @pytest.fixture
-def autoencoder(small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    file = tmp_path / "autoencoder.py"
+def plainest(small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    file = tmp_path / "plainest.py"
     file.write_text(example("How to add a family"), "utf-8")
-    spec = importlib.util.spec_from_file_location("autoencoder_of_the_page", file)
+    spec = importlib.util.spec_from_file_location("plainest_of_the_page", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
     registry.register(module.FAMILY)
-    yield updated(small, family="autoencoder", epochs=3)
-    registry.unregister("autoencoder")
+    yield updated(small, family="plainest", epochs=3)
+    registry.unregister("plainest")
 
 
 def train(trainer: Trainer, until: int = 10**6) -> Trainer:
@@ -59,16 +59,16 @@ def train(trainer: Trainer, until: int = 10**6) -> Trainer:
 
 
 def test_its_family_trains_and_is_saved_and_resumed(
-    autoencoder: Settings, digits: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plainest: Settings, digits: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(restore, "load_source", lambda *_: digits)
-    whole = Trainer(digits, autoencoder)
+    whole = Trainer(digits, plainest)
     before = whole.evaluate()
     train(whole)
     assert before is not None
     assert whole.held_out is not None
     assert whole.held_out.values["error"] < 0.9 * before.values["error"]
-    save(train(Trainer(digits, autoencoder), until=17), tmp_path / "run")
+    save(train(Trainer(digits, plainest), until=17), tmp_path / "run")
     resumed = train(restore.open_run(tmp_path / "run"))
     assert resumed.held_out == whole.held_out
     assert same_arrays(resumed.checkpoint().snapshot.weights, whole.checkpoint().snapshot.weights)
@@ -79,7 +79,7 @@ def test_its_family_trains_and_is_saved_and_resumed(
 def test_its_family_and_its_panel_are_drawn(
     qtbot: QtBot,
     make_window: Callable[[Settings], MainWindow],
-    autoencoder: Settings,
+    plainest: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Norms(QWidget):
@@ -92,7 +92,7 @@ def test_its_family_and_its_panel_are_drawn(
     # Its last comma makes a tuple of the entry.
     entry = eval(example("How to add a panel"), {"Panel": Panel, "Explanation": Explanation, "Norms": Norms})
     monkeypatch.setattr(panels, "PANELS", (*panels.PANELS, entry))
-    window = make_window(updated(autoencoder, epochs=100_000))
+    window = make_window(updated(plainest, epochs=100_000))
     norms = window.findChild(Norms)
     assert norms is not None
 

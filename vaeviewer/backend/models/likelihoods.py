@@ -71,6 +71,17 @@ class GaussianPixels(Likelihood):
         return Normal(mean, torch.exp(0.5 * log_variance).expand_as(mean), validate_args=False)
 
 
+class LinearPixels(Likelihood):
+    """Gaussian with the output itself as mean and variance 1: −log p(x|z) is half the squared error and a constant.
+
+    Its mean may lie beyond 0 … 1, as that of principal components does.
+    """
+
+    def forward(self, outputs: Tensor) -> Distribution:
+        """p(x|z) of each pixel."""
+        return Normal(outputs, 1.0, validate_args=False)
+
+
 class DiscretisedLogistic(Distribution):
     """Probabilities of the levels that a pixel's value may have, k/255 for k = 0 … 255.
 

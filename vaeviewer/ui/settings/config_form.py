@@ -36,6 +36,8 @@ GROUP_TITLES = {"model": "Model", "train": "Training", "compute": "Computing"}
 
 NEEDS = {
     "hidden": ("network", "mlp", "Only fully connected networks have them."),
+    "decoder_hidden": ("tied", False, "Tied weights mirror the encoder's layers."),
+    "tied": ("network", "mlp", "Only fully connected networks can have them."),
     "conv_channels": ("network", "conv", "Only convolutions have them."),
     "dense": ("network", "conv", "Only convolutions have it."),
     "normalisation": ("network", "conv", "Only convolutions have it."),

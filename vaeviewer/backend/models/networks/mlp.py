@@ -14,10 +14,12 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "relu": functional.relu,
     "silu": functional.silu,
+    "sigmoid": torch.sigmoid,
+    "linear": lambda x: x,
 }
 """The same functions as ``numpy_mlp.ACTIVATIONS``, which a test holds against these."""
 
-GAINS: Mapping[str, float] = {"tanh": 1.0, "relu": math.sqrt(2), "silu": 5 / 3}
+GAINS: Mapping[str, float] = {"tanh": 1.0, "relu": math.sqrt(2), "silu": 5 / 3, "sigmoid": 4.0, "linear": 1.0}
 """Factors that keep the deviation of activations about constant from layer to layer."""
 
 OUTPUT_GAIN = 0.4
@@ -46,7 +48,7 @@ class MLP(nn.ModuleList):
         activate = ACTIVATIONS[self.activation]
         last = len(self) - 1
         for i, layer in enumerate(self):
-            x = _in_float32(layer, x) if i == self._exact else layer(x)
+            x = in_float32(layer, x) if i == self._exact else layer(x)
             if i < last:
                 x = activate(x)
         return x
@@ -100,8 +102,9 @@ class MlpDecoder(MLP):
         return outputs.reshape(*z.shape[:-1], *self._shape).movedim(-1, -3)
 
 
-def _in_float32(layer: nn.Module, x: Tensor) -> Tensor:
+def in_float32(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """What a layer makes of ``x``, computed in float32 even under autocast."""
     if not torch.is_autocast_enabled(x.device.type):
-        return layer(x)  # type: ignore[no-any-return]  # nn.Module's call returns anything
+        return layer(x)
     with torch.autocast(x.device.type, enabled=False):
-        return layer(x.float())  # type: ignore[no-any-return]
+        return layer(x.float())

@@ -46,6 +46,37 @@ class MlpForm:
         return sigmoid(mlp(weights, "decoder", self.activation, z))
 
 
+@dataclass(frozen=True)
+class PointForm(MlpForm):
+    """How to compute a ``networks.point_autoencoder.PointAutoencoder``.
+
+    Attributes:
+        code: What the encoder's outputs go through to become the code, a name in :data:`ACTIVATIONS`.
+        output: What makes pixels of the decoder's outputs, likewise.
+        tied: Whether the decoder's weights are the encoder's, transposed, and only its biases its own.
+    """
+
+    gaussian: bool = False
+    code: str = "linear"
+    output: str = "sigmoid"
+    tied: bool = False
+
+    def encode(self, weights: Mapping[str, Array], x: Array) -> tuple[Array, None]:
+        """The code, ``(n, latent_dim)``, of ``x`` of ``(n, pixels)``."""
+        return ACTIVATIONS[self.code](mlp(weights, "encoder", self.activation, x)), None
+
+    def decode(self, weights: Mapping[str, Array], z: Array) -> Array:
+        """Images, ``(n, pixels)``, for ``z`` of ``(n, latent_dim)``."""
+        if self.tied:
+            decoder: dict[str, Array] = {}
+            layers = sum(name.startswith("decoder.biases.") for name in weights)
+            for i in range(layers):
+                decoder[f"decoder.{i}.weight"] = weights[f"encoder.{layers - 1 - i}.weight"].T
+                decoder[f"decoder.{i}.bias"] = weights[f"decoder.biases.{i}"]
+            weights = decoder
+        return ACTIVATIONS[self.output](mlp(weights, "decoder", self.activation, z))
+
+
 def form_of(config: ImageNetworks, *, gaussian: bool = True) -> MlpForm | None:
     """The form of the networks that these settings name; ``None``: torch decodes, as it does all convolutions."""
     return MlpForm(config.activation, gaussian) if config.network == "mlp" else None
@@ -61,6 +92,8 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
     "tanh": np.tanh,
     "relu": lambda x: np.maximum(x, 0.0),
     "silu": lambda x: x * sigmoid(x),
+    "sigmoid": sigmoid,
+    "linear": lambda x: x,
 }
 
 
