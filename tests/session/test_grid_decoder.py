@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.session.grid_decoder import CHUNK_ROWS, GridDecoder
+from vaeviewer.session.grid_decoder import CHUNK_ROWS, SLOW_CHUNK_ROWS, GridDecoder
 
 
 class GatedSnapshot:
@@ -187,6 +187,24 @@ def test_nothing_of_another_run_is_delivered(qtbot: QtBot, decoder: GridDecoder)
     decoder.forget()
     qtbot.wait(20)
     assert found == [("manifold", "new")]
+
+
+def test_a_grid_lets_what_a_drag_asks_through(
+    qtbot: QtBot, decoder: GridDecoder, received: list[tuple[str, np.ndarray, object]]
+) -> None:
+    snapshot = GatedSnapshot(0.0, open_gate=False)
+    snapshot.instant = False  # type: ignore[attr-defined]  # as where torch decodes
+    decoder.request("manifold", snapshot, points(4 * SLOW_CHUNK_ROWS))
+    assert snapshot.entered.acquire(timeout=10)
+    told: list[object] = []
+    decoder.ask("decoded", snapshot, lambda asked: asked.value, told.append)
+    snapshot.permits.release(1)
+    qtbot.waitUntil(lambda: told == [0.0])
+    assert received == []
+    snapshot.permits.release(10)
+    qtbot.waitUntil(lambda: len(received) == 1)
+    assert [len(chunk) for chunk in snapshot.chunks] == [SLOW_CHUNK_ROWS] * 4
+    assert received[0][1][:, 0, 0].tolist() == list(range(4 * SLOW_CHUNK_ROWS))
 
 
 def test_a_long_job_lets_all_else_through_and_gives_way_to_the_next_of_its_kind(

@@ -11,10 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
+from vaeviewer.backend.chunks import parts
 from vaeviewer.backend.snapshot import Snapshot
 
 CHUNK_ROWS = 64
 """Rows decoded at a time: a newer request or the end is noticed in between, and training gets the GIL."""
+
+SLOW_CHUNK_ROWS = 16
+"""The same where torch decodes, as a drag waits for the end of a chunk."""
 
 
 Job = Callable[[Snapshot], Any]
@@ -187,6 +191,10 @@ class GridDecoder(QObject):
             if self._closed:
                 return False
             request = self._waiting.pop(next(iter(self._waiting)))
+        self._serve(request)
+        return True
+
+    def _serve(self, request: _Request) -> None:
         try:
             images = self._answer(request)
         except Exception as error:
@@ -196,11 +204,22 @@ class GridDecoder(QObject):
                 # Posting under the lock: once close() has returned, this object may be destroyed.
                 if not self._closed:
                     self._broke.emit(message)
-            return True
+            return
         with self._changed:
             if images is not None and not self._closed:
                 self._ready.emit(request, images)
-        return True
+
+    def _serve_jobs(self) -> None:
+        """Answer what was asked meanwhile and takes little, such as what a drag asks."""
+        while True:
+            with self._changed:
+                kind = next(
+                    (kind for kind, request in self._waiting.items() if request.job is not None), None
+                )
+                if kind is None or self._closed:
+                    return
+                request = self._waiting.pop(kind)
+            self._serve(request)
 
     def _advance(self, request: _Request) -> Any:
         """Do the next little of a long job, and line it up again behind what else is waiting."""
@@ -230,10 +249,11 @@ class GridDecoder(QObject):
         snapshot = request.snapshot
         z = request.z
         images = np.empty((len(z), *snapshot.image_shape), dtype=np.float32)
-        for start in range(0, len(z), CHUNK_ROWS):
+        for part in parts(len(z), CHUNK_ROWS if getattr(snapshot, "instant", True) else SLOW_CHUNK_ROWS):
             if self._gives_way(request):
                 return None
-            images[start : start + CHUNK_ROWS] = snapshot.decode(z[start : start + CHUNK_ROWS])
+            images[part] = snapshot.decode(z[part])
+            self._serve_jobs()
         self._gave_way.discard(request.kind)
         return images
 
