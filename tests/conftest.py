@@ -208,7 +208,7 @@ def make_window(qtbot: QtBot, digits: ImageDataset) -> Iterator[Callable[..., Ma
         window.show()
         session._thread.start()
         session.use_data(digits, keep_model=False)
-        qtbot.waitUntil(lambda: session.state is State.READY, timeout=30_000)
+        qtbot.waitUntil(lambda: session.state in (State.READY, State.SOLVED), timeout=30_000)
         return window
 
     yield build

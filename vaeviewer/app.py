@@ -178,7 +178,7 @@ def _take_screenshot(
     def on_state(state: State) -> None:
         if state is State.READY and trains:
             session.request(Action.TRAIN)
-        elif state is State.FINISHED or (not trains and state in (State.READY, State.PAUSED)):
+        elif state in (State.FINISHED, State.SOLVED) or (not trains and state in (State.READY, State.PAUSED)):
             QTimer.singleShot(SETTLE_MS, done.quit)
         elif state is State.FAILED:
             done.quit()

@@ -15,6 +15,7 @@ import pytest
 import run_folders
 import torch
 from conftest import same_arrays
+from own_families import Mean
 from PySide6.QtCore import QThread
 from pytestqt.qtbot import QtBot
 
@@ -22,6 +23,7 @@ from vaeviewer import paths
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.models import registry
 from vaeviewer.backend.runs import atomic_files
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.runs.listing import summary_of
@@ -56,6 +58,10 @@ def reach(qtbot: QtBot, session: Session, state: State) -> None:
     """Bring a ready session into ``state`` by what a user could do."""
     if state is State.READY:
         return
+    if state is State.SOLVED:
+        session.use_settings(updated(session.settings, family="mean-image"))
+        settle(qtbot, session, state)
+        return
     session.set_steps_per_second(50.0)
     session.request(Action.TRAIN)
     if state is State.PAUSED:
@@ -80,6 +86,14 @@ def settle(qtbot: QtBot, session: Session, state: State) -> None:
     qtbot.waitUntil(settled, timeout=20_000)
 
 
+@pytest.fixture
+def solved_at_once() -> Iterator[None]:
+    registry.register(Mean())
+    yield
+    registry.unregister("mean-image")
+
+
+@pytest.mark.usefixtures("solved_at_once")
 @pytest.mark.parametrize("action", Action)
 @pytest.mark.parametrize("state", [s for s in State if s is not State.LOADING])
 def test_the_table_of_states(
@@ -98,6 +112,23 @@ def test_the_table_of_states(
     if action is Action.RESET and allowed:
         assert session.progress.step == 0
         assert len(session.progress.history.training) == 0
+
+
+@pytest.mark.usefixtures("solved_at_once")
+def test_what_is_solved_at_once_is_measured_and_gives_way_to_other_settings(
+    qtbot: QtBot, make: MakeSession, small: Settings
+) -> None:
+    session = make(small)
+    reach(qtbot, session, State.SOLVED)
+    assert session.progress is not None
+    assert len(session.progress.history.held_out) == 1
+    assert session.snapshot is not None
+    assert session.snapshot.posterior is not None
+    session.use_settings(updated(session.settings, protocol="threshold"))
+    qtbot.waitUntil(lambda: session.snapshot is not None and session.snapshot.protocol == "threshold")
+    settle(qtbot, session, State.SOLVED)
+    session.use_settings(small)
+    settle(qtbot, session, State.READY)
 
 
 def test_nothing_is_accepted_while_loading(qtbot: QtBot, small: Settings) -> None:

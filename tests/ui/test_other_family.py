@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers_images import pixels_of
 from helpers_mouse import drag
-from own_families import LaplaceVAE, Normed, TwoPlayers
+from own_families import LaplaceVAE, Mean, Normed, TwoPlayers
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
@@ -31,7 +31,7 @@ KINDS = [("two-players", TorchSnapshot), ("normed", TorchSnapshot), ("denoising"
 
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
-    own = (TwoPlayers(), Normed(), LaplaceVAE())
+    own = (TwoPlayers(), Normed(), LaplaceVAE(), Mean())
     for family in own:
         registry.register(family)
     yield
@@ -70,11 +70,12 @@ def choose(qtbot: QtBot, window: MainWindow, key: str) -> None:
         before = box.currentIndex()
         QTest.keyClick(box, way)
         assert box.currentIndex() != before
+    made = State.READY if registry.family(key).capabilities.trains else State.SOLVED
     qtbot.waitUntil(
         lambda: (
             window.session.snapshot is not None
             and window.session.snapshot.model.family == key
-            and window.session.state is State.READY
+            and window.session.state is made
         ),
         timeout=30_000,
     )
@@ -287,6 +288,31 @@ def test_a_prior_that_is_not_normal_has_no_circles(make_window: MakeWindow, smal
     family = window.session.settings.family
     assert "standard deviations" not in rich_text(explanation_of("Latent plane", family))
     assert "Φ" not in rich_text(explanation_of("Manifold", family))
+
+
+def test_one_that_is_solved_at_once_says_that_there_is_nothing_to_train(
+    qtbot: QtBot, window: MainWindow, tmp_path: Path
+) -> None:
+    button = window.findChild(QPushButton, "trainButton")
+    assert button is not None
+    choose(qtbot, window, "mean-image")
+    qtbot.waitUntil(lambda: button.text() == "Solved")
+    assert "nothing to train" in button.toolTip()
+    assert text(window, "epochLabel") == "Solved"
+    assert "nothing to train" in text(window, "waitingLabel")
+    assert not window.controls._live.isEnabled()
+    qtbot.waitUntil(lambda: text(window, "leftStatus") == "" == text(window, "stepStatus"))
+    window.plane.setFocus()
+    QTest.keyClick(window.plane, Qt.Key.Key_Space)
+    assert window.session.state is State.SOLVED
+    window.session.save(tmp_path / "run")
+    qtbot.waitUntil(lambda: window.session.folder == tmp_path / "run", timeout=30_000)
+    choose(qtbot, window, "vae")
+    assert button.isEnabled()
+    assert text(window, "epochLabel").startswith("Epoch 0")
+    window.session.open_run(tmp_path / "run")
+    qtbot.waitUntil(lambda: button.text() == "Solved", timeout=30_000)
+    assert snapshot_of(window).model.family == "mean-image"
 
 
 def test_its_live_settings_are_beside_the_button(qtbot: QtBot, window: MainWindow) -> None:

@@ -61,7 +61,7 @@ def train(options: argparse.Namespace) -> int:
             on_failed=failures.tell,
             interval_s=options.save_every or SAVE_SECONDS,
         )
-        problem = None
+        problem, start = None, time.perf_counter()
         try:
             if dataset is None:
                 trainer = _opened(options, settings, autosave)
@@ -69,14 +69,16 @@ def train(options: argparse.Namespace) -> int:
                 from vaeviewer.backend.training.trainer import Trainer
 
                 trainer = Trainer(dataset, settings)
-            before, start = trainer.step_count, time.perf_counter()
+            trains, before = trainer.family.capabilities.trains, trainer.step_count
+            if trains:
+                start = time.perf_counter()
             try:
                 _train_on(trainer, autosave, interrupted, options.stop_after)
             finally:
                 any_core()
             seconds = time.perf_counter() - start
             if not trainer.held_out_is_current:
-                trainer.evaluate(record=False)
+                trainer.evaluate(record=not trains)
             try:
                 autosave.close(trainer)
             except RunFolderError as error:  # what was found out is told all the same
@@ -119,11 +121,14 @@ def train(options: argparse.Namespace) -> int:
     if options.json:
         say(json.dumps(report))
     else:
-        say(
-            f"{trainer.epoch:g} epochs, {trainer.step_count:,} steps in {seconds:.1f} s "
-            f"({report['images_per_s']:,.0f} images/s on {trainer.device.type}, {trainer.threads} threads, "
-            f"{trainer.mode}: {trainer.engine_reason})"
-        )
+        on = f"on {trainer.device.type}, {trainer.threads} threads"
+        if trains:
+            say(
+                f"{trainer.epoch:g} epochs, {trainer.step_count:,} steps in {seconds:.1f} s "
+                f"({report['images_per_s']:,.0f} images/s {on}, {trainer.mode}: {trainer.engine_reason})"
+            )
+        else:
+            say(f"solved in {seconds:.2f} s ({on}): there is nothing to train")
         say(terms_line(held_out, settings, trainer.dataset.image))
         if problem is None:
             say(f"saved in {out}")
@@ -179,7 +184,7 @@ def _opened(options: argparse.Namespace, settings: Settings, autosave: Autosave)
                 f"{trainer.epoch:g}, but is {epochs}."
             )
         trainer.change("epochs", epochs)
-    if trainer.finished:
+    if trainer.finished and trainer.family.capabilities.trains:
         note(f"{autosave.folder} has its {trainer.planned_epochs} epochs; --epochs N trains to N")
     return trainer
 

@@ -137,7 +137,7 @@ class Driver:
         self.trainer = None
         self.trainer = trainer = Trainer(dataset, settings)
         self._announce(trainer)
-        self.rest(State.READY)
+        self.rest(_state_of(trainer))
 
     def _open(self, folder: Path, data: Path | None) -> None:
         notes: list[str] = []
@@ -153,10 +153,7 @@ class Driver:
         for note in notes:  # after the run is on screen, which they are about
             log.warning("%s", note)
             self._announcer.problem(trainer, note, key=messages.OPENING)
-        if trainer.step_count == 0:
-            self.rest(State.READY)
-        else:
-            self.rest(State.FINISHED if trainer.finished else State.PAUSED)
+        self.rest(_state_of(trainer))
 
     def _use_data(self, dataset: ImageDataset) -> None:
         from vaeviewer.backend.runs.restore import moved_to
@@ -173,7 +170,7 @@ class Driver:
         self._run_keeper.leave(trainer)
         self.trainer = moved
         self._announce(self.trainer)
-        self.rest(State.FINISHED if trainer.step_count else State.READY)
+        self.rest(_state_of(moved))
 
     def _train(self, further: bool) -> None:
         from vaeviewer.backend.training.loop import train
@@ -259,7 +256,8 @@ class Driver:
         """Come to rest in ``state``, with a consistent snapshot published and this state kept as good and on disk."""
         trainer = self.current()
         trainer.finish_block()
-        if state is State.FINISHED and trainer.step_count and not trainer.held_out_is_current:
+        ended = state is State.SOLVED or (state is State.FINISHED and trainer.step_count)
+        if ended and not trainer.held_out_is_current:
             trainer.evaluate()
         self.publisher.rest(trainer)
         trainer.keep_good_state()  # after publishing, which finds a posterior that is not finite
@@ -273,6 +271,15 @@ class Driver:
     def _announce(self, trainer: Trainer) -> None:
         self.publisher.mailbox = Mailbox()
         self._announcer.opened(trainer, self.publisher.mailbox)
+
+
+def _state_of(trainer: Trainer) -> State:
+    """Where a model stands that was just made or opened."""
+    if not trainer.family.capabilities.trains:
+        return State.SOLVED
+    if trainer.step_count == 0:
+        return State.READY
+    return State.FINISHED if trainer.finished else State.PAUSED
 
 
 def _can_be_built(settings: Settings) -> bool:

@@ -171,8 +171,9 @@ class Session(QObject):
         """Take the form's settings. Before the first step they make a new model, later Reset does."""
         changed = settings != self.settings
         self.settings = settings
-        dataset = self.dataset if self.state is State.READY else self._unbuilt
-        if changed and dataset is not None and self.state in (State.READY, State.LOADING):
+        untrained = self.state in (State.READY, State.SOLVED)
+        dataset = self.dataset if untrained else self._unbuilt
+        if changed and dataset is not None and (untrained or self.state is State.LOADING):
             self._build(dataset)
 
     def use_cpu(self) -> None:

@@ -15,6 +15,7 @@ class State(Enum):
     RUNNING = "running"
     PAUSED = "paused"
     FINISHED = "finished"
+    SOLVED = "solved"
     FAILED = "failed"
 
 
@@ -50,6 +51,7 @@ BUTTONS: Mapping[State, Buttons] = {
     State.RUNNING: Buttons(Action.PAUSE, "Pause", None, Action.STOP, None),
     State.PAUSED: Buttons(Action.TRAIN, "Resume", Action.STEP, Action.STOP, Action.RESET),
     State.FINISHED: Buttons(Action.TRAIN, "Train further", Action.STEP, None, Action.RESET),
+    State.SOLVED: Buttons(None, "Solved", None, None, None),
     State.FAILED: Buttons(Action.TRAIN, "Continue", None, None, Action.RESET),
 }
 

@@ -22,6 +22,7 @@ from vaeviewer.backend.runs.listing import summary_of
 from vaeviewer.backend.snapshot import TorchSnapshot
 from vaeviewer.backend.training import loop
 from vaeviewer.backend.training.trainer import Trainer
+from vaeviewer.cli import main
 from vaeviewer.errors import SettingsError
 
 
@@ -199,7 +200,12 @@ def test_a_posterior_of_any_kind_has_its_standard_deviations(laplace: Settings, 
 
 @pytest.mark.parametrize("protocol", ["grey", "threshold"])
 def test_one_that_is_solved_at_once_has_no_steps_to_take(
-    small: Settings, digits: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: str
+    small: Settings,
+    digits: ImageDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    protocol: str,
 ) -> None:
     monkeypatch.setattr(restore, "load_source", lambda *_: digits)
     registry.register(Mean())
@@ -220,6 +226,8 @@ def test_one_that_is_solved_at_once_has_no_steps_to_take(
         assert opened.finished
         assert same_arrays(opened.snapshot().weights, weights)
         assert load_run(tmp_path).checkpoint.snapshot.data.images == 600
+        assert main(["train", "--resume", str(tmp_path)]) == 0
+        assert "nothing to train" in capsys.readouterr().out
         again = Trainer(digits, updated(small, family="mean-image", protocol=protocol))
         assert same_arrays(again.snapshot().weights, weights), "its draws are the seed's"
     finally:

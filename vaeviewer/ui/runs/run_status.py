@@ -88,14 +88,15 @@ class RunStatus(QObject):
                 self._labels[name].clear()
             return
         step = session.snapshot.step if session.snapshot is not None and not running else progress.step
-        self._labels["step"].setText(f"step {step:,}")
+        solved = session.state is State.SOLVED
+        self._labels["step"].setText("" if solved else f"step {step:,}")
         rate = progress.images_per_s
         if (progress.mode, progress.mode_note) != (self._mode, self._mode_note):
             self._mode, self._mode_note = progress.mode, progress.mode_note
             self._show_device()
         self._labels["speed"].setText(f"{rate:,.0f} images/s" if rate and running else "")
         done = min(1.0, progress.epoch / progress.epochs)
-        self._labels["left"].setText(f"{done:.0%} of {progress.epochs} epochs")
+        self._labels["left"].setText("" if solved else f"{done:.0%} of {progress.epochs} epochs")
         self._labels["saved"].setText(self._saved_text(step))
         self._warn(bool(session.save_problem))
         unsaved = step > 0 and session.saved_step != step

@@ -38,12 +38,17 @@ _HELP = {
     "reset": "Start again from new weights, which the seed decides; the run so far stays on disk",
 }
 
+_SOLVED = "Solved exactly and at once: there is nothing to train"
+
 _WHY_DISABLED = {
     (State.READY, "stop"): "nothing is running yet",
     (State.READY, "reset"): "nothing has been trained yet",
     (State.RUNNING, "step"): "pause first",
     (State.RUNNING, "reset"): "pause or stop first",
     (State.FINISHED, "stop"): "the run has already ended",
+    (State.SOLVED, "step"): "there is nothing to train",
+    (State.SOLVED, "stop"): "there is nothing to train",
+    (State.SOLVED, "reset"): "it would come out the same",
     (State.FAILED, "step"): "continue or reset first",
     (State.FAILED, "stop"): "the run has already stopped",
 }
@@ -127,11 +132,14 @@ class TrainingControls(QWidget):
                 else _WHY_DISABLED.get((state, name))
             )
             button.setToolTip(_HELP[name] if enabled else f"{_HELP[name]}: {why}")
-        loading = state is State.LOADING
-        self._waiting.setText(f"{waiting}…")
-        self._waiting.setVisible(loading)
-        self._bar.setVisible(not loading)
-        self._left.setVisible(not loading)
+        solved, trains = state is State.SOLVED, state not in (State.LOADING, State.SOLVED)
+        self._waiting.setText(_SOLVED if solved else f"{waiting}…")
+        self._waiting.setVisible(not trains)
+        self._bar.setVisible(trains)
+        self._left.setVisible(trains)
+        for settings in (self._speed, self._live):
+            settings.setEnabled(not solved)
+        self._show_epoch()
         self._apply_icons(theme_of(self.palette()))
 
     def set_progress(self, epoch: float, epochs: int, seconds_left: float | None) -> None:
@@ -142,13 +150,9 @@ class TrainingControls(QWidget):
             epochs: Epochs the run makes.
             seconds_left: Estimated time to the end, seconds; ``None`` where nothing is known.
         """
-        # Single precision may put the end of epoch 12 a hair beyond 12.
-        current = max(0, math.ceil(epoch - 1e-5))
-        digits = len(str(epochs))
-        padding = _FIGURE_SPACE * (digits - len(str(current)))
-        self._epoch.setText(f"Epoch {current} / {epochs}{padding}")
         self._bar.setValue(round(1000 * min(1.0, max(0.0, epoch / epochs))))
         self._progress = (epoch, epochs)
+        self._show_epoch()
         self._name_train()
         self._left.setText("" if seconds_left is None else f"{duration_text(seconds_left)} left")
 
@@ -206,6 +210,15 @@ class TrainingControls(QWidget):
         elif event.type() == QEvent.Type.FontChange:
             self._apply_fonts()
 
+    def _show_epoch(self) -> None:
+        epoch, epochs = self._progress
+        # Single precision may put the end of epoch 12 a hair beyond 12.
+        current = max(0, math.ceil(epoch - 1e-5))
+        digits = len(str(epochs))
+        padding = _FIGURE_SPACE * (digits - len(str(current)))
+        solved = self._state is State.SOLVED
+        self._epoch.setText("Solved" if solved else f"Epoch {current} / {epochs}{padding}")
+
     def _name_train(self) -> None:
         """Say on the train button, in its tooltip and to whoever listens what it does."""
         buttons = BUTTONS[self._state]
@@ -220,6 +233,8 @@ class TrainingControls(QWidget):
         elif buttons.train is not None:
             until = epochs if left > 0 else math.ceil(epoch) + self._config.epochs
             tip = f"Train until the end of epoch {until:,} (Space)"
+        elif self._state is State.SOLVED:
+            tip = _SOLVED
         if tip != self._train.toolTip():
             self._train.setToolTip(tip)
         if text != self._train_text:

@@ -64,7 +64,7 @@ class SettingsExchange(QObject):
 
     def _on_state(self, state: State) -> None:
         self._controls.set_state(state, self._session.waiting_for)
-        active = state not in (State.LOADING, State.READY)
+        active = state not in (State.LOADING, State.READY, State.SOLVED)
         self._form.set_run_active(active, "Greyed settings are fixed during a run: press Reset first.")
 
     def _change_live(self, field: str, value: object) -> None:
