@@ -17,7 +17,7 @@ from vaeviewer.backend.chunks import parts, rows_at_once
 from vaeviewer.backend.models import registry
 from vaeviewer.backend.models.fields import FamilyConfig
 from vaeviewer.backend.models.interface import DataSpec, ImageSpec
-from vaeviewer.backend.models.networks.numpy_mlp import MlpForm
+from vaeviewer.backend.models.networks.numpy_mlp import MlpForm, NumpyForm
 
 Array = NDArray[np.float32]
 
@@ -154,7 +154,7 @@ class NumpySnapshot(Snapshot):
         form: How to compute them.
     """
 
-    form: MlpForm = field(default_factory=MlpForm)
+    form: NumpyForm = field(default_factory=MlpForm)
 
     instant: ClassVar[bool] = True
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # families are known, and their settings shown, before torch 
     from torch.distributions import Distribution
 
     from vaeviewer.backend.models.latent_model import LatentModel
-    from vaeviewer.backend.models.networks.numpy_mlp import MlpForm
+    from vaeviewer.backend.models.networks.numpy_mlp import NumpyForm
 
 ConfigT = TypeVar("ConfigT", bound=FamilyConfig)
 
@@ -303,7 +303,7 @@ class Family(ABC, Generic[ConfigT]):
             config: The settings in force.
         """
 
-    def numpy_form(self, config: ConfigT) -> MlpForm | None:
+    def numpy_form(self, config: ConfigT) -> NumpyForm | None:
         """How NumPy computes these networks, fast enough for the thread that draws; ``None``: torch decodes."""
         return None
 

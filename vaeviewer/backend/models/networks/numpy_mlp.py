@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,16 @@ Array = NDArray[np.float32]
 
 MAX_LOG_VARIANCE = 12.0
 """As ``latent_model.MAX_LOG_VARIANCE``, which a test holds against this."""
+
+
+class NumpyForm(Protocol):
+    """How NumPy computes a kind of model."""
+
+    def encode(self, weights: Mapping[str, Array], x: Array) -> tuple[Array, Array | None]:
+        """``loc`` and ``log_variance`` (``None``: a point) of q(z|x), for ``x`` of ``(n, pixels)``."""
+
+    def decode(self, weights: Mapping[str, Array], z: Array) -> Array:
+        """Mean pixels of p(x|z), ``(n, pixels)``, for ``z`` of ``(n, latent_dim)``."""
 
 
 @dataclass(frozen=True)
