@@ -23,13 +23,13 @@ class CountingSnapshot(NumpySnapshot):
         object.__setattr__(self, "encoded", [])
         object.__setattr__(self, "decoded", [])
 
-    def encode(self, images):
+    def encode(self, images, y=None):
         self.encoded.append(len(images))
-        return super().encode(images)
+        return super().encode(images, y)
 
-    def decode(self, z):
+    def decode(self, z, y=None):
         self.decoded.append(np.array(z))
-        return super().decode(z)
+        return super().decode(z, y)
 
 
 def make_snapshot(seed: int = 0, latent_dim: int = 2, shape: tuple[int, int] = SHAPE) -> CountingSnapshot:

@@ -180,6 +180,30 @@ def test_a_manifold_is_of_the_axes_that_are_named(
         assert "3 latent dimensions" in said
 
 
+def test_a_manifold_is_of_the_class_that_is_named(
+    trained: tuple[Path, dict[str, object]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, file = tmp_path / "run", tmp_path / "m.png"
+    assert (
+        main(["train", "--out", str(out), "--family", "conditional", "--hidden", "8", "--epochs", "1"]) == 0
+    )
+    snapshot = load_run(out).checkpoint.snapshot
+    for words, y in (([], 0), (["--class", "7"], 7)):
+        assert main(["export", str(out), "--manifold", str(file), "--size", "3", *words]) == 0
+        assert f"of class {y} in" in capsys.readouterr().err
+        levels = as_grey_levels(snapshot.decode(np.array([[-3, 3]], np.float32), y)[0])
+        np.testing.assert_array_equal(np.array(Image.open(file))[:28, :28], levels)
+    assert "one of 0, 1, 2" in refused(capsys, "export", out, "--manifold", file, "--class", "seven")
+    assert "does not" in refused(capsys, "export", trained[0], "--manifold", file, "--class", "7")
+    assert main(["evaluate", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["family"] == "conditional"
+    blank = tmp_path / "blank.npy"
+    np.save(blank, np.random.default_rng(0).integers(0, 256, (30, 9, 9), dtype=np.uint8))
+    words = ["train", "--out", str(tmp_path / "no"), "--family", "conditional", "--data", str(blank)]
+    assert main(words) == 2
+    assert "needs the class of each image, but blank has no labels" in capsys.readouterr().err
+
+
 def test_a_picture_of_a_run_shows_it_as_it_is(deep: Path, tmp_path: Path) -> None:
     before = {file.name: file.read_bytes() for file in deep.iterdir() if file.is_file()}
     done = vaeviewer(deep, "--screenshot", tmp_path / "window.png", "--size", "1000x700")

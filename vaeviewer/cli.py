@@ -199,6 +199,12 @@ def _export(words: list[str]) -> int:
         metavar="I,J",
         help="the two latent dimensions that span the plane, counted from 1 (1,2); all others are 0",
     )
+    parser.add_argument(
+        "--class",
+        dest="y",
+        metavar="NAME",
+        help="the class of all images, of models that see it (the first)",
+    )
     return export.export(parser.parse_args(words))
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from figures import Figure  # this folder is where Python looks first
 
 HERE = Path(__file__).parent
-NOT_KINDS = ("__main__", "figures")
+NOT_KINDS = ("__main__", "figures", "judge")
 
 
 def main() -> int:

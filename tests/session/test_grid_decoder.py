@@ -25,7 +25,7 @@ class GatedSnapshot:
         self.chunks: list[np.ndarray] = []
         self.threads: set[int] = set()
 
-    def decode(self, z: np.ndarray) -> np.ndarray:
+    def decode(self, z: np.ndarray, y: int | None = None) -> np.ndarray:
         self.threads.add(threading.get_ident())
         self.chunks.append(z.copy())
         self.entered.release()
@@ -34,7 +34,7 @@ class GatedSnapshot:
 
 
 class BrokenSnapshot(GatedSnapshot):
-    def decode(self, z: np.ndarray) -> np.ndarray:
+    def decode(self, z: np.ndarray, y: int | None = None) -> np.ndarray:
         raise FloatingPointError("weights are not finite")
 
 

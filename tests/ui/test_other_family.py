@@ -145,10 +145,10 @@ def test_chosen_trained_dragged_saved_and_opened_again(
     threads: set[str] = set()
     decode = kind._decode
 
-    def noted(snapshot: Snapshot, z: np.ndarray) -> np.ndarray:
+    def noted(snapshot: Snapshot, z: np.ndarray, y: np.ndarray | None) -> np.ndarray:
         if len(z) == 1:
             threads.add(threading.current_thread().name)
-        return decode(snapshot, z)
+        return decode(snapshot, z, y)
 
     monkeypatch.setattr(kind, "_decode", noted)
     problems: list[str] = []

@@ -85,7 +85,7 @@ def mosaic(images: NDArray[np.uint8], columns: int, gap: int = 0, background: in
 
 
 def manifold_picture(
-    snapshot: Snapshot, size: int, spacing: Spacing, plane: LatentPlane | None = None
+    snapshot: Snapshot, size: int, spacing: Spacing, plane: LatentPlane | None = None, y: int | None = None
 ) -> NDArray[np.uint8]:
     """What the decoder draws on a grid over a plane, as one picture without gaps.
 
@@ -94,6 +94,7 @@ def manifold_picture(
         size: Images along each side, at least 1; where codes have one number, in the only row.
         spacing: As :func:`grid` takes it.
         plane: The plane, or ``None`` for that of the first two axes.
+        y: The class of all images, for models that see it.
 
     Returns:
         uint8, shape ``(size * height, size * width)``, and ``3`` behind it in colour.
@@ -104,4 +105,4 @@ def manifold_picture(
     latent_dim = snapshot.model.latent_dim
     plane = plane or axes_plane(latent_dim)
     z = plane.lift(grid_points(*grid_of(latent_dim, size, spacing)))
-    return mosaic(snapshot.decode_levels(z), columns=size)
+    return mosaic(snapshot.decode_levels(z, y), columns=size)

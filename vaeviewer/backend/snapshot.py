@@ -20,6 +20,10 @@ from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.models.networks.numpy_mlp import MlpForm, NumpyForm
 
 Array = NDArray[np.float32]
+Classes = NDArray[np.int64]
+
+OneOrEach = int | Classes | None
+"""A class y for all rows or one for each, ``(n,)``; ``None`` for models that do not see it."""
 
 
 @dataclass(frozen=True)
@@ -105,18 +109,28 @@ class Snapshot(ABC):
 
         return {name: torch.tensor(array) for name, array in self.weights.items()}
 
-    def encode(self, images: NDArray[np.uint8] | Array) -> tuple[Array, Array | None] | None:
+    def encode(
+        self, images: NDArray[np.uint8] | Array, y: OneOrEach = None
+    ) -> tuple[Array, Array | None] | None:
         """``loc`` and ``scale`` of q(z|x), each ``(n, latent_dim)``; ``scale`` is ``None`` where it is a point.
 
         Args:
             images: ``(n, *image_shape)``, grey levels as uint8 in 0 … 255 or as floats in 0 … 1.
+            y: Their classes.
 
         Returns:
             ``None`` where the family has no encoder.
+
+        Raises:
+            ValueError: The model needs a class and is given none.
         """
-        found = [self._encode(self._seen(images[part])) for part in self._parts(len(images))]
+        classes = _each(y, len(images))
+        found = [
+            self._encode(self._seen(images[part]), None if classes is None else classes[part])
+            for part in self._parts(len(images))
+        ]
         if not found or found[0] is None:
-            return None if found else self._encode(self._seen(images))
+            return None if found else self._encode(self._seen(images), classes)
         locs, scales = zip(*(pair for pair in found if pair is not None), strict=True)
         return np.concatenate(locs), None if scales[0] is None else np.concatenate(scales)
 
@@ -127,23 +141,27 @@ class Snapshot(ABC):
     def _parts(self, rows: int) -> Iterator[slice]:
         return parts(rows, rows_at_once(self.model.widest(self.image.values)))
 
-    def decode_levels(self, z: Array) -> NDArray[np.uint8]:
+    def decode_levels(self, z: Array, y: OneOrEach = None) -> NDArray[np.uint8]:
         """As :meth:`decode`, in grey levels 0 … 255, and with the memory that these take alone."""
         levels = np.empty((len(z), *self.image_shape), np.uint8)
         for part in self._parts(len(z)):
-            levels[part] = as_grey_levels(self.decode(z[part]))
+            levels[part] = as_grey_levels(self.decode(z[part], y[part] if isinstance(y, np.ndarray) else y))
         return levels
 
-    def decode(self, z: Array) -> Array:
-        """Mean images of p(x|z), values in 0 … 1, shape ``(n, *image_shape)``, for ``z`` of ``(n, latent_dim)``."""
-        images = self._decode(np.ascontiguousarray(z, dtype=np.float32))
+    def decode(self, z: Array, y: OneOrEach = None) -> Array:
+        """Mean images of p(x|z), values in 0 … 1, shape ``(n, *image_shape)``, for ``z`` of ``(n, latent_dim)``.
+
+        Raises:
+            ValueError: The model needs a class and is given none.
+        """
+        images = self._decode(np.ascontiguousarray(z, dtype=np.float32), _each(y, len(z)))
         return images.reshape(len(z), *self.image_shape)
 
     @abstractmethod
-    def _encode(self, x: Array) -> tuple[Array, Array | None] | None: ...
+    def _encode(self, x: Array, y: Classes | None) -> tuple[Array, Array | None] | None: ...
 
     @abstractmethod
-    def _decode(self, z: Array) -> Array: ...
+    def _decode(self, z: Array, y: Classes | None) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -158,39 +176,43 @@ class NumpySnapshot(Snapshot):
 
     instant: ClassVar[bool] = True
 
-    def _encode(self, x: Array) -> tuple[Array, Array | None]:
-        loc, log_variance = self.form.encode(self.weights, x.reshape(len(x), math.prod(self.image_shape)))
+    def _encode(self, x: Array, y: Classes | None) -> tuple[Array, Array | None]:
+        flat = x.reshape(len(x), math.prod(self.image_shape))
+        loc, log_variance = self.form.encode(self.weights, flat, y)
         return loc, None if log_variance is None else standard_deviations(log_variance)
 
-    def _decode(self, z: Array) -> Array:
-        return self.form.decode(self.weights, z)
+    def _decode(self, z: Array, y: Classes | None) -> Array:
+        return self.form.decode(self.weights, z, y)
 
 
 @dataclass(frozen=True)
 class TorchSnapshot(Snapshot):
     """Any other networks, computed by torch on the thread that asks, which should allow itself one core."""
 
-    def _encode(self, x: Array) -> tuple[Array, Array | None] | None:
+    def _encode(self, x: Array, y: Classes | None) -> tuple[Array, Array | None] | None:
         import torch
 
         from vaeviewer.backend.models.latent_model import Point
 
         last = torch.tensor(x.reshape(len(x), self.image.height, self.image.width, self.image.channels))
-        found = self._ask("encode", last.permute(0, 3, 1, 2).contiguous())
+        found = self._ask("encode", last.permute(0, 3, 1, 2).contiguous(), y)
         if found is None:
             return None
         return found.mean.numpy(), None if isinstance(found, Point) else found.stddev.numpy()
 
-    def _decode(self, z: Array) -> Array:
+    def _decode(self, z: Array, y: Classes | None) -> Array:
         import torch
 
-        images: Array = self._ask("decode", torch.tensor(z)).mean.permute(0, 2, 3, 1).numpy()
+        images: Array = self._ask("decode", torch.tensor(z), y).mean.permute(0, 2, 3, 1).numpy()
         return images
 
-    def _ask(self, method: str, tensor: Any) -> Any:
+    def _ask(self, method: str, tensor: Any, y: Classes | None) -> Any:
+        import torch
+
         from vaeviewer.backend.models.latent_model import ask
 
-        return ask(self.key, self.tensors, lambda model: getattr(model, method)(tensor))
+        classes = None if y is None else torch.tensor(y)
+        return ask(self.key, self.tensors, lambda model: getattr(model, method)(tensor, classes))
 
 
 def snapshot_of(
@@ -229,6 +251,10 @@ class Checkpoint:
 
     snapshot: Snapshot
     training: TrainingState
+
+
+def _each(y: OneOrEach, rows: int) -> Classes | None:
+    return np.full(rows, y, np.int64) if isinstance(y, int) else y
 
 
 def standard_deviations(log_variance: Array) -> Array:

@@ -36,7 +36,7 @@ def evaluate(options: argparse.Namespace) -> int:
     except NonFiniteError:
         raise RunFolderError(f"{run.folder} holds weights too large to compute with.") from None
     snapshot = trainer.snapshot()
-    codes, accuracy = snapshot.encode(dataset.held_out_images), None
+    codes, accuracy = snapshot.encode(dataset.held_out_images, dataset.held_out_labels), None
     if codes is not None and snapshot.posterior is not None and dataset.labelled and len(codes[0]):
         accuracy = knn_accuracy(
             snapshot.posterior.loc, dataset.train_labels, codes[0], dataset.held_out_labels, k=5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vaeviewer.commands.speech import note
@@ -11,6 +12,9 @@ from vaeviewer.errors import SettingsError
 
 if TYPE_CHECKING:
     from vaeviewer.analysis.latent_plane import LatentPlane
+
+MOST_NAMED = 20
+"""Classes that a sentence lists."""
 
 
 def export(options: argparse.Namespace) -> int:
@@ -33,14 +37,29 @@ def export(options: argparse.Namespace) -> int:
         note(sentence)
     latent_dim = run.settings.model.latent_dim
     plane = _plane(options.axes, latent_dim)
-    picture = manifold_picture(run.checkpoint.snapshot, options.size, options.spacing, plane)
+    names = run.settings.family.class_names(run.settings.model, run.data.class_names)
+    y = _class(options.y, names)
+    picture = manifold_picture(run.checkpoint.snapshot, options.size, options.spacing, plane, y)
     try:
         Image.fromarray(picture).save(options.manifold)
     except OSError as error:
         raise SettingsError(f"{options.manifold} could not be written: {error.strerror or error}.") from None
     rows = 1 if latent_dim == 1 else options.size
-    print(f"{rows} × {options.size} images in {options.manifold}", file=sys.stderr)
+    of_class = "" if y is None else f" of class {names[y]}"
+    print(f"{rows} × {options.size} images{of_class} in {options.manifold}", file=sys.stderr)
     return 0
+
+
+def _class(name: str | None, names: Sequence[str]) -> int | None:
+    """Which class a name is, the first where none is named; ``None`` for a model that does not see it."""
+    if name is None:
+        return 0 if names else None
+    if not names:
+        raise SettingsError("--class is for models that see the class of an image; the run's does not.")
+    if name not in names:
+        few = ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
+        raise SettingsError(f"--class must be one of {few}, but is {name}.")
+    return list(names).index(name)
 
 
 def _plane(axes: tuple[int, int] | None, latent_dim: int) -> LatentPlane | None:

@@ -120,10 +120,11 @@ class Driver:
 
     def _build(self, settings: Settings, dataset: ImageDataset) -> None:
         from vaeviewer.backend.training.device import resolve_device
-        from vaeviewer.backend.training.trainer import Trainer
+        from vaeviewer.backend.training.trainer import Trainer, refuse_unlabelled
 
-        try:
-            resolve_device(settings.compute.device)  # refused before anything is given up
+        try:  # refused before anything is given up
+            resolve_device(settings.compute.device)
+            refuse_unlabelled(settings, dataset)
         except UserError:
             if self.trainer is not None:  # to a window that has cleared its panels for the new model
                 self._announce(self.trainer)

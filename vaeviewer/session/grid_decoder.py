@@ -55,6 +55,7 @@ class _Request:
     run: int
     job: Job | None = None
     steps: Iterator[Any] | None = None  # of a long job
+    y: int | None = None
 
 
 class GridDecoder(QObject):
@@ -96,7 +97,9 @@ class GridDecoder(QObject):
         self._ready.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         self._broke.connect(self._report, Qt.ConnectionType.QueuedConnection)
 
-    def request(self, kind: str, snapshot: Snapshot, z: NDArray[np.float32], tag: object = None) -> None:
+    def request(
+        self, kind: str, snapshot: Snapshot, z: NDArray[np.float32], tag: object = None, y: int | None = None
+    ) -> None:
         """Ask for the mean images at ``z`` in place of what was asked for under the same ``kind``.
 
         Args:
@@ -104,8 +107,9 @@ class GridDecoder(QObject):
             snapshot: The model.
             z: Codes, ``(n, latent_dim)``. The array must not change later.
             tag: Comes back with the images.
+            y: Class of all of them, for models that see it.
         """
-        self._queue(_Request(kind, snapshot, z, tag, self._run))
+        self._queue(_Request(kind, snapshot, z, tag, self._run, y=y))
 
     def ask(self, kind: str, snapshot: Snapshot, job: Job, deliver: Deliver) -> None:
         """Ask a Snapshot something: now if it answers instantly, else on the decoder's thread, where the latest wins.
@@ -252,7 +256,7 @@ class GridDecoder(QObject):
         for part in parts(len(z), CHUNK_ROWS if getattr(snapshot, "instant", True) else SLOW_CHUNK_ROWS):
             if self._gives_way(request):
                 return None
-            images[part] = snapshot.decode(z[part])
+            images[part] = snapshot.decode(z[part], request.y)
             self._serve_jobs()
         self._gave_way.discard(request.kind)
         return images

@@ -19,6 +19,7 @@ class ViewState:
         z: The handle's position in the latent plane, ``(z1, z2)``.
         axes: The two dimensions that span the latent plane, or ``None`` for the two principal axes of the codes.
         plane: The latent plane, or ``None`` for that of ``axes`` through the centre.
+        y: The class that is decoded, where the model's family has one to choose: see ``Family.class_names``.
         selected: Row of the selected training image, or ``None``.
         color_by: What points are coloured by, a key of ``ui.plane.color_choice``; empty for the usual.
         hidden_classes: Classes whose points are not drawn; of a column's words where points are coloured by these.
@@ -32,6 +33,7 @@ class ViewState:
     z: tuple[float, float] = (0.0, 0.0)
     axes: Axes | None = (0, 1)
     plane: LatentPlane | None = None
+    y: int = 0
     selected: int | None = None
     color_by: str = ""
     hidden_classes: frozenset[int] = frozenset()

@@ -127,7 +127,7 @@ class Capabilities:
     Attributes:
         encodes: It has an inference network q(z|x), so that images have a place in the plane.
         has_density: p(x|z) is a density, so that log-likelihoods mean something.
-        uses_labels: Its networks see the class y.
+        uses_labels: Its networks see the class y of images, which therefore need labels.
         generates: Codes drawn from p(z) decode to images like those trained on.
         trains: It takes gradient steps; else :meth:`Family.prepare` solves all and there are no players.
         normal_prior: p(z) is N(0, I), of which panels draw circles, shares and quantiles where codes follow it.
@@ -249,6 +249,7 @@ class Family(ABC, Generic[ConfigT]):
         capabilities: What its models can do.
         presets: Named starting points; ``default`` is the plain Config.
         page: What a student reads about what is seen of it.
+        class_title: What a user calls the ``y`` that :meth:`class_names` names.
     """
 
     key: ClassVar[str]
@@ -261,6 +262,7 @@ class Family(ABC, Generic[ConfigT]):
     capabilities: ClassVar[Capabilities] = Capabilities()
     presets: ClassVar[Mapping[str, Preset]] = {}
     page: ClassVar[Page] = Page()
+    class_title: ClassVar[str] = "Class"
 
     @abstractmethod
     def build(self, config: ConfigT, data: DataSpec) -> LatentModel:
@@ -302,6 +304,15 @@ class Family(ABC, Generic[ConfigT]):
             noise: Standard normal, the same at every evaluation, ``(samples, n, latent_dim)``.
             config: The settings in force.
         """
+
+    def class_names(self, config: ConfigT, of_images: Sequence[str]) -> Sequence[str]:
+        """What the ``y`` of ``decode`` can be, by name, of which a user chooses one; empty where it has none.
+
+        Args:
+            config: The settings.
+            of_images: Names of the images' classes, which ``y`` is where the family uses labels.
+        """
+        return of_images if self.capabilities.uses_labels else ()
 
     def numpy_form(self, config: ConfigT) -> NumpyForm | None:
         """How NumPy computes these networks, fast enough for the thread that draws; ``None``: torch decodes."""

@@ -98,21 +98,28 @@ class Autoencoder(LatentModel):
         image: Size of the images.
         likelihood: What the generative network's outputs mean.
         gaussian: Whether q(z|x) is a diagonal Gaussian, or a point.
+        classes: Of how many classes both networks see which one it is, one-hot; 0: they see none.
     """
 
     def __init__(
-        self, config: ImageNetworks, image: ImageSpec, likelihood: Likelihood, *, gaussian: bool
+        self,
+        config: ImageNetworks,
+        image: ImageSpec,
+        likelihood: Likelihood,
+        *,
+        gaussian: bool,
+        classes: int = 0,
     ) -> None:
         super().__init__(config.latent_dim)
-        self._gaussian = gaussian
+        self._gaussian, self._classes = gaussian, classes
         outputs = 2 * config.latent_dim if gaussian else config.latent_dim
-        self.encoder = inference_network(config, image, outputs)
-        self.decoder = generative_network(config, image, config.latent_dim)
+        self.encoder = inference_network(config, image, outputs, beside=classes)
+        self.decoder = generative_network(config, image, config.latent_dim + classes)
         self.likelihood = likelihood
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Normal | Point:
         """q(z|x): N(μ, σ²) with the network's μ and log σ² (Kingma & Welling 2013, equation 9), or a point."""
-        outputs = self.encoder(x)
+        outputs = self.encoder(x, self._one_hot(y)) if self._classes else self.encoder(x)
         if not self._gaussian:
             return Point(outputs)
         loc, log_variance = outputs.chunk(2, dim=-1)
@@ -121,10 +128,18 @@ class Autoencoder(LatentModel):
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
         """p(x|z), pixels independent given z."""
+        if self._classes:
+            y_seen = self._one_hot(y).expand(*z.shape[:-1], self._classes)
+            z = torch.cat([z, y_seen], -1)
         outputs = self.decoder(z)
         if outputs.dtype == torch.bfloat16:  # of autocast: densities are summed over pixels in float32
             outputs = outputs.float()
         return Independent(self.likelihood(outputs), 3, validate_args=False)
+
+    def _one_hot(self, y: Tensor | None) -> Tensor:
+        if y is None:
+            raise ValueError("these networks need the class y")
+        return nn.functional.one_hot(y, self._classes).float()
 
 
 def state_shapes(

@@ -215,8 +215,8 @@ def _check_computes(snapshot: Snapshot) -> None:
     """
     two = np.array([0.0, 1.0], np.float32)
     with np.errstate(all="ignore"):
-        images = snapshot.decode(np.outer(two, np.ones(snapshot.model.latent_dim, np.float32)))
-        posterior = snapshot.encode(np.outer(two, np.ones(images[0].size, np.float32))) or ()
+        images = snapshot.decode(np.outer(two, np.ones(snapshot.model.latent_dim, np.float32)), y=0)
+        posterior = snapshot.encode(np.outer(two, np.ones(images[0].size, np.float32)), y=0) or ()
     if not all(np.isfinite(array).all() for array in (images, *posterior) if array is not None):
         raise ValueError("its weights are too large to compute with")
 

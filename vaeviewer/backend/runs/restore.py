@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from vaeviewer.backend.config import updated
+from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_source
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.runs.folder import Run, load_run
@@ -76,10 +76,12 @@ def trainer_of(run: Run, dataset: ImageDataset, compute: Mapping[str, str] | Non
     Raises:
         RunFolderError: The run's training state is none that training could go on from.
         SettingsError: The device cannot be used.
+        DataError: The images are of another number of classes, which the model sees.
     """
     settings = run.settings
     if compute:
         settings = updated(settings, **compute)
+    check_classes(settings, dataset, len(run.data.class_names))
     trainer = Trainer(dataset, settings)
     try:
         trainer.restore(run.checkpoint, run.history, list(run.timeline), run.held_out)
@@ -91,16 +93,29 @@ def trainer_of(run: Run, dataset: ImageDataset, compute: Mapping[str, str] | Non
     return trainer
 
 
+def check_classes(settings: Settings, dataset: ImageDataset, of_model: int) -> None:
+    """Refuse images whose classes a model that sees them was not made for.
+
+    Raises:
+        DataError: There are more or fewer than ``of_model``.
+    """
+    found = len(dataset.class_names)
+    if settings.family.capabilities.uses_labels and found != of_model:
+        noun = "class" if found == 1 else "classes"
+        raise DataError(f"{dataset.name} has {found or 'no'} {noun}, but the model was made for {of_model}.")
+
+
 def moved_to(trainer: Trainer, dataset: ImageDataset) -> Trainer:
     """A trainer with the same weights and optimizer on other data of the same image size.
 
     Raises:
-        DataError: The images are of another size.
+        DataError: The images are of another size, or of another number of classes where the model sees these.
     """
     if dataset.image_shape != trainer.dataset.image_shape:
         raise DataError(
             f"{dataset.name} has images of {dataset.image}, but the model draws {trainer.dataset.image}."
         )
+    check_classes(trainer.settings, dataset, len(trainer.dataset.class_names))
     moved = Trainer(dataset, trainer.initial_settings)
     checkpoint = trainer.checkpoint()
     epoch = math.ceil(trainer.epoch)

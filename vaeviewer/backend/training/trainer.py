@@ -29,6 +29,20 @@ from vaeviewer.backend.training.metric_block import MetricBlock
 from vaeviewer.backend.training.randomness import named_generator, named_seed, seed_torch
 from vaeviewer.backend.training.records import PLANNED_EPOCHS, Change, HeldOut
 from vaeviewer.backend.training.rows import SeenRows, TrainingRows
+from vaeviewer.errors import SettingsError
+
+
+def refuse_unlabelled(settings: Settings, dataset: ImageDataset) -> None:
+    """Say so where a family needs what the images have not.
+
+    Raises:
+        SettingsError: The family sees classes, and there are none.
+    """
+    if settings.family.capabilities.uses_labels and not dataset.labelled:
+        raise SettingsError(
+            f"The model “{settings.family.title}” needs the class of each image, but {dataset.name} has no labels: "
+            "choose images with labels, or another kind of model."
+        )
 
 
 class Trainer:
@@ -51,10 +65,11 @@ class Trainer:
         held_out: Figures of the newest evaluation, or ``None`` before the first.
 
     Raises:
-        SettingsError: The device cannot be used.
+        SettingsError: The device cannot be used, or the images have no labels and the family needs them.
     """
 
     def __init__(self, dataset: ImageDataset, settings: Settings) -> None:
+        refuse_unlabelled(settings, dataset)
         self.dataset = dataset
         self.initial_settings = settings
         self.threads = use_threads(settings.compute.threads)

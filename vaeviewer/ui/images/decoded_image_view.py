@@ -56,7 +56,7 @@ class DecodedImageView(QWidget):
         )
         self._snapshot: Snapshot | None = None
         self._view = ViewState()
-        self._drawn: tuple[Snapshot | None, tuple[float, float], LatentPlane | None] | None = None
+        self._drawn: tuple[Snapshot | None, tuple[float, float], LatentPlane | None, int] | None = None
 
         self._image = ImageWidget()
         self._image.setAccessibleName("Image at the handle")
@@ -141,8 +141,8 @@ class DecodedImageView(QWidget):
 
     def _draw(self) -> None:
         view = self._view
-        last, self._drawn = self._drawn, (self._snapshot, view.z, view.plane)
-        if last is not None and last[0] is self._snapshot and last[1:] == (view.z, view.plane):
+        last, self._drawn = self._drawn, (self._snapshot, view.z, view.plane, view.y)
+        if last is not None and last[0] is self._snapshot and last[1:] == (view.z, view.plane, view.y):
             return
         if self._snapshot is None:
             self._image.set_image(None)
@@ -151,7 +151,7 @@ class DecodedImageView(QWidget):
             self._ask(
                 "handle",
                 self._snapshot,
-                lambda snapshot: as_grey_levels(snapshot.decode(z)[0]),
+                lambda snapshot: as_grey_levels(snapshot.decode(z, view.y)[0]),
                 self._image.set_image,
             )
         self._outdated = True

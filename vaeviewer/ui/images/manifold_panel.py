@@ -143,7 +143,7 @@ class ManifoldPanel(QWidget):
             latent_dim = snapshot.model.latent_dim
             z = view.plane_of(latent_dim).lift(self.wanted(view, latent_dim))
             self._asked_in = view.plane
-            self._request(MANIFOLD, snapshot, z, (view.manifold_spacing, latent_dim))
+            self._request(MANIFOLD, snapshot, z, (view.manifold_spacing, latent_dim), view.y)
 
     def follow_handle(self, view: ViewState, snapshot: Snapshot | None) -> None:
         """Mark where the handle lies now; where it took the plane along, ask for the images of that."""

@@ -7,7 +7,7 @@ from PySide6.QtGui import QPalette, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+from vaeviewer.backend.snapshot import Classes, Snapshot, as_grey_levels
 from vaeviewer.session.grid_decoder import Ask, at_once
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.images.pair_grid import Images, PairGrid
@@ -38,6 +38,7 @@ class ReconstructionPanel(QWidget):
         self._view = ViewState()
         self._drawn: tuple[Snapshot | None, ImageDataset | None, ViewState] | None = None
         self._examples: Images | None = None
+        self._classes: Classes | None = None  # of these
 
         self._heading = heading = QLabel("Held-out images")
         heading.setForegroundRole(QPalette.ColorRole.PlaceholderText)  # the theme's muted ink
@@ -107,7 +108,7 @@ class ReconstructionPanel(QWidget):
             self._examples = None
         else:
             rows = [row for row in self._view.examples if 0 <= row < len(dataset.held_out_images)]
-            self._examples = dataset.held_out_images[rows]
+            self._examples, self._classes = dataset.held_out_images[rows], dataset.held_out_labels[rows]
         self._pairs.set_images(self._examples)
 
     def _reconstruct(self) -> None:
@@ -115,14 +116,15 @@ class ReconstructionPanel(QWidget):
         if self._snapshot is None or self._examples is None or not self._pairs.fitting:
             self._pairs.set_reconstructions(None)
             return
-        images = self._examples[: self._pairs.fitting]
+        images, classes = self._examples[: self._pairs.fitting], self._classes
+        y = None if classes is None else classes[: len(images)]
 
         def show(found: tuple[Images, Codes] | None) -> None:
             self._pairs.set_reconstructions(None if found is None else found[0])
             if found is not None:
                 self._pairs.set_place("their codes z" if found[1][1] is None else "the mean of q(z|x)")
 
-        self._ask("examples", self._snapshot, lambda snapshot: _reconstructed(snapshot, images), show)
+        self._ask("examples", self._snapshot, lambda snapshot: _reconstructed(snapshot, images, y), show)
 
     def _reconstruct_more(self) -> None:
         """There is room for more: a panel on its way back on screen shows what it was last given, first."""
@@ -135,7 +137,7 @@ class ReconstructionPanel(QWidget):
         if dataset is None or row is None or not 0 <= row < len(dataset.train_images):
             self._selected.clear()
             return
-        image = dataset.train_images[row]
+        image, y = dataset.train_images[row], dataset.train_labels[row : row + 1]
         title = f"Training image {row:,}"
         if dataset.labelled:
             title = f"Class {dataset.class_names[dataset.train_labels[row]]}, training image {row:,}"
@@ -149,10 +151,10 @@ class ReconstructionPanel(QWidget):
             drawn, codes = (None, None) if found is None else found
             self._selected.show_image(title, image, codes, None if drawn is None else drawn[0])
 
-        self._ask("selected", self._snapshot, lambda snapshot: _reconstructed(snapshot, image[None]), show)
+        self._ask("selected", self._snapshot, lambda snapshot: _reconstructed(snapshot, image[None], y), show)
 
 
-def _reconstructed(snapshot: Snapshot, images: Images) -> tuple[Images, Codes] | None:
-    """The reconstructions of some images and their codes, or ``None`` where the model has no encoder."""
-    codes = snapshot.encode(images)
-    return None if codes is None else (as_grey_levels(snapshot.decode(codes[0])), codes)
+def _reconstructed(snapshot: Snapshot, images: Images, y: Classes | None) -> tuple[Images, Codes] | None:
+    """The reconstructions of some images of classes ``y`` and their codes; ``None`` where there is no encoder."""
+    codes = snapshot.encode(images, y)
+    return None if codes is None else (as_grey_levels(snapshot.decode(codes[0], y)), codes)

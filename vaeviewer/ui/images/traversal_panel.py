@@ -46,7 +46,7 @@ class TraversalPanel(QWidget):
         self._before: dict[str, Any] | None = None  # what a move to a cell took the place of
         self._moved_to: dict[str, Any] = {}
         self._base: Array | None = None
-        self._asked: tuple[int, bytes, tuple[int, ...]] = (0, b"", ())
+        self._asked: tuple[int, bytes, tuple[int, ...], int] = (0, b"", (), 0)
         self._asked_of: Snapshot | None = None  # kept, so that no other one has its id
 
         self._hint = QLabel()
@@ -148,12 +148,13 @@ class TraversalPanel(QWidget):
         top = self._area.verticalScrollBar().value()
         rows = self._picture.rows_within(top, top + self._area.viewport().height())
         dimensions = tuple(self._order[rows].tolist())
-        asked = id(snapshot), self._base.tobytes(), dimensions
+        y = self._host.frame().view.y
+        asked = id(snapshot), self._base.tobytes(), dimensions, y
         if not dimensions or asked == self._asked:
             return
         self._asked, self._asked_of = asked, snapshot
         z = traversal(self._base, dimensions)
-        self._host.decoder.request(TRAVERSAL, snapshot, z, dimensions)
+        self._host.decoder.request(TRAVERSAL, snapshot, z, dimensions, y)
 
     def _on_decoded(self, kind: str, images: NDArray[np.float32], tag: Any) -> None:
         if kind == TRAVERSAL:
@@ -161,7 +162,7 @@ class TraversalPanel(QWidget):
             self._picture.set_images(dict(zip(tag, levels, strict=True)))
 
     def _forget(self) -> None:
-        self._asked, self._asked_of = (0, b"", ()), None
+        self._asked, self._asked_of = (0, b"", (), 0), None
         self._before = None
         self._order = np.zeros(0, np.intp)
         self._picture.set_order(self._order)

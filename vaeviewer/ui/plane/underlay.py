@@ -38,7 +38,8 @@ class Underlay(QObject):
             return
         xs, ys = self._plane.underlay_grid()
         z = frame.view.plane_of(frame.snapshot.model.latent_dim).lift(grid_points(xs, ys))
-        self._host.decoder.request(UNDERLAY, frame.snapshot, z, (mosaic_rect(xs, ys), len(xs)))
+        tag = mosaic_rect(xs, ys), len(xs)
+        self._host.decoder.request(UNDERLAY, frame.snapshot, z, tag, frame.view.y)
 
     def _on_decoded(self, kind: str, images: np.ndarray[Any, Any], tag: Any) -> None:
         if kind == UNDERLAY and self._host.frame().view.underlay:

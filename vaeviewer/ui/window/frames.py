@@ -64,8 +64,10 @@ class Frames(QObject):
             if EACH_SNAPSHOT < panel.cadence < NEVER:
                 self.add(panel.key, panel.cadence, partial(self._draw_panel, panel, widget))
         self._at_each_snapshot = [entry for entry in self.panels if entry[0].cadence == EACH_SNAPSHOT]
-        self._following = [
-            (panel.follow_handle, widget) for panel, widget in self.panels if panel.follow_handle is not None
+        self._following: list[Callable[[Frame], None]] = [
+            partial(panel.follow_handle, widget)
+            for panel, widget in self.panels
+            if panel.follow_handle is not None
         ]
         self._rest_timer = QTimer(self)
         self._rest_timer.setSingleShot(True)
@@ -74,8 +76,16 @@ class Frames(QObject):
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.draw_due)
 
-    def add(self, key: str, cadence: float, draw: Callable[[], None]) -> None:
-        """Draw something beside the panels, too, every so many seconds on average."""
+    def add(
+        self,
+        key: str,
+        cadence: float,
+        draw: Callable[[], None],
+        follow: Callable[[Frame], None] | None = None,
+    ) -> None:
+        """Draw something beside the panels, too, every so many seconds on average, and with the handle as panels do."""
+        if follow is not None:
+            self._following.append(follow)
         self._draws[key] = draw
         self._cadences[key] = cadence
         self._schedule = Schedule(self._cadences)
@@ -104,8 +114,8 @@ class Frames(QObject):
         self.view = replace(self.view, **changes)
         if "z" in changes:
             frame = self.frame()
-            for follow, widget in self._following:
-                follow(widget, frame)
+            for follow in self._following:
+                follow(frame)
             if changes.keys() <= {"z", "plane"}:
                 if (
                     "plane" in changes and not self._rest_timer.isActive()
@@ -128,8 +138,10 @@ class Frames(QObject):
         """
         self.decoder.forget()
         family = settings.family
+        classes = () if dataset is None else family.class_names(settings.model, dataset.class_names)
         self.view = replace(
             self.view,
+            y=self.view.y if self.view.y < len(classes) else 0,
             selected=None,
             hidden_classes=frozenset(),
             examples=self._choose_examples(dataset),

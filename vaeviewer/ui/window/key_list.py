@@ -25,6 +25,11 @@ _PLANE: Rows = [
     ("N, P", "Select the next image outwards from there, the one before"),
     ("Home", "Show all points again, as F does"),
     ("Escape", "Select nothing"),
+    (
+        "0, 1, 2, 3, 4, 5, 6, 7, 8, 9",
+        "Decode that class, with a model that sees classes; anywhere in the window",
+    ),
+    ("C, Shift+C", "The next class, the one before"),
 ]
 _CLASSES: Rows = [
     ("Click, or Space", "Hide the class or group, or show it again"),

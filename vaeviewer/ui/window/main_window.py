@@ -19,6 +19,7 @@ from vaeviewer.ui.data.opening import Opening
 from vaeviewer.ui.images.decoded_image_view import DecodedImageView
 from vaeviewer.ui.images.manifold_panel import ManifoldPanel
 from vaeviewer.ui.images.reconstruction_panel import ReconstructionPanel
+from vaeviewer.ui.plane.class_bar import CLASS_BAR_SECONDS, ClassBar
 from vaeviewer.ui.plane.latent_view import LatentView
 from vaeviewer.ui.plane.plane_bar import PLANE_BAR_SECONDS, PlaneBar
 from vaeviewer.ui.plane.underlay import UNDERLAY, Underlay
@@ -85,6 +86,7 @@ class MainWindow(QMainWindow):
         self.controls = TrainingControls()
         self.message = MessageBar()
         self._plane_bar = PlaneBar(self._frames)
+        self._class_bar = ClassBar(self._frames)
         self._place_panels()
         self.recent_runs = RecentRuns(session, store, self)
         self.run_status = RunStatus(self, session, self.message)
@@ -97,6 +99,7 @@ class MainWindow(QMainWindow):
         self._settings = SettingsExchange(session, self.form, self.controls, self.show_problem, self)
         self._frames.add("status", STATUS_SECONDS, self._show_status)
         self._frames.add("plane bar", PLANE_BAR_SECONDS, self._plane_bar.refresh)
+        self._frames.add("class bar", CLASS_BAR_SECONDS, self._class_bar.refresh, self._class_bar.follow)
         self._frames.add(UNDERLAY, UNDERLAY_SECONDS, Underlay(self.plane, self._frames).request)
         self._connect()
         self._frames.start()
@@ -151,6 +154,7 @@ class MainWindow(QMainWindow):
                 layout.addWidget(PanelTitle(panel.title, panel.explanation))
                 layout.addWidget(self._plane_bar)
                 layout.addWidget(widget, 1)
+                layout.addWidget(self._class_bar)
         self.setCentralWidget(middle)
         self._layout = DockLayout(self, self._frames.panels)
         self.docks = self._layout.docks
@@ -186,8 +190,9 @@ class MainWindow(QMainWindow):
 
     def _on_opened(self, opened: Opened) -> None:
         self.elbo_terms.set_settings(opened.settings)
+        reasons = self._frames.begin(opened.dataset, opened.settings)
         self._layout.show_for(opened.settings.model.latent_dim)
-        self._layout.say(self._frames.begin(opened.dataset, opened.settings))
+        self._layout.say(reasons)
         self.plane.set_dataset(opened.dataset)
         family = opened.settings.family
         self.manifold.set_prior(family.capabilities.follows_normal)

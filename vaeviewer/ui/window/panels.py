@@ -24,7 +24,12 @@ def _make_plane(host: Host) -> LatentView:
 
     def select(row: int) -> None:
         frame = host.frame()
-        host.set_view(**select_image(frame.view, frame.snapshot, row if row >= 0 else None))
+        changes = select_image(frame.view, frame.snapshot, row if row >= 0 else None)
+        snapshot, dataset = frame.snapshot, frame.dataset
+        sees_classes = snapshot is not None and snapshot.family.capabilities.uses_labels
+        if row >= 0 and dataset is not None and sees_classes:  # so that what is decoded there is this image's
+            changes["y"] = int(dataset.train_labels[row])
+        host.set_view(**changes)
 
     plane.image_selected.connect(select)
 

@@ -111,23 +111,26 @@ class VAE(ElboFamily[VaeConfig]):
         return form_of(config)
 
 
-def elbo_terms(model: LatentModel, x: Tensor, noise: Tensor) -> tuple[dict[str, Tensor], Normal]:
+def elbo_terms(
+    model: LatentModel, x: Tensor, noise: Tensor, y: Tensor | None = None
+) -> tuple[dict[str, Tensor], Normal]:
     """The ELBO's terms of each image and q(z|x); Kingma & Welling 2013, equations 10 and 24, and appendix B.
 
     Args:
         model: With a diagonal Gaussian q(z|x) and a standard normal p(z).
         x: ``(n, C, H, W)``.
         noise: ε ~ N(0, I), ``(samples, n, latent_dim)``.
+        y: Classes, int64 ``(n,)``, for a model that sees them.
 
     Returns:
         ``reconstruction``, the mean of log p(x|z) over the samples, and ``kl`` in closed form, each ``(n,)``, nats.
     """
     from torch.distributions import Normal
 
-    q = model.encode(x)
+    q = model.encode(x, y)
     assert isinstance(q, Normal), "this family's encoder gives one"
     z = q.loc + q.scale * noise  # reparameterization: gradients pass through the sample
-    reconstruction = model.decode(z).log_prob(x).mean(0)
+    reconstruction = model.decode(z, y).log_prob(x).mean(0)
     return {"reconstruction": reconstruction, "kl": kl_by_dimension(q).sum(-1)}, q
 
 

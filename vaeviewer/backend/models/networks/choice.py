@@ -10,12 +10,15 @@ from vaeviewer.backend.models.networks.conv import ConvDecoder, ConvEncoder
 from vaeviewer.backend.models.networks.mlp import MlpDecoder, MlpEncoder
 
 
-def inference_network(config: ImageNetworks, image: ImageSpec, outputs: int) -> nn.Module:
-    """Maps images ``(n, C, H, W)`` to ``(n, outputs)``."""
+def inference_network(
+    config: ImageNetworks, image: ImageSpec, outputs: int, beside: int = 0
+) -> MlpEncoder | ConvEncoder:
+    """Maps images ``(n, C, H, W)``, and ``(n, beside)`` where that is not 0, to ``(n, outputs)``."""
     if config.network == "conv":
-        return ConvEncoder(config, image, outputs)
+        return ConvEncoder(config, image, outputs, beside)
+    sizes = (image.values + beside, *config.hidden, outputs)
     # What touches z is float32 always, so that codes are never rounded.
-    return MlpEncoder((image.values, *config.hidden, outputs), config.activation, exact=len(config.hidden))
+    return MlpEncoder(sizes, config.activation, exact=len(config.hidden))
 
 
 def generative_network(config: ImageNetworks, image: ImageSpec, inputs: int) -> nn.Module:

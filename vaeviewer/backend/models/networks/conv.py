@@ -41,24 +41,26 @@ class ConvEncoder(nn.Module):
         config: Channels, normalisation, residual blocks, dense units and activation.
         image: Size of the images.
         outputs: How many numbers come out; the layer to them is float32 even under autocast.
+        beside: Numbers that the dense layer sees beside the image.
     """
 
-    def __init__(self, config: ImageNetworks, image: ImageSpec, outputs: int) -> None:
+    def __init__(self, config: ImageNetworks, image: ImageSpec, outputs: int, beside: int = 0) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
             _Block(config, Halving(a[0], b[0], bias=config.normalisation == "none"), b[0])
             for a, b in pairwise(pyramid(image, config.conv_channels))
         )
-        dense = _dense_sizes(config, image)
-        self.head = MLP((*dense, outputs), config.activation, exact=len(dense) - 1)
+        flat, *dense = _dense_sizes(config, image)
+        self.head = MLP((flat + beside, *dense, outputs), config.activation, exact=len(dense))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(n, outputs)`` of images ``(n, C, H, W)``."""
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+        """``(n, outputs)`` of images ``(n, C, H, W)`` and of what is beside them, ``(n, beside)``."""
         x = channels_last(x)
         for block in self.blocks:
             # A row or a column of black more where a side is odd.
             x = block(functional.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2)))
-        outputs: Tensor = self.head(x.permute(0, 2, 3, 1).flatten(1))
+        flat = x.permute(0, 2, 3, 1).flatten(1)
+        outputs: Tensor = self.head(flat if beside is None else torch.cat([flat, beside], 1))
         return outputs
 
     def initialize(self, generator: torch.Generator) -> None:

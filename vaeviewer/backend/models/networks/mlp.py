@@ -72,11 +72,15 @@ class MLP(nn.ModuleList):
 
 
 class MlpEncoder(MLP):
-    """Images ``(n, C, H, W)`` to numbers, ``(n, outputs)``; arguments as :class:`MLP` has them."""
+    """Images ``(n, C, H, W)`` to numbers, ``(n, outputs)``; arguments as :class:`MLP` has them.
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Pixel by pixel, the channels of each side by side, as images lie outside torch."""
-        return super().forward(x.permute(0, 2, 3, 1).flatten(1))
+    ``sizes`` begins with the numbers in an image and in what is seen beside it.
+    """
+
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+        """Pixel by pixel, the channels of each side by side, as images lie outside torch; then what is ``beside``."""
+        flat = x.permute(0, 2, 3, 1).flatten(1)
+        return super().forward(flat if beside is None else torch.cat([flat, beside], 1))
 
 
 class MlpDecoder(MLP):

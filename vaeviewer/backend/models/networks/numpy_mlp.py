@@ -16,17 +16,21 @@ from vaeviewer.backend.models.fields import ImageNetworks
 
 Array = NDArray[np.float32]
 
+Classes = NDArray[np.int64]
+
 MAX_LOG_VARIANCE = 12.0
 """As ``latent_model.MAX_LOG_VARIANCE``, which a test holds against this."""
 
 
 class NumpyForm(Protocol):
-    """How NumPy computes a kind of model."""
+    """How NumPy computes a kind of model; ``y`` are classes, int64 ``(n,)``, for one that sees them."""
 
-    def encode(self, weights: Mapping[str, Array], x: Array) -> tuple[Array, Array | None]:
+    def encode(
+        self, weights: Mapping[str, Array], x: Array, y: Classes | None = None
+    ) -> tuple[Array, Array | None]:
         """``loc`` and ``log_variance`` (``None``: a point) of q(z|x), for ``x`` of ``(n, pixels)``."""
 
-    def decode(self, weights: Mapping[str, Array], z: Array) -> Array:
+    def decode(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
         """Mean pixels of p(x|z), ``(n, pixels)``, for ``z`` of ``(n, latent_dim)``."""
 
 
@@ -44,17 +48,19 @@ class MlpForm:
     activation: str = "silu"
     gaussian: bool = True
 
-    def encode(self, weights: Mapping[str, Array], x: Array) -> tuple[Array, Array | None]:
+    def encode(
+        self, weights: Mapping[str, Array], x: Array, y: Classes | None = None
+    ) -> tuple[Array, Array | None]:
         """``loc`` and ``log_variance`` (``None``: a point) of q(z|x), for ``x`` of ``(n, pixels)``."""
-        outputs = mlp(weights, "encoder", self.activation, x)
+        outputs = mlp(weights, "encoder", self.activation, x, y)
         if not self.gaussian:
             return outputs, None
         loc, log_variance = np.split(outputs, 2, axis=1)
         return loc, np.clip(log_variance, -MAX_LOG_VARIANCE, MAX_LOG_VARIANCE)
 
-    def decode(self, weights: Mapping[str, Array], z: Array) -> Array:
+    def decode(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
         """Mean pixels of p(x|z), ``(n, pixels)``, for ``z`` of ``(n, latent_dim)``."""
-        return sigmoid(mlp(weights, "decoder", self.activation, z))
+        return sigmoid(mlp(weights, "decoder", self.activation, z, y))
 
 
 @dataclass(frozen=True)
@@ -72,11 +78,11 @@ class PointForm(MlpForm):
     output: str = "sigmoid"
     tied: bool = False
 
-    def encode(self, weights: Mapping[str, Array], x: Array) -> tuple[Array, None]:
+    def encode(self, weights: Mapping[str, Array], x: Array, y: Classes | None = None) -> tuple[Array, None]:
         """The code, ``(n, latent_dim)``, of ``x`` of ``(n, pixels)``."""
         return ACTIVATIONS[self.code](mlp(weights, "encoder", self.activation, x)), None
 
-    def decode(self, weights: Mapping[str, Array], z: Array) -> Array:
+    def decode(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
         """Images, ``(n, pixels)``, for ``z`` of ``(n, latent_dim)``."""
         if self.tied:
             decoder: dict[str, Array] = {}
@@ -108,12 +114,27 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
-def mlp(weights: Mapping[str, Array], prefix: str, activation: str, x: Array) -> Array:
-    """Apply the layers ``{prefix}.0``, ``{prefix}.1``, … to ``x`` of shape ``(n, in)``; the last one is linear."""
+def mlp(
+    weights: Mapping[str, Array], prefix: str, activation: str, x: Array, y: Classes | None = None
+) -> Array:
+    """Apply the layers ``{prefix}.0``, ``{prefix}.1``, … to ``x`` of shape ``(n, in)``; the last one is linear.
+
+    Where the first layer has more inputs than ``x``, the others are the class ``y``, int64 ``(n,)``, one-hot.
+
+    Raises:
+        ValueError: They are, and there is no ``y``.
+    """
     act = ACTIVATIONS[activation]
     layers = sum(1 for name in weights if name.startswith(f"{prefix}.") and name.endswith(".weight"))
     for i in range(layers):
-        x = x @ weights[f"{prefix}.{i}.weight"].T + weights[f"{prefix}.{i}.bias"]
+        w, b = weights[f"{prefix}.{i}.weight"], weights[f"{prefix}.{i}.bias"]
+        if i == 0 and w.shape[1] > x.shape[1]:
+            if y is None:
+                raise ValueError("these networks need the class y")
+            # A product with a one-hot vector is a column.
+            x = x @ w[:, : x.shape[1]].T + w.T[x.shape[1] :][y] + b
+        else:
+            x = x @ w.T + b
         if i < layers - 1:
             x = act(x)
     return x
