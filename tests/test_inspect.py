@@ -148,3 +148,11 @@ def test_a_run_saved_among_the_pictures_is_no_class(
     assert main(["inspect", str(tmp_path), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["classes"], report["images"]) == ({}, 3)
+
+
+def test_a_run_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    assert main(["train", "--out", str(run), "--epochs", "1", "--hidden", "4"]) == 0
+    capsys.readouterr()
+    assert main(["inspect", str(run)]) == 2
+    assert "is a run, not images" in capsys.readouterr().err

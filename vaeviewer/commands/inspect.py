@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from vaeviewer.backend.data import open_images
 from vaeviewer.backend.data.report import LoadReport
+from vaeviewer.backend.runs.folder import is_run
 from vaeviewer.commands.progress import opening_bar
 from vaeviewer.commands.reading_flags import reading_of
 from vaeviewer.commands.speech import say
+from vaeviewer.errors import DataError
 
 _MOST_CLASSES = 20
 _MOST_SKIPPED = 20
@@ -22,6 +25,10 @@ def inspect(options: argparse.Namespace) -> int:
         UserError: Nothing there can be opened, or a flag's value cannot be used.
     """
     reading = reading_of(options)
+    if is_run(Path(options.path)):
+        raise DataError(
+            f"{options.path} is a run, not images; vaeviewer {options.path} opens it, vaeviewer evaluate judges it."
+        )
     with opening_bar() as progress:
         dataset = open_images(options.path, reading, progress=progress)
     report = dataset.report or LoadReport(images=0, held_out=0, height=0, width=0, channels=0)

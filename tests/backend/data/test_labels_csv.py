@@ -85,6 +85,20 @@ def test_a_single_column_beside_the_file_is_the_label_whatever_it_is_called(
     assert not any("not there" in note for note in data.report.notes), "the first line is no file"
 
 
+def test_a_line_that_ends_early_leaves_its_own_file_without_a_label(tmp_path: Path) -> None:
+    pictures(tmp_path, "1.png", "2.png", "3.png")
+    (tmp_path / "labels.csv").write_text("file,label\n1.png,cat\n2.png\n3.png,dog\n", "utf-8")
+    data = open_images(tmp_path, Reading(held_out=0.0))
+    found = {
+        file: data.class_names[label] for file, label in zip(data.train_files, data.train_labels, strict=True)
+    }
+    assert found == {"1.png": "cat", "2.png": "(no label)", "3.png": "dog"}
+    (tmp_path / "labels.csv").write_text("cat\ndog\n", "utf-8")
+    report = open_images(tmp_path).report
+    assert report is not None
+    assert "no line with a file and a label" in report.skipped[0].why
+
+
 def test_a_file_in_several_lines_is_named(tmp_path: Path) -> None:
     pictures(tmp_path, "1.png", "2.png")
     (tmp_path / "labels.csv").write_text("file,label\n1.png,cat\n2.png,dog\n./1.png,dog\n", "utf-8")

@@ -60,10 +60,10 @@ def read_labels_csv(path: Path) -> LabelsTable:
 
     The first line may name the columns, of which ``file`` and ``label`` (or the like) are taken. Where it names a
     file but no label, a single other column is the label, and with several there are none. Where it names no file,
-    file and label are the first two.
+    file and label are the first two. A line that ends early has empty cells there: its file has no label.
 
     Raises:
-        LabelsFileError: It cannot be read, or has fewer than two columns.
+        LabelsFileError: It cannot be read, or no line has two columns.
     """
     lines = _lines(path)
     head = [cell.strip().lower() for cell in lines[0]]
@@ -77,9 +77,13 @@ def read_labels_csv(path: Path) -> LabelsTable:
         file, label, names = 0, 1, []
     found: dict[str, list[str]] = {}
     twice = ""
+    needed = 1 + max(file, label or 0)
+    if lines and all(len(row) < needed for row in lines):
+        raise LabelsFileError(
+            f"has no line with a file and a label; the first is {readable(','.join(lines[0]))[:60]!r}"
+        )
     for row in lines:
-        if len(row) <= max(file, label or 0):
-            raise LabelsFileError(f"has a line without a file and a label: {readable(','.join(row))[:60]!r}")
+        row += [""] * (needed - len(row))
         name = row[file].strip().replace("\\", "/").removeprefix("./")
         if name in found and not twice:
             twice = readable(name)
