@@ -196,6 +196,19 @@ def test_new_data_with_a_trained_model_are_offered(
     qtbot.waitUntil(lambda: not window.message.text)
 
 
+def test_new_data_are_not_offered_to_a_model_that_is_tied_to_its_own(
+    qtbot: QtBot, make: MakeWindow, small: Settings
+) -> None:
+    window = make(updated(small, family="mean-field", epochs=1))
+    window.session.request(Action.TRAIN)
+    qtbot.waitUntil(lambda: window.session.state is State.FINISHED, timeout=30_000)
+    window.session.load_data("mnist-10k")
+    qtbot.waitUntil(lambda: "need a new" in window.message.text)
+    answers = [b.text() for b in window.message.findChildren(QPushButton) if b.isVisible()]
+    assert not any("Keep" in text for text in answers)
+    assert any("&anew" in text for text in answers)
+
+
 def test_an_exception_in_a_slot_is_shown(qtbot: QtBot, make: MakeWindow, small: Settings) -> None:
     window = make(small)
     window.session.problem.emit("something went wrong.", "Traceback …", "problem", False)

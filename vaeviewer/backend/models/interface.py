@@ -130,6 +130,7 @@ class Capabilities:
         uses_labels: Its networks see the class y of images, which therefore need labels.
         generates: Codes drawn from p(z) decode to images like those trained on.
         trains: It takes gradient steps; else :meth:`Family.prepare` solves all and there are no players.
+        per_image: It keeps something for each image it is trained on, and goes on with these images alone.
         normal_prior: p(z) is N(0, I), of which panels draw circles, shares and quantiles where codes follow it.
     """
 
@@ -138,6 +139,7 @@ class Capabilities:
     uses_labels: bool = False
     generates: bool = True
     trains: bool = True
+    per_image: bool = False
     normal_prior: bool = True
 
     @property
@@ -153,7 +155,7 @@ class Batch:
     Attributes:
         x: Pixels in 0 … 1 as the model sees them, ``(n, C, H, W)``.
         y: Classes, int64 ``(n,)``, or ``None`` where the data have none.
-        rows: Which training images these are, int64 ``(n,)``.
+        rows: Which training images these are, int64 ``(n,)``; −1 where they are not trained on.
         generator: Of this run's noise, on the images' device.
         step: Steps taken before this one, for what changes as training goes on.
     """

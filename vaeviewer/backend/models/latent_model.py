@@ -55,6 +55,10 @@ class LatentModel(nn.Module):
         """q(z|x) of images ``(n, C, H, W)``, over ``(n, latent_dim)``, or ``None`` where there is no encoder."""
         return None
 
+    def remembered(self, rows: Tensor | slice) -> Distribution | None:
+        """q(z|x) of some training images where the model keeps it by row; ``None``: :meth:`encode` gives it."""
+        return None
+
     def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
         """p(x|z) for z of ``(..., latent_dim)``, over ``(..., C, H, W)``; its mean is the picture."""
         raise NotImplementedError

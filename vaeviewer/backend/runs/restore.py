@@ -19,6 +19,8 @@ from vaeviewer.errors import DataError, RunFolderError, SettingsError
 
 log = logging.getLogger(__name__)
 
+_TIED = "{} has a place of its own for each image it was trained on and cannot go over to {}; train it anew there."
+
 
 def find_data(run: Run, folder: Path | None = None) -> ImageDataset:
     """The data a run names, or those in ``folder``, checked to fit the run's model.
@@ -76,9 +78,13 @@ def trainer_of(run: Run, dataset: ImageDataset, compute: Mapping[str, str] | Non
     Raises:
         RunFolderError: The run's training state is none that training could go on from.
         SettingsError: The device cannot be used.
-        DataError: The images are of another number of classes, which the model sees.
+        DataError: The images are of another number of classes, which the model sees, or are others than those for
+            each of which it keeps something.
     """
     settings = run.settings
+    others = dataset.source.checksum != run.data.source.checksum
+    if settings.family.capabilities.per_image and (others or dataset.spec != run.data.spec):
+        raise DataError(_TIED.format(run.folder, dataset.name))
     if compute:
         settings = updated(settings, **compute)
     check_classes(settings, dataset, len(run.data.class_names))
@@ -109,8 +115,11 @@ def moved_to(trainer: Trainer, dataset: ImageDataset) -> Trainer:
     """A trainer with the same weights and optimizer on other data of the same image size.
 
     Raises:
-        DataError: The images are of another size, or of another number of classes where the model sees these.
+        DataError: The images are of another size, or of another number of classes where the model sees these, or it
+            keeps something for each of its own images.
     """
+    if trainer.family.capabilities.per_image:
+        raise DataError(_TIED.format("this model", dataset.name))
     if dataset.image_shape != trainer.dataset.image_shape:
         raise DataError(
             f"{dataset.name} has images of {dataset.image}, but the model draws {trainer.dataset.image}."

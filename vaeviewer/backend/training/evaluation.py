@@ -121,8 +121,9 @@ class HeldOutImages:
         model.eval()
         try:
             for part in parts(m, self._at_once):
-                rows = torch.arange(m, device=self._levels.device)[part]
-                batch = Batch(to_unit(self._levels[part]), self._y[part], rows, generator)
+                y = self._y[part]
+                none = torch.full((len(y),), -1, device=y.device)
+                batch = Batch(to_unit(self._levels[part]), y, none, generator)
                 terms = self._family.evaluate(model, batch, self._noise[:, part], settings.model)
                 totals += torch.stack([terms[key].sum() for key in stored]).cpu()
         finally:

@@ -259,8 +259,11 @@ class Trainer:
         self._model.eval()
         with torch_threads(self.threads):
             for part in parts(len(rows), rows_at_once(self.settings.model.widest(rows.image.values))):
-                x = pixels(rows.images[part], self.settings.train.protocol)  # without draws
-                found = self._model.encode(rows.shaped(x), None if rows.labels is None else rows.labels[part])
+                found = self._model.remembered(part)
+                if found is None:
+                    x = pixels(rows.images[part], self.settings.train.protocol)  # without draws
+                    y = None if rows.labels is None else rows.labels[part]
+                    found = self._model.encode(rows.shaped(x), y)
                 assert found is not None, "the family says that it encodes"
                 rows.keep(part, found)
         self._model.train()

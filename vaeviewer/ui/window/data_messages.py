@@ -30,12 +30,13 @@ class DataMessages(QObject):
 
     def _offer_to_keep_model(self, dataset: ImageDataset) -> None:
         session, use = self._session, self._session.use_data
+        tied = session.settings.family.capabilities.per_image
         same_size = session.dataset is not None and dataset.image_shape == session.dataset.image_shape
         answers = [("Start &anew", lambda: use(dataset, keep_model=False))]
-        if same_size:
+        if same_size and not tied:
             answers.insert(0, ("&Keep the trained model", lambda: use(dataset, keep_model=True)))
         self._message.show_message(
-            _loaded_text(dataset, session.dataset),
+            _loaded_text(dataset, session.dataset, tied=tied),
             answers,
             key=DATA,
             closing=("Dis&miss", session.data_declined.emit),
@@ -49,8 +50,13 @@ class DataMessages(QObject):
         self._message.work.advance(DATA, fetching_text(title, fetched), fetched.done, fetched.total)
 
 
-def _loaded_text(loaded: ImageDataset, present: ImageDataset | None) -> str:
-    """What to ask when images have come while a trained model is there."""
+def _loaded_text(loaded: ImageDataset, present: ImageDataset | None, *, tied: bool) -> str:
+    """What to ask when images have come while a trained model is there, perhaps one tied to its own images."""
+    if tied:
+        return (
+            f"Loaded: {loaded.name}. The model has a place of its own for each image it was trained on, so these "
+            "need a new one."
+        )
     if present is None or loaded.image_shape == present.image_shape:
         return f"Loaded: {loaded.name}. Look at them with the model you trained, or start a new one?"
     return (
