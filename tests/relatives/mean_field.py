@@ -10,6 +10,7 @@ from torch.distributions import Normal
 from vaeviewer.backend.data.pixels import as_tensor, channels_first, to_unit
 from vaeviewer.backend.models.networks.mean_field import MeanField
 
+EPOCHS = 5
 IMAGES = 1000
 DRAWS = 256
 STEPS = 100
@@ -18,7 +19,7 @@ STEPS = 100
 
 def measure(data: str) -> dict[str, Figure]:
     """See the module."""
-    trainer, seconds = trained(data, "mean-field")
+    trainer, seconds = trained(data, "mean-field", epochs=EPOCHS)
     held_out, model = trainer.held_out, trainer._model
     assert held_out is not None
     assert isinstance(model, MeanField)
@@ -39,8 +40,7 @@ def measure(data: str) -> dict[str, Figure]:
         "farthest below, nats": Figure(float(ahead.min())),
         "median ahead, nats": Figure(float(ahead.median())),
         "held-out ELBO, search as set, nats": Figure(held_out.values["elbo"]),
-        "epochs": Figure(trainer.epoch),
-        "seconds": Figure(seconds),
+        f"seconds for {EPOCHS} epochs": Figure(seconds),
     }
 
 

@@ -85,7 +85,7 @@ class MeanFieldConfig(PixelLikelihood, ImageNetworks):
         json_schema_extra=LIVE,
     )
     search_steps: int = Field(
-        12,
+        8,
         ge=1,
         le=1000,
         title="Search steps",
