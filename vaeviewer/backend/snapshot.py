@@ -176,7 +176,9 @@ class NumpySnapshot(Snapshot):
 
     instant: ClassVar[bool] = True
 
-    def _encode(self, x: Array, y: Classes | None) -> tuple[Array, Array | None]:
+    def _encode(self, x: Array, y: Classes | None) -> tuple[Array, Array | None] | None:
+        if not self.family.capabilities.encodes:
+            return None
         flat = x.reshape(len(x), math.prod(self.image_shape))
         loc, log_variance = self.form.encode(self.weights, flat, y)
         return loc, None if log_variance is None else standard_deviations(log_variance)

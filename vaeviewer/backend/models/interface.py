@@ -203,12 +203,15 @@ class Player(Generic[ConfigT]):
         parameters: What its optimizer changes.
         loss: Its objective on a batch, with the settings in force.
         steps: Steps it takes per batch.
+        momentum: β1 of Adam. Whoever plays against somebody does better with little of it, as the other's last move
+            says little about the next (Radford et al. 2015, section 4).
     """
 
     name: str
     parameters: Sequence[torch.nn.Parameter]
     loss: Callable[[Batch, ConfigT], Objective]
     steps: int = 1
+    momentum: float = 0.9
 
 
 @dataclass(frozen=True)

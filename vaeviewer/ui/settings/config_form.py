@@ -38,6 +38,8 @@ NEEDS = {
     "hidden": ("network", "mlp", "Only fully connected networks have them."),
     "decoder_hidden": ("tied", False, "Tied weights mirror the encoder's layers."),
     "tied": ("network", "mlp", "Only fully connected networks can have them."),
+    "r1": ("objective", "non-saturating", "Only the non-saturating objective has it."),
+    "gradient_penalty": ("objective", "wasserstein", "Only the Wasserstein objective has it."),
     "conv_channels": ("network", "conv", "Only convolutions have them."),
     "dense": ("network", "conv", "Only convolutions have it."),
     "normalisation": ("network", "conv", "Only convolutions have it."),

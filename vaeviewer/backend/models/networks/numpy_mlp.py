@@ -94,6 +94,16 @@ class PointForm(MlpForm):
         return ACTIVATIONS[self.output](mlp(weights, "decoder", self.activation, z))
 
 
+@dataclass(frozen=True)
+class WavesForm(MlpForm):
+    """A decoder that sees sines and cosines of z beside z, as ``networks.waves.Waves`` gives them."""
+
+    def decode(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
+        """Images, ``(n, pixels)``, for ``z`` of ``(n, latent_dim)``."""
+        angles = z @ weights["waves.frequencies"].T
+        return super().decode(weights, np.concatenate([z, np.sin(angles), np.cos(angles)], axis=1), y)
+
+
 def form_of(config: ImageNetworks, *, gaussian: bool = True) -> MlpForm | None:
     """The form of the networks that these settings name; ``None``: torch decodes, as it does all convolutions."""
     return MlpForm(config.activation, gaussian) if config.network == "mlp" else None

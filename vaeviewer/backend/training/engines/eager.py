@@ -110,7 +110,8 @@ def _optimizer(player: Player[Any], work: Work) -> torch.optim.Optimizer:
     rate = work.settings.train.learning_rate
     match work.settings.train.optimizer:
         case "adam":
-            return torch.optim.Adam(player.parameters, rate, fused=work.device.type in ("cpu", "cuda"))
+            fused = work.device.type in ("cpu", "cuda")
+            return torch.optim.Adam(player.parameters, rate, (player.momentum, 0.999), fused=fused)
         case "adagrad":
             return torch.optim.Adagrad(player.parameters, rate)
         case _:
