@@ -310,6 +310,10 @@ class Family(ABC, Generic[ConfigT]):
             config: The settings in force.
         """
 
+    def sees_labels(self, config: ConfigT) -> bool:
+        """Whether training with these settings needs the class of each image; where it does not, there is no ``y``."""
+        return self.capabilities.uses_labels
+
     def class_names(self, config: ConfigT, of_images: Sequence[str]) -> Sequence[str]:
         """What the ``y`` of ``decode`` can be, by name, of which a user chooses one; empty where it has none.
 

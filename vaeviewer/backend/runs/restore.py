@@ -106,7 +106,7 @@ def check_classes(settings: Settings, dataset: ImageDataset, of_model: int) -> N
         DataError: There are more or fewer than ``of_model``.
     """
     found = len(dataset.class_names)
-    if settings.family.capabilities.uses_labels and found != of_model:
+    if settings.family.sees_labels(settings.model) and found != of_model:
         noun = "class" if found == 1 else "classes"
         raise DataError(f"{dataset.name} has {found or 'no'} {noun}, but the model was made for {of_model}.")
 

@@ -38,7 +38,7 @@ def refuse_unlabelled(settings: Settings, dataset: ImageDataset) -> None:
     Raises:
         SettingsError: The family sees classes, and there are none.
     """
-    if settings.family.capabilities.uses_labels and not dataset.labelled:
+    if settings.family.sees_labels(settings.model) and not dataset.labelled:
         raise SettingsError(
             f"The model “{settings.family.title}” needs the class of each image, but {dataset.name} has no labels: "
             "choose images with labels, or another kind of model."
@@ -88,7 +88,7 @@ class Trainer:
         # On a CPU the data set's own memory, which nothing here writes to.
         images = as_tensor(dataset.train_images.reshape(-1, dataset.image.values)).to(self.device)
         labels = None
-        if self.family.capabilities.uses_labels and dataset.labelled:
+        if self.family.sees_labels(settings.model) and dataset.labelled:
             labels = torch.tensor(dataset.train_labels, device=self.device)
         self._rows = TrainingRows(images, labels, dataset.image, settings.model.latent_dim)
         self._prepare()
