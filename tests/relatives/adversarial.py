@@ -13,7 +13,7 @@ from vaeviewer.backend.models.networks.aae import discrepancy
 CODES = 10_000
 """As many held-out codes at most, as many draws of the prior, and of a Gaussian."""
 
-EPOCHS = 10
+EPOCHS = 5
 
 
 def measure(data: str) -> dict[str, Figure]:

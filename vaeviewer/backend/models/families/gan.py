@@ -165,7 +165,7 @@ class GAN(Family[GanConfig]):
             {"network": "conv", "conv_channels": 8, "learning_rate": 2e-3},
         ),
         "original": Preset(
-            "As in Goodfellow et al. (2014): no penalty, no average, z alone. It leaves out most classes.",
+            "As in Goodfellow et al. (2014): no penalty, no average, z alone. It leaves out classes.",
             {"r1": 0.0, "averaging": 0.0, "waves": 0},
         ),
         "wgan-gp": Preset(
@@ -180,8 +180,8 @@ class GAN(Family[GanConfig]):
         "drawn as something that a discriminator cannot tell from the images. Drawings are crisp where a VAE's are "
         "blurred, and between two classes lies a narrow seam of nonsense rather than a smooth blend.",
         why="Nothing compares a drawing with any one image: the generator only has to pass as real, and may leave out "
-        "what is hard to draw. Choose the preset “original” and watch it draw the same few digits everywhere: mode "
-        "collapse. R1 keeps the discriminator from changing abruptly, averaged weights steady the drawings, and waves "
+        "what is hard to draw. Choose the preset “original” and watch it leave out some digits: mode collapse. "
+        "R1 keeps the discriminator from changing abruptly, averaged weights steady the drawings, and waves "
         "of <i>z</i> let two numbers lead to all classes. Where the curve of both players meets 1.39 and 0.69, the "
         "discriminator can only guess.",
         objective="max<sub><i>D</i></sub> &nbsp;E<sub><i>x</i></sub> [ log <i>D</i>(<i>x</i>) ] + "
