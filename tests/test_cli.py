@@ -201,7 +201,7 @@ def test_a_manifold_is_of_the_class_that_is_named(
     np.save(blank, np.random.default_rng(0).integers(0, 256, (30, 9, 9), dtype=np.uint8))
     words = ["train", "--out", str(tmp_path / "no"), "--family", "conditional", "--data", str(blank)]
     assert main(words) == 2
-    assert "needs the class of each image, but blank has no labels" in capsys.readouterr().err
+    assert "needs the class of each image, and these have none (blank, 27 images)" in capsys.readouterr().err
 
 
 def test_a_picture_of_a_run_shows_it_as_it_is(deep: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ TABLE = {
     State.RUNNING: (PAUSE, "Pause", None, STOP, None),
     State.PAUSED: (TRAIN, "Resume", STEP, STOP, RESET),
     State.FINISHED: (TRAIN, "Train further", STEP, None, RESET),
+    State.SOLVED: (None, "Solved", None, None, None),
     State.FAILED: (TRAIN, "Continue", None, None, RESET),
 }
 

@@ -40,7 +40,7 @@ def refuse_unlabelled(settings: Settings, dataset: ImageDataset) -> None:
     """
     if settings.family.sees_labels(settings.model) and not dataset.labelled:
         raise SettingsError(
-            f"The model “{settings.family.title}” needs the class of each image, but {dataset.name} has no labels: "
+            f"The model “{settings.family.title}” needs the class of each image, and these have none ({dataset.name}): "
             "choose images with labels, or another kind of model."
         )
 

@@ -145,7 +145,7 @@ def test_images_without_labels_are_refused_in_one_sentence(digits: ImageDataset,
     with pytest.raises(SettingsError) as refused:
         Trainer(bare, updated(small, family="conditional"))
     assert str(refused.value) == (
-        "The model “Conditional VAE” needs the class of each image, but 600 digits has no labels: "
+        "The model “Conditional VAE” needs the class of each image, and these have none (600 digits): "
         "choose images with labels, or another kind of model."
     )
 
