@@ -53,6 +53,7 @@ def train(options: argparse.Namespace) -> int:
     with interrupt_flag() as interrupted:
         from vaeviewer.backend.runs.autosave import SAVE_SECONDS, Autosave
         from vaeviewer.backend.training.affinity import any_core
+        from vaeviewer.backend.training.trainer import Trainer
 
         failures = _Failures()
         autosave = Autosave(
@@ -63,12 +64,7 @@ def train(options: argparse.Namespace) -> int:
         )
         problem, start = None, time.perf_counter()
         try:
-            if dataset is None:
-                trainer = _opened(options, settings, autosave)
-            else:
-                from vaeviewer.backend.training.trainer import Trainer
-
-                trainer = Trainer(dataset, settings)
+            trainer = _opened(options, settings, autosave) if dataset is None else Trainer(dataset, settings)
             trains, before = trainer.family.capabilities.trains, trainer.step_count
             if trains:
                 start = time.perf_counter()

@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 AMORTIZED = Metric(
     "amortized",
-    "ELBO, amortized",
+    "Amortized ELBO",
     NATS,
     better="higher",
     help="The ELBO with the posterior that the inference network gives, under the same generative network.",
     plot="objective",
-    loss_title="Loss (−ELBO), amortized",
+    loss_title="Amortized loss (−ELBO)",
 )
 GAP = Metric(
     "gap",
