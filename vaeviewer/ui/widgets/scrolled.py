@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QMoveEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QWidget
 
@@ -83,3 +83,9 @@ class _Room(QWidget):
         super().resizeEvent(event)
         self._panel.resize(self.size())
         self.label.resize(self.size())
+
+    def event(self, event: QEvent) -> bool:
+        """Tell the scroll area when the panel needs more or less than before, as with other metrics."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return super().event(event)
