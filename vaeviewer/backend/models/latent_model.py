@@ -103,6 +103,7 @@ class Autoencoder(LatentModel):
         likelihood: What the generative network's outputs mean.
         gaussian: Whether q(z|x) is a diagonal Gaussian, or a point.
         classes: Of how many classes both networks see which one it is, one-hot; 0: they see none.
+        more: Further numbers that the inference network gives, for subclasses.
     """
 
     def __init__(
@@ -113,22 +114,19 @@ class Autoencoder(LatentModel):
         *,
         gaussian: bool,
         classes: int = 0,
+        more: int = 0,
     ) -> None:
         super().__init__(config.latent_dim)
         self._gaussian, self._classes = gaussian, classes
-        outputs = 2 * config.latent_dim if gaussian else config.latent_dim
+        outputs = (2 * config.latent_dim if gaussian else config.latent_dim) + more
         self.encoder = inference_network(config, image, outputs, beside=classes)
         self.decoder = generative_network(config, image, config.latent_dim + classes)
         self.likelihood = likelihood
 
-    def encode(self, x: Tensor, y: Tensor | None = None) -> Normal | Point:
-        """q(z|x): N(μ, σ²) with the network's μ and log σ² (Kingma & Welling 2013, equation 9), or a point."""
+    def encode(self, x: Tensor, y: Tensor | None = None) -> Distribution:
+        """q(z|x): a diagonal Gaussian, or a point."""
         outputs = self.encoder(x, self._one_hot(y)) if self._classes else self.encoder(x)
-        if not self._gaussian:
-            return Point(outputs)
-        loc, log_variance = outputs.chunk(2, dim=-1)
-        scale = torch.exp(0.5 * log_variance.clamp(-MAX_LOG_VARIANCE, MAX_LOG_VARIANCE))
-        return Normal(loc, scale, validate_args=False)
+        return diagonal_gaussian(outputs) if self._gaussian else Point(outputs)
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
         """p(x|z), pixels independent given z."""
@@ -144,6 +142,13 @@ class Autoencoder(LatentModel):
         if y is None:
             raise ValueError("these networks need the class y")
         return nn.functional.one_hot(y, self._classes).float()
+
+
+def diagonal_gaussian(outputs: Tensor) -> Normal:
+    """N(μ, σ²) with a network's μ and log σ², ``(..., 2 * latent_dim)``; Kingma & Welling 2013, equation 9."""
+    loc, log_variance = outputs.chunk(2, dim=-1)
+    scale = torch.exp(0.5 * log_variance.clamp(-MAX_LOG_VARIANCE, MAX_LOG_VARIANCE))
+    return Normal(loc, scale, validate_args=False)
 
 
 def state_shapes(
@@ -184,7 +189,8 @@ def ask(
     Args:
         key: What the model is built from.
         weights: Its ``state_dict``.
-        question: What to ask it. It may not keep the model.
+        question: What to ask it. It may not keep the model, nor answer what computes with its weights later: by then
+            they are others.
     """
     if getattr(_asked, "key", None) != key:
         module = registry.family(key[0].family).build(*key)
