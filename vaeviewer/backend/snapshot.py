@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from vaeviewer.backend.models.networks.numpy_mlp import MlpForm, NumpyForm
 
 Array = NDArray[np.float32]
 Classes = NDArray[np.int64]
+Answer = TypeVar("Answer")
 
 OneOrEach = int | Classes | None
 """A class y for all rows or one for each, ``(n,)``; ``None`` for models that do not see it."""
@@ -192,29 +193,55 @@ class TorchSnapshot(Snapshot):
     """Any other networks, computed by torch on the thread that asks, which should allow itself one core."""
 
     def _encode(self, x: Array, y: Classes | None) -> tuple[Array, Array | None] | None:
-        import torch
-
         from vaeviewer.backend.models.latent_model import Point
 
-        last = torch.tensor(x.reshape(len(x), self.image.height, self.image.width, self.image.channels))
-        found = self._ask("encode", last.permute(0, 3, 1, 2).contiguous(), y)
-        if found is None:
-            return None
-        return found.mean.numpy(), None if isinstance(found, Point) else found.stddev.numpy()
+        def moments(found: Any) -> tuple[Array, Array | None] | None:
+            if found is None:
+                return None
+            return found.mean.numpy(), None if isinstance(found, Point) else found.stddev.numpy()
+
+        return self._ask("encode", self._first(x), y, moments)
 
     def _decode(self, z: Array, y: Classes | None) -> Array:
         import torch
 
-        images: Array = self._ask("decode", torch.tensor(z), y).mean.permute(0, 2, 3, 1).numpy()
-        return images
+        return self._ask("decode", torch.tensor(z), y, lambda found: found.mean.permute(0, 2, 3, 1).numpy())
 
-    def _ask(self, method: str, tensor: Any, y: Classes | None) -> Any:
+    def draw_posterior(self, image: NDArray[np.uint8] | Array, noise: Array, y: int | None = None) -> Array:
+        """Codes ``(m, latent_dim)`` that standard normal noise of that shape becomes under q(z|x) of one image.
+
+        For families without ``Capabilities.gaussian_posterior``.
+        """
+        import torch
+
+        draws = torch.tensor(noise)[:, None]
+        return self._of_one(image, y, lambda found: found.at(draws)[0][:, 0].numpy())
+
+    def log_posterior(self, image: NDArray[np.uint8] | Array, z: Array, y: int | None = None) -> Array:
+        """Log q(z|x) of one image at codes ``(m, latent_dim)``, in nats, ``(m,)``; likewise."""
+        import torch
+
+        codes = torch.tensor(z)[:, None]
+        return self._of_one(image, y, lambda found: found.log_prob(codes)[:, 0].numpy())
+
+    def _of_one(self, image: NDArray[np.uint8] | Array, y: int | None, told: Callable[[Any], Array]) -> Array:
+        return self._ask("encode", self._first(self._seen(image[None])), _each(y, 1), told)
+
+    def _first(self, x: Array) -> Any:
+        """Images as torch has them, channels first."""
+        import torch
+
+        last = torch.tensor(x.reshape(len(x), self.image.height, self.image.width, self.image.channels))
+        return last.permute(0, 3, 1, 2).contiguous()
+
+    def _ask(self, method: str, tensor: Any, y: Classes | None, told: Callable[[Any], Answer]) -> Answer:
+        """What ``told`` makes of a distribution, while the model still has these weights."""
         import torch
 
         from vaeviewer.backend.models.latent_model import ask
 
         classes = None if y is None else torch.tensor(y)
-        return ask(self.key, self.tensors, lambda model: getattr(model, method)(tensor, classes))
+        return ask(self.key, self.tensors, lambda model: told(getattr(model, method)(tensor, classes)))
 
 
 def snapshot_of(

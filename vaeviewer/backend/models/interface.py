@@ -132,6 +132,8 @@ class Capabilities:
         trains: It takes gradient steps; else :meth:`Family.prepare` solves all and there are no players.
         per_image: It keeps something for each image it is trained on, and goes on with these images alone.
         normal_prior: p(z) is N(0, I), of which panels draw circles, shares and quantiles where codes follow it.
+        gaussian_posterior: q(z|x) is a diagonal Gaussian or a point, which a mean and a deviation say all of; else
+            it has ``at(noise)``, as ``networks.flows.FlowPosterior`` does.
     """
 
     encodes: bool = True
@@ -141,6 +143,7 @@ class Capabilities:
     trains: bool = True
     per_image: bool = False
     normal_prior: bool = True
+    gaussian_posterior: bool = True
 
     @property
     def follows_normal(self) -> bool:

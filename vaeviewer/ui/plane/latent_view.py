@@ -26,6 +26,7 @@ from vaeviewer.ui.plane.latent_points import PlanePoints
 from vaeviewer.ui.plane.latent_range import RangeFollower
 from vaeviewer.ui.plane.latent_walk import NeighbourWalk
 from vaeviewer.ui.plane.point_colors import PointColors
+from vaeviewer.ui.plane.posterior_item import PosteriorItem, SelectedPosterior
 from vaeviewer.ui.widgets.theme import theme_of
 
 SETTLE_MS = 120
@@ -82,6 +83,8 @@ class LatentView(QWidget):
         self._points_item = PointsItem(self._canvas.box, self._picture.draw)
         self._backdrop = Backdrop(self._canvas, self._points_item)
         self._marks_item = MarksItem(self._canvas.box)
+        self._posterior_item = PosteriorItem(self._canvas.box)
+        self._posterior = SelectedPosterior(self._posterior_item, decoder, self._set_marks)
         self._step_item = StepItem(self._canvas.box)
         self._handle_item = HandleItem(self._canvas.box)
         self._pointer = HandlePointer(self._canvas.box)
@@ -131,6 +134,7 @@ class LatentView(QWidget):
         """Show another data set, or ``None``; its points come with the next frame."""
         self._hover.set_dataset(dataset)
         self._points.set_dataset(dataset)
+        self._posterior.set_dataset(dataset)
         if self.following:
             self._range.fit()
         self._colors.set_dataset(dataset)
@@ -173,6 +177,7 @@ class LatentView(QWidget):
         self._step_item.show_step(
             snapshot.step if snapshot is not None else None, self._points.late is not None
         )
+        self._posterior.follow(snapshot, view)
         self._backdrop.show(view.underlay)
         self._set_handle(view.z)
         if marked_anew:  # a move of the handle alone paints the handle alone
@@ -257,6 +262,7 @@ class LatentView(QWidget):
         rect: QRectF = self._canvas.box.rect()
         self._points_item.set_rect(rect)
         self._marks_item.set_rect(rect)
+        self._posterior_item.place(rect, self._canvas.plane())
         self._step_item.set_corner(rect.topRight())
         self._points_item.invalidate()
         self._backdrop.place()
@@ -290,7 +296,7 @@ class LatentView(QWidget):
     def _set_marks(self) -> None:
         self._marks_item.show_marks(
             self._canvas.plane(),
-            self._points.posterior_mark(self._view.selected),
+            self._posterior.in_place_of(self._points.posterior_mark(self._view.selected)),
             self._hint or (ALL_HIDDEN if self._points.none_visible else ""),
             self._z if self._moved_in_vain else None,
         )
@@ -382,6 +388,7 @@ class LatentView(QWidget):
         theme = theme_of(self.palette())
         self._canvas.set_theme(theme)
         self._marks_item.set_theme(theme)
+        self._posterior_item.set_theme(theme)
         self._step_item.set_theme(theme)
         self._handle_item.set_theme(theme)
         self._pointer.set_theme(theme)
