@@ -146,6 +146,13 @@ def test_another_family_keeps_what_both_have() -> None:
         updated(after, beta=2.0)
 
 
+def test_another_family_has_its_own_defaults_for_what_was_not_set() -> None:
+    assert value_of(updated(Settings(), family="sparse"), "latent_dim") == 64
+    assert value_of(updated(Settings(), latent_dim=3, family="sparse"), "latent_dim") == 3
+    there_and_back = updated(updated(Settings(), family="sparse"), family="vae")
+    assert there_and_back == Settings()
+
+
 def test_what_may_change_in_training_is_marked() -> None:
     assert live_fields(Settings()) == {"epochs", "learning_rate", "beta"}
     assert live_fields(updated(Settings(), family="denoising")) == {"epochs", "learning_rate", "noise_level"}

@@ -94,7 +94,7 @@ def manifold_picture(
         size: Images along each side, at least 1; where codes have one number, in the only row.
         spacing: As :func:`grid` takes it.
         plane: The plane, or ``None`` for that of the first two axes.
-        y: The class of all images, for models that see it.
+        y: The class of all images, for models that see it; ``None`` for the first.
 
     Returns:
         uint8, shape ``(size * height, size * width)``, and ``3`` behind it in colour.
@@ -104,5 +104,7 @@ def manifold_picture(
     """
     latent_dim = snapshot.model.latent_dim
     plane = plane or axes_plane(latent_dim)
+    if y is None and snapshot.family.class_names(snapshot.model, [""] * snapshot.data.classes):
+        y = 0
     z = plane.lift(grid_points(*grid_of(latent_dim, size, spacing)))
     return mosaic(snapshot.decode_levels(z, y), columns=size)

@@ -226,7 +226,8 @@ def parse_settings(values: Mapping[str, Any]) -> Settings:
 def updated(settings: Settings, **changes: Any) -> Settings:
     """A copy of ``settings`` with some fields, of any group, replaced and everything validated again.
 
-    Another ``family`` brings its own fields; those that both have keep their values where they are valid there.
+    Another ``family`` brings its own fields; of those that both have, what was set keeps its value where it is valid
+    there, and what was at its default gets that of the new family.
 
     Raises:
         SettingsError: A field does not exist or its value is out of bounds.
@@ -247,8 +248,9 @@ def updated(settings: Settings, **changes: Any) -> Settings:
 def _of_family(settings: Settings, key: str) -> Settings:
     settings_there = parse_settings({**settings.model_dump(), "model": {"family": key}})
     there = type(settings_there.model).model_fields
+    plain = _of_its_family({"family": settings.model.family})
     for name, value in settings.model.model_dump().items():
-        if name in there and name != "family":
+        if name in there and name != "family" and value != getattr(plain, name):
             try:
                 settings_there = updated(settings_there, **{name: value})
             except SettingsError:

@@ -106,7 +106,7 @@ class ImageNetworks(FamilyConfig):
     def widest(self, values: int) -> int:
         """As :meth:`FamilyConfig.widest`."""
         if self.network == "mlp":
-            return max(values, *self.hidden)
+            return max((values, *self.hidden))
         return max(
             values * max(4, self.conv_channels) // 4, self.dense
         )  # a quarter of the pixels, each of so many channels

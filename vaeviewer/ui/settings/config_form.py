@@ -40,6 +40,7 @@ NEEDS = {
     "tied": ("network", "mlp", "Only fully connected networks can have them."),
     "r1": ("objective", "non-saturating", "Only the non-saturating objective has it."),
     "gradient_penalty": ("objective", "wasserstein", "Only the Wasserstein objective has it."),
+    "target": ("penalty", "kl", "Only the KL penalty has it."),
     "conv_channels": ("network", "conv", "Only convolutions have them."),
     "dense": ("network", "conv", "Only convolutions have it."),
     "normalisation": ("network", "conv", "Only convolutions have it."),

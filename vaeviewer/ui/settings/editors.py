@@ -24,6 +24,8 @@ CHOICE_TEXT: Mapping[Any, str] = {
     "relu": "ReLU",
     "silu": "SiLU",
     "sgd": "SGD",
+    "kl": "KL",
+    "l1": "L1",
     "grey": "Grey levels",
     "dynamic": "Dynamically binarised",
     "threshold": "Thresholded",

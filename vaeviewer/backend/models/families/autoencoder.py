@@ -63,6 +63,13 @@ class PointNetworks(ImageNetworks):
         description="The nonlinearity after each hidden layer. Linear is none at all: under the squared error pixels "
         "are linear in z, too, and the model can learn no more than principal components.",
     )
+    hidden: Annotated[tuple[HiddenWidth, ...], FailFast()] = Field(
+        (512, 256, 128),
+        max_length=8,
+        title="Hidden layers",
+        description="Units in each hidden layer of the encoder, from the image inwards; the decoder mirrors them. "
+        "Empty: one layer each way, from pixels to z and back.",
+    )
     decoder_hidden: Annotated[tuple[HiddenWidth, ...], FailFast()] = Field(
         (),
         max_length=8,
@@ -113,9 +120,9 @@ class Autoencoder(Family[AutoencoderConfig]):
     capabilities = Capabilities(has_density=False, generates=False)
     presets = {  # noqa: RUF012  # read only, as the interface says
         "linear": Preset(
-            "Linear layers alone under the squared error: they find the plane of the two principal components (Baldi & "
-            "Hornik 1989), though not their axes.",
-            {"hidden": (32,), "activation": "linear"},
+            "One linear layer each way under the squared error: they find the plane of the two principal components "
+            "(Baldi & Hornik 1989), though not their axes.",
+            {"hidden": (), "activation": "linear"},
         ),
         "deep": Preset(
             "784-1000-500-250-2 logistic units under the cross-entropy, as in Hinton & Salakhutdinov (2006), figure 3, "
@@ -168,8 +175,10 @@ class Autoencoder(Family[AutoencoderConfig]):
         return point_form(config)
 
 
-def build_networks(config: PointNetworks, image: ImageSpec, code: str = "linear") -> PointAutoencoder:
-    """The networks that the settings name, with fresh weights; ``code`` is what the encoder's outputs go through."""
+def build_networks(
+    config: PointNetworks, image: ImageSpec, code: str = "linear", code_bias: float = 0.0
+) -> PointAutoencoder:
+    """The networks that the settings name; ``code`` and ``code_bias`` as ``PointAutoencoder`` has them."""
     from vaeviewer.backend.models.likelihoods import BernoulliPixels, LinearPixels
     from vaeviewer.backend.models.networks.point_autoencoder import PointAutoencoder
 
@@ -180,12 +189,13 @@ def build_networks(config: PointNetworks, image: ImageSpec, code: str = "linear"
         LinearPixels() if config.linear_pixels else BernoulliPixels(),
         decoder_hidden=config.decoder_hidden if mlp else (),
         code=code,
+        code_bias=code_bias,
         tied=config.tied and mlp,
     )
 
 
 def point_form(config: PointNetworks, code: str = "linear") -> PointForm | None:
-    """How NumPy computes these networks; arguments as for :func:`build_networks`."""
+    """How NumPy computes these networks; ``code`` as there."""
     if config.network != "mlp":
         return None
     output = "linear" if config.linear_pixels else "sigmoid"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from vaeviewer.backend.models.fields import LIVE, ImageNetworks
+from vaeviewer.backend.models.fields import LIVE, FamilyConfig, ImageNetworks
 from vaeviewer.backend.models.interface import (
     Batch,
     Capabilities,
@@ -54,10 +54,9 @@ CROSS_ENTROPY = Metric(
 )
 
 
-class DenoisingConfig(ImageNetworks):
-    """Settings of the denoising autoencoder."""
+class Corruption(FamilyConfig):
+    """How images are damaged before the encoder sees them."""
 
-    family: Literal["denoising"] = "denoising"
     noise: Literal["masking", "gaussian"] = Field(
         "masking",
         title="Noise",
@@ -72,6 +71,18 @@ class DenoisingConfig(ImageNetworks):
         description="The share of pixels that masking noise blackens, or the standard deviation of Gaussian noise.",
         json_schema_extra=LIVE,
     )
+
+    def damage_text(self, pixels: str) -> str:
+        """What is done to the images, after what their pixels are."""
+        if self.noise == "masking":
+            return f"{pixels}, {self.noise_level:.0%} of them blackened"
+        return f"{pixels}, Gaussian noise of deviation {self.noise_level:g}"
+
+
+class DenoisingConfig(Corruption, ImageNetworks):
+    """Settings of the denoising autoencoder."""
+
+    family: Literal["denoising"] = "denoising"
     error: Literal["cross-entropy", "squared"] = Field(
         "cross-entropy",
         title="Error",
@@ -137,12 +148,10 @@ class Denoising(Family[DenoisingConfig]):
 
     def protocol(self, config: DenoisingConfig, pixels: str) -> str:
         """What is done to the images."""
-        if config.noise == "masking":
-            return f"{pixels}, {config.noise_level:.0%} of them blackened"
-        return f"{pixels}, Gaussian noise of deviation {config.noise_level:g}"
+        return config.damage_text(pixels)
 
 
-def corrupted(batch: Batch, config: DenoisingConfig) -> Tensor:
+def corrupted(batch: Batch, config: Corruption) -> Tensor:
     """x̃ ~ q(x̃|x) of the images of a batch, in their shape; Vincent et al. 2008, section 2.2."""
     x = batch.x
     if config.noise == "masking":

@@ -15,7 +15,7 @@ from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.models.latent_model import LatentModel, Point
 from vaeviewer.backend.models.likelihoods import Likelihood
 from vaeviewer.backend.models.networks.choice import generative_network, inference_network
-from vaeviewer.backend.models.networks.mlp import ACTIVATIONS, MlpEncoder, in_float32
+from vaeviewer.backend.models.networks.mlp import ACTIVATIONS, GAINS, OUTPUT_GAIN, MlpEncoder, in_float32
 
 
 class PointAutoencoder(LatentModel):
@@ -27,6 +27,7 @@ class PointAutoencoder(LatentModel):
         likelihood: What the decoder's outputs mean.
         decoder_hidden: Hidden layers of the decoder from z outwards; none: the encoder's, mirrored.
         code: What the encoder's outputs go through to become the code, a name in ``ACTIVATIONS``.
+        code_bias: Where the biases before that start, unless it is ``linear``.
         tied: Whether a fully connected decoder has the encoder's weights, transposed.
     """
 
@@ -38,10 +39,11 @@ class PointAutoencoder(LatentModel):
         *,
         decoder_hidden: Sequence[int] = (),
         code: str = "linear",
+        code_bias: float = 0.0,
         tied: bool = False,
     ) -> None:
         super().__init__(config.latent_dim)
-        self._code = code
+        self._code, self._code_bias = code, code_bias
         self.encoder = inference_network(config, image, config.latent_dim)
         self.decoder: nn.Module
         if tied:
@@ -51,6 +53,15 @@ class PointAutoencoder(LatentModel):
             mirrored = config.model_copy(update={"hidden": hidden})
             self.decoder = generative_network(mirrored, image, config.latent_dim)
         self.likelihood = likelihood
+
+    def initialize(self, generator: torch.Generator) -> None:
+        """Draw new weights; those of a code that goes through something so that they vary as hidden units do."""
+        super().initialize(generator)
+        if self._code != "linear":
+            *_, last = (module for module in self.encoder.modules() if isinstance(module, nn.Linear))
+            with torch.no_grad():
+                last.weight.mul_(GAINS[self._code] / OUTPUT_GAIN)
+                last.bias.fill_(self._code_bias)
 
     def code_of(self, x: Tensor) -> Tensor:
         """f(x) of images ``(n, C, H, W)``, ``(n, latent_dim)``."""
