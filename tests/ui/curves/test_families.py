@@ -49,7 +49,7 @@ def panel(qtbot: QtBot) -> CurvesPanel:
 def rows(panel: CurvesPanel) -> list[str]:
     """The check boxes of the metrics."""
     others = {"training", "heldOut", "logAxis"}
-    return [box.text() for box in panel.findChildren(QCheckBox) if box.objectName() not in others]
+    return [box.text() for box in panel._body.findChildren(QCheckBox) if box.objectName() not in others]
 
 
 def titles(panel: CurvesPanel) -> list[str]:
@@ -58,14 +58,14 @@ def titles(panel: CurvesPanel) -> list[str]:
 
 
 def text(panel: CurvesPanel, name: str) -> str:
-    label = panel.findChild(QLabel, name)
+    label = panel._body.findChild(QLabel, name)
     assert label is not None
     return label.text()
 
 
 def drawn(panel: CurvesPanel) -> list[set[str]]:
     """The metrics of which each plot has curves."""
-    return [{key for _, key in plot._item.lines} for plot in panel.findChildren(MetricPlot)]
+    return [{key for _, key in plot._item.lines} for plot in panel._body.findChildren(MetricPlot)]
 
 
 def denoising_history(*errors: float) -> History:
@@ -92,8 +92,10 @@ def test_another_family_has_its_own_rows_plots_and_units(panel: CurvesPanel) -> 
     assert drawn(panel) == [{"squared_error", "corruption"}, {"cross_entropy"}]
     assert text(panel, "protocol") == "grey levels, 50% of them blackened"
     assert panel.windowTitle() == "Metrics"
-    assert not panel.findChild(QComboBox, "yAxis").isVisible(), "nothing has a negative that is a loss"
-    assert panel.findChild(QCheckBox, "logAxis").isEnabled(), "without a loss to choose: all is positive"
+    assert not panel._body.findChild(QComboBox, "yAxis").isVisible(), "nothing has a negative that is a loss"
+    assert panel._body.findChild(QCheckBox, "logAxis").isEnabled(), (
+        "without a loss to choose: all is positive"
+    )
     panel.set_settings(updated(settings, noise_level=0.2))
     assert text(panel, "protocol") == "grey levels, 20% of them blackened"
 
@@ -102,7 +104,7 @@ def test_the_lowest_is_best_where_lower_is_better(panel: CurvesPanel) -> None:
     panel.set_settings(updated(Settings(), family="denoising"))
     panel.update_frame(denoising_history(80.0, 70.0, 75.0))
     assert text(panel, "verdict") == "Best held-out: epoch 2, 70.00"
-    assert [plot._item.best for plot in panel.findChildren(MetricPlot)] == [(20.0, 70.0), None]
+    assert [plot._item.best for plot in panel._body.findChildren(MetricPlot)] == [(20.0, 70.0), None]
     panel.update_frame(denoising_history(80.0, 70.0, 75.0, 76.0, 77.0, 78.0))
     assert text(panel, "verdict") == "Overfitting since epoch 2? Best there: 70.00"
 
@@ -134,7 +136,7 @@ def test_an_undefined_value_is_left_out(panel: CurvesPanel, two: Settings) -> No
         history.held_out.append_row(10 * epoch, float(epoch), {"a": a, "b": b})
     panel.update_frame(history)
     assert text(panel, "verdict") == "Best held-out: epoch 2, 3.00"
-    (plot,) = panel.findChildren(MetricPlot)
+    (plot,) = panel._body.findChildren(MetricPlot)
     assert np.isfinite(plot.getViewBox().viewRange()).all()
     assert [len(plot._item.lines["held_out", key][0]) for key in ("ratio", "a")] == [2, 3]
     assert rows(panel) == ["Ratio", "A"], "one that is in no plot has nothing to tick"
@@ -227,7 +229,7 @@ def test_the_window_shows_the_curves_of_each_run_s_family(
             color = value.palette().color(value.foregroundRole())
             assert color == QColor(theme_of(panel.palette()).curve(position))
         assert text(panel, "verdict").startswith("Best held-out: epoch")
-        box = panel.findChild(QCheckBox, family.metrics[0].key)
+        box = panel._body.findChild(QCheckBox, family.metrics[0].key)
         qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(8, box.height() // 2))
         assert family.metrics[0].key not in drawn(panel)[0]
         box.click()
@@ -244,3 +246,15 @@ def test_metrics_that_name_no_plot_are_said_to_have_no_curves(panel: CurvesPanel
         assert text(panel, "emptyMessage").endswith("none of them has curves.")
     finally:
         registry.unregister("laplace")
+
+
+def test_going_back_to_a_family_builds_nothing_anew(panel: CurvesPanel, two: Settings) -> None:
+    """Deleting the items of pyqtgraph's plots can crash: nothing is deleted before the panel is."""
+    before = panel.findChildren(MetricPlot)
+    panel.set_settings(two)
+    there = len(panel.findChildren(MetricPlot))
+    for settings in (Settings(), two) * 3:
+        panel.set_settings(settings)
+        assert panel._body.isVisibleTo(panel)
+        assert set(before) <= set(panel.findChildren(MetricPlot))
+    assert len(panel.findChildren(MetricPlot)) == there > len(before)

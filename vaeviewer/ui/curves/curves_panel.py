@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,22 @@ _NONE_DRAWN = "This model’s metrics are numbers only: none of them has curves.
 _PLOT_HELP = "Wheel zooms, dragging moves; double-click or F shows everything again"
 
 
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What is built for a family."""
+
+    body: QWidget
+    readout: Readout
+    message: QLabel
+    plots: dict[MetricPlot, ElidedLabel]
+    pages: QStackedLayout
+
+
 class CurvesPanel(QWidget):
     """What a family measures of training batches and held-out images; metrics that share an axis in one plot.
 
-    It begins with the family of the plain settings, and is built anew for another one.
+    It begins with the family of the plain settings. What was built for a family stays, hidden while another one is
+    shown: Qt and Python do not agree on who deletes the items of pyqtgraph's plots, and deleting them can crash.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -55,8 +68,8 @@ class CurvesPanel(QWidget):
         self._losses = False
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(10, 4, 6, 4)
-        self._row.setSpacing(12)
-        self._build(Settings().family)
+        self._parts: dict[str, _Parts] = {}
+        self._use(Settings().family)
 
     def update_frame(
         self, history: History | None, until_step: int | None = None, timeline: tuple[Change, ...] = ()
@@ -77,8 +90,9 @@ class CurvesPanel(QWidget):
         family = settings.family
         if family is not self._family:
             choices = self.options()
-            self._clear()
-            self._build(family)
+            self._body.hide()
+            self._cursor = None
+            self._use(family)
             self._readout.set_options(choices)
             if self.isVisible():
                 self._refresh()
@@ -268,55 +282,57 @@ class CurvesPanel(QWidget):
             if plot is not self.sender():
                 plot.show_x(low, high)
 
-    def _build(self, family: AnyFamily) -> None:
-        """A row for each metric, and a plot for those that share one."""
+    def _use(self, family: AnyFamily) -> None:
+        """Show a row for each metric of a family, and a plot for those that share one."""
         self._family = family
         self._no_rows = MetricsTable(family.metrics, 4).view()
         self._curves = {kind: Curves.of(self._no_rows, smooth=False) for kind in KINDS}
         self._read = None
         own = {name: str(field.title or name) for name, field in family.Config.model_fields.items()}
         self._change_words = TRAINING_WORDS | own
-        self._readout = Readout(family.metrics)
-        self._readout.choices_changed.connect(self._redraw)
-        self._message = QLabel(_EMPTY)
-        self._message.setObjectName("emptyMessage")
-        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        if family.key not in self._parts:
+            self._parts[family.key] = self._build(family)
+        parts = self._parts[family.key]
+        self._body, self._readout, self._message = parts.body, parts.readout, parts.message
+        self._plots, self._pages = parts.plots, parts.pages
+        self._body.show()
+        self._apply_theme()
+        self._redraw()
+
+    def _build(self, family: AnyFamily) -> _Parts:
+        readout = Readout(family.metrics)
+        readout.choices_changed.connect(self._redraw)
+        message = QLabel(_EMPTY)
+        message.setObjectName("emptyMessage")
+        message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         groups: dict[str, list[Metric]] = {}
         for metric in family.metrics:
             if metric.plot:
                 groups.setdefault(metric.plot, []).append(metric)
         # What training is to make neither large nor small, such as a KL, is read against 0.
-        self._plots = {
+        plots = {
             MetricPlot(
                 tuple(metric.key for metric in group),
                 from_zero=all(metric.better == "neither" for metric in group),
             ): ElidedLabel()
             for group in groups.values()
         }
-        self._curves_page = self._lay_out_plots()
-        self._pages = QStackedLayout()
-        self._pages.addWidget(self._message)
-        self._pages.addWidget(self._curves_page)
-        self._row.addWidget(self._readout)
-        self._row.addLayout(self._pages, stretch=1)
-        self._apply_theme()
-        self._redraw()
+        body, pages = QWidget(), QStackedLayout()
+        pages.addWidget(message)
+        pages.addWidget(self._lay_out(plots))
+        row = QHBoxLayout(body)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(12)
+        row.addWidget(readout)
+        row.addLayout(pages, stretch=1)
+        self._row.addWidget(body)
+        return _Parts(body, readout, message, plots, pages)
 
-    def _clear(self) -> None:
-        """Take away what was built for another family."""
-        self._cursor = None
-        self._row.removeItem(self._pages)
-        for widget in (self._readout, self._message, self._curves_page):
-            widget.hide()
-            widget.setParent(None)
-            widget.deleteLater()
-        self._pages.deleteLater()
-
-    def _lay_out_plots(self) -> QWidget:
+    def _lay_out(self, plots: Mapping[MetricPlot, ElidedLabel]) -> QWidget:
         side_by_side = QHBoxLayout()
         side_by_side.setContentsMargins(0, 0, 0, 0)
         side_by_side.setSpacing(12)
-        for plot, title in self._plots.items():
+        for plot, title in plots.items():
             plot.setToolTip(_PLOT_HELP)
             plot.cursor_moved.connect(self._move_cursor)
             plot.zoomed.connect(self._zoomed)
