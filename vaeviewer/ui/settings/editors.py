@@ -26,6 +26,7 @@ CHOICE_TEXT: Mapping[Any, str] = {
     "sgd": "SGD",
     "kl": "KL",
     "l1": "L1",
+    "M1+M2": "M1+M2",
     "grey": "Grey levels",
     "dynamic": "Dynamically binarised",
     "threshold": "Thresholded",
