@@ -210,15 +210,15 @@ class SemiSupervisedFamily(DensityFamily[SemiSupervisedConfig]):
         from vaeviewer.backend.models.families.vae import elbo_terms
         from vaeviewer.backend.models.networks.semi_supervised import M1M2
 
-        model = _semi_supervised(model)
-        if not isinstance(model, M1M2):
+        networks = _semi_supervised(model)
+        if not isinstance(networks, M1M2):
 
             def of_images(batch: Batch, config: SemiSupervisedConfig) -> Objective:
-                labelled, y = model.labelled(batch, LABELLED_AT_ONCE)
-                return _loss(model, batch, config, batch.x, labelled, y)
+                labelled, y = networks.labelled(batch, LABELLED_AT_ONCE)
+                return _loss(networks, batch, config, batch.x, labelled, y)
 
             return [Player("M2", list(model.parameters()), of_images)]
-        first, both = model.first, model
+        first, both = networks.first, networks
 
         def of_first(batch: Batch, config: SemiSupervisedConfig) -> Objective:
             terms, _ = elbo_terms(first, batch.x, batch.noise(1, len(batch.x), config.features))
