@@ -209,7 +209,7 @@ class SemiSupervisedFamily(DensityFamily[SemiSupervisedConfig]):
     ) -> Sequence[Player[SemiSupervisedConfig]]:
         """M2 is one; M1, which takes no notice of it, another."""
         from vaeviewer.backend.models.families.vae import elbo_terms
-        from vaeviewer.backend.models.networks.semi_supervised import M1M2
+        from vaeviewer.backend.models.networks.semi_supervised import M1M2, entropy
 
         networks = _semi_supervised(model)
         if not isinstance(networks, M1M2):
@@ -236,9 +236,9 @@ class SemiSupervisedFamily(DensityFamily[SemiSupervisedConfig]):
             with torch.no_grad():  # features are data to M2
                 q = both.first_posterior(torch.cat([batch.x, labelled]))
                 z1 = q.loc + q.scale * batch.noise(*q.loc.shape)
-                entropy = q.entropy().sum(-1)[: len(batch.x)].mean()
+                spread = entropy(q)[: len(batch.x)].mean()
             found = _loss(both, batch, config, z1[: len(batch.x)], z1[len(batch.x) :], y)
-            terms = {**found.terms, "kl": found.terms["kl"] - found.terms["reconstruction"] - entropy}
+            terms = {**found.terms, "kl": found.terms["kl"] - found.terms["reconstruction"] - spread}
             del terms["reconstruction"]  # that of features; M1 has that of images
             return Objective(found.loss, terms, found.posterior)
 
@@ -253,7 +253,7 @@ class SemiSupervisedFamily(DensityFamily[SemiSupervisedConfig]):
         """The bound's terms, averaged over the noise's samples, and how well q(y|x) knows the class."""
         from torch.nn.functional import cross_entropy
 
-        from vaeviewer.backend.models.networks.semi_supervised import M1M2
+        from vaeviewer.backend.models.networks.semi_supervised import M1M2, entropy
 
         model = _semi_supervised(model)
         assert batch.y is not None, "this family uses labels"
@@ -270,7 +270,7 @@ class SemiSupervisedFamily(DensityFamily[SemiSupervisedConfig]):
                 z1 = q.loc + q.scale * batch.noise(*q.loc.shape)
                 reconstruction = model.first.decode(z1).log_prob(batch.x)
                 # log p(x) ≥ E[log p(x|z₁)] + H(q(z₁|x)) − E[U(z₁)]: M2's bound is that of log p(z₁).
-                kl = -q.entropy().sum(-1) - model.bound(z1, one).value
+                kl = -entropy(q) - model.bound(z1, one).value
             else:
                 bound = model.bound(batch.x, one)
                 reconstruction, kl = bound.reconstruction, bound.kl

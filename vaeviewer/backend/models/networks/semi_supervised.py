@@ -6,15 +6,15 @@ All bounds are in nats, of single images; p(y) is uniform.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Normal
+from torch.distributions import Distribution, Independent, Normal
 from torch.nn import functional
 
+from vaeviewer.backend.chunks import parts
 from vaeviewer.backend.models.families.vae import kl_by_dimension
 from vaeviewer.backend.models.interface import Batch, DataSpec
 from vaeviewer.backend.models.latent_model import MAX_LOG_VARIANCE, Autoencoder, LatentModel
@@ -129,7 +129,8 @@ class SemiSupervised(LatentModel):
         likely = logits.argmax(1)
         reconstruction = kl = torch.zeros(len(v), device=v.device)
         loc, scale = torch.zeros_like(noise), torch.ones_like(noise)
-        for some in self._some_classes(len(v)):
+        for part in parts(self._classes, max(1, ROWS_AT_ONCE // max(1, len(v)))):
+            some = torch.arange(self._classes)[part]
             # Rows go through all observations for one class, then for the next.
             y = some.to(v.device).repeat_interleave(len(v))
             seen = v.repeat(len(some), *(1 for _ in v.shape[1:]))
@@ -144,9 +145,6 @@ class SemiSupervised(LatentModel):
                 scale = scale + (chosen * (q.scale - 1.0)).view(len(some), *loc.shape).sum(0)
         of_y = (weights * log_weights).sum(1) + math.log(self._classes)  # KL(q(y|v) ‖ p(y))
         return Bound(reconstruction, kl + of_y, logits, Normal(loc, scale, validate_args=False))
-
-    def _some_classes(self, rows: int) -> Iterator[Tensor]:
-        yield from torch.arange(self._classes).split(max(1, ROWS_AT_ONCE // max(1, rows)))
 
 
 class M2(SemiSupervised):
@@ -214,7 +212,9 @@ class M1M2(SemiSupervised):
 
     def log_likelihood(self, v: Tensor, z: Tensor, y: Tensor) -> Tensor:
         """As there, of features: log p(z₁|z, y)."""
-        return self._features(z, y).log_prob(v).sum(-1)
+        features: Distribution = Independent(self._features(z, y), 1, validate_args=False)
+        found: Tensor = features.log_prob(v)
+        return found
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
         """p(x|z₁) at the mean z₁ of p(z₁|z, y)."""
@@ -245,6 +245,12 @@ def balanced_rows(labels: Tensor, count: int, generator: torch.Generator) -> Ten
     place = torch.empty_like(order)  # of an image among those of its class
     place[by_class] = torch.arange(len(order)) - firsts[classes[by_class]]
     return order[torch.argsort(place, stable=True)[:count]]
+
+
+def entropy(q: Normal) -> Tensor:
+    """Of Gaussians with diagonal covariance, ``(n,)``, nats."""
+    found: Tensor = q.entropy().sum(-1)  # type: ignore[no-untyped-call]  # torch leaves it so
+    return found
 
 
 def _gaussian(outputs: Tensor) -> Normal:
