@@ -212,9 +212,7 @@ class M1M2(SemiSupervised):
 
     def log_likelihood(self, v: Tensor, z: Tensor, y: Tensor) -> Tensor:
         """As there, of features: log p(z₁|z, y)."""
-        features: Distribution = Independent(self._features(z, y), 1, validate_args=False)
-        found: Tensor = features.log_prob(v)
-        return found
+        return self._features(z, y).log_prob(v)
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
         """p(x|z₁) at the mean z₁ of p(z₁|z, y)."""
@@ -222,9 +220,10 @@ class M1M2(SemiSupervised):
             raise ValueError("these networks need the class y")
         return self.first.decode(self._features(z, y).mean)
 
-    def _features(self, z: Tensor, y: Tensor) -> Normal:
+    def _features(self, z: Tensor, y: Tensor) -> Distribution:
         """p(z₁|z, y), a Gaussian with diagonal covariance."""
-        return _gaussian(self.inner_decoder(torch.cat([z, self._one_hot(y)], -1)))
+        outputs = self.inner_decoder(torch.cat([z, self._one_hot(y)], -1))
+        return Independent(_gaussian(outputs), 1, validate_args=False)
 
     def _one_hot(self, y: Tensor) -> Tensor:
         return functional.one_hot(y, self._classes).float()
