@@ -102,7 +102,7 @@ def test_the_bound_without_a_label_is_the_mean_over_classes_and_an_entropy(
 def test_both_bounds_are_below_the_evidence(model: str) -> None:
     """By importance sampling over classes and codes, written apart from them; and the first is −L of equation 6."""
     networks = built(config_of(model))
-    v, samples = observations(networks, 5), 20_000
+    v, samples = observations(networks, 5), 5_000
     prior = Independent(Normal(torch.zeros(2).double(), 1.0), 1)
     joint = []
     for y in range(3):
@@ -114,12 +114,12 @@ def test_both_bounds_are_below_the_evidence(model: str) -> None:
         likelihood = networks.log_likelihood(many, z.view(-1, 2), repeated).view(samples, 5)
         weights = likelihood + prior.log_prob(z) - q.log_prob(z) - math.log(3)
         # Its KL is in closed form, that of the samples is not.
-        bound = torch.stack([networks.labelled_bound(v, classes, one) for one in noise[:2000]]).mean(0)
-        torch.testing.assert_close(bound, weights.mean(0), rtol=0, atol=0.05)
+        bound = torch.stack([networks.labelled_bound(v, classes, one) for one in noise[:600]]).mean(0)
+        torch.testing.assert_close(bound, weights[:600].mean(0), rtol=0, atol=0.2)
         joint.append(weights.logsumexp(0) - math.log(samples))
         assert (bound <= joint[-1] + 0.02).all()
     evidence = torch.stack(joint).logsumexp(0)
-    unlabelled = torch.stack([networks.bound(v, torch.randn(5, 2).double()).value for _ in range(500)]).mean(
+    unlabelled = torch.stack([networks.bound(v, torch.randn(5, 2).double()).value for _ in range(200)]).mean(
         0
     )
     assert (unlabelled <= evidence + 0.02).all()
