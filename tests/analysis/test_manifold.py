@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaeviewer.analysis.manifold import grid, grid_points, manifold_picture, mosaic
+from vaeviewer.analysis.manifold import (
+    evenly_in_probability,
+    grid,
+    grid_points,
+    manifold_picture,
+    mosaic,
+)
 from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.models.latent_model import state_shapes
@@ -23,6 +29,30 @@ def test_gaussian_spacing_puts_equal_probability_between_neighbours(size: int) -
     for axis in grid(size, "gaussian"):
         shares = [normal_cdf(z) for z in axis]
         assert shares == pytest.approx([(i + 0.5) / size for i in range(size)], abs=1e-9)
+
+
+def test_codes_drawn_from_a_normal_prior_come_to_its_quantiles() -> None:
+    draws = np.random.default_rng(0).standard_normal((400_000, 2))
+    cells = evenly_in_probability(draws, 6)
+    _, z2 = grid(6, "gaussian")
+    np.testing.assert_allclose(cells[..., 1], np.broadcast_to(z2[::-1, None], (6, 6)), atol=0.05)
+    np.testing.assert_allclose(
+        [[normal_cdf(z) for z in row] for row in cells[..., 0].mean(axis=0)[None]],
+        [(np.arange(6) + 0.5) / 6],
+        atol=0.15,
+    )
+
+
+@given(st.integers(1, 7), st.integers(1, 5))
+def test_each_cell_shows_one_of_the_codes_and_stands_for_as_many(size: int, rows: int) -> None:
+    draws = np.random.default_rng(size).exponential(size=(size * rows * 9, 2)).astype(np.float32)
+    cells = evenly_in_probability(draws, size, rows)
+    assert cells.shape == (rows, size, 2)
+    assert len({*map(tuple, cells.reshape(-1, 2).tolist())} & {*map(tuple, draws.tolist())}) == size * rows
+    for column in range(size):
+        assert (np.diff(cells[:, column, 1]) <= 0).all()
+        if column:
+            assert cells[:, column - 1, 0].max() <= cells[:, column, 0].min()
 
 
 def test_equal_spacing_reaches_both_limits_in_equal_steps() -> None:

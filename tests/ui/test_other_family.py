@@ -254,7 +254,7 @@ def test_nothing_speaks_of_what_it_has_not(
         mark = window.plane._marks_item._selected
         assert mark is not None
         assert (mark.scale is not None) == has
-        assert bool(window.plane._marks_item._contours) == has
+        assert bool(window.plane._marks_item._prior.circles) == has
         assert ("prior" in text(window, "decodedShare")) == has
         assert sample.isEnabled() == has
         assert spacing.model().item(1).isEnabled() == has
@@ -281,10 +281,10 @@ def test_a_prior_that_is_not_normal_has_no_circles(make_window: MakeWindow, smal
     spacing = window.findChild(QComboBox, "manifoldSpacing")
     assert spacing is not None
     assert snapshot_of(window).posterior is not None
-    assert not window.plane._marks_item._contours
+    assert not window.plane._marks_item._prior.circles
     assert text(window, "decodedDistance") != ""
     assert text(window, "decodedShare") == ""
-    assert not spacing.model().item(1).isEnabled()
+    assert "Φ" not in spacing.toolTip()
     family = window.session.settings.family
     assert "standard deviations" not in rich_text(explanation_of("Latent plane", family))
     assert "Φ" not in rich_text(explanation_of("Manifold", family))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.analysis.latent_plane import LatentPlane, axes_plane
+from vaeviewer.analysis.prior import DRAWN, prior_codes
 from vaeviewer.backend.snapshot import Snapshot
 
 Spacing = Literal["equal", "gaussian"]
@@ -45,6 +46,38 @@ def grid_of(latent_dim: int, size: int, spacing: Spacing) -> tuple[NDArray[np.fl
     """A :func:`grid` over what there is: a space of one dimension has a single row, at ``z2`` = 0."""
     z1, z2 = grid(size, spacing)
     return z1, (np.zeros(1) if latent_dim == 1 else z2)
+
+
+def evenly_in_probability(
+    points: NDArray[np.floating], size: int, rows: int | None = None
+) -> NDArray[np.float32]:
+    """Places of a grid at which a distribution has its mass, whatever it is, of points drawn from it.
+
+    Columns hold equal shares of them by the first coordinate, and cells equal shares of their column by the second: of
+    each the point in the middle is taken. Of N(0, I) that comes to the quantiles of :func:`grid`.
+
+    Args:
+        points: Finite, ``(n, 2)``, many more than cells.
+        size: Columns.
+        rows: Rows, as many as columns if not said.
+
+    Returns:
+        Float32, ``(rows, size, 2)``, as :func:`grid_points` lies: in the first row the largest second coordinates.
+    """
+    rows = size if rows is None else rows
+    cells = np.empty((rows, size, 2), np.float32)
+    for number, column in enumerate(np.array_split(points[np.argsort(points[:, 0], kind="stable")], size)):
+        column = column[np.argsort(-column[:, 1], kind="stable")] if rows > 1 else column
+        for row, cell in enumerate(np.array_split(column, rows)):
+            cells[row, number] = cell[len(cell) // 2]
+    return cells
+
+
+def prior_cells(codes: NDArray[np.float32], plane: LatentPlane, size: int) -> NDArray[np.float32]:
+    """A grid :func:`evenly_in_probability` in a plane, of codes ``(n, latent_dim)`` drawn from a prior."""
+    points = plane.project(codes)
+    points = points[np.isfinite(points).all(axis=1)]
+    return evenly_in_probability(points, size, 1 if plane.latent_dim == 1 else None)
 
 
 def grid_points(z1: NDArray[np.floating], z2: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -89,6 +122,9 @@ def manifold_picture(
 ) -> NDArray[np.uint8]:
     """What the decoder draws on a grid over a plane, as one picture without gaps.
 
+    ``"gaussian"`` is where the prior has its mass also where that is not N(0, I), and of models without one
+    ``"equal"``.
+
     Args:
         snapshot: The model.
         size: Images along each side, at least 1; where codes have one number, in the only row.
@@ -106,5 +142,12 @@ def manifold_picture(
     plane = plane or axes_plane(latent_dim)
     if y is None and snapshot.family.class_names(snapshot.model, [""] * snapshot.data.classes):
         y = 0
-    z = plane.lift(grid_points(*grid_of(latent_dim, size, spacing)))
+    can = snapshot.family.capabilities
+    if size < 1 or spacing == "equal" or can.follows_normal:
+        points = grid_points(*grid_of(latent_dim, size, spacing))
+    elif can.generates:
+        points = prior_cells(prior_codes(snapshot, DRAWN), plane, size).reshape(-1, 2)
+    else:
+        points = grid_points(*grid_of(latent_dim, size, "equal"))
+    z = plane.lift(points)
     return mosaic(snapshot.decode_levels(z, y), columns=size)

@@ -14,7 +14,7 @@ from vaeviewer.analysis.latent_plane import (
     share_of_variance,
     some_rows,
 )
-from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
 from vaeviewer.session.view_state import ViewState, in_plane
 
 
@@ -61,8 +61,10 @@ def rest_at_centre(view: ViewState, snapshot: Snapshot) -> dict[str, Any]:
     return {"plane": plane.through(centre)}
 
 
-def select_image(view: ViewState, snapshot: Snapshot | None, row: int | None) -> dict[str, Any]:
-    """The changes that select an image: a plane of more than two dimensions is laid through its code.
+def select_image(
+    view: ViewState, snapshot: Snapshot | None, row: int | None, table: PosteriorTable | None
+) -> dict[str, Any]:
+    """The changes that select an image: a plane of more than two dimensions is laid through its code in the table.
 
     With none selected, what is not in the plane goes back to the centre.
     """
@@ -71,7 +73,6 @@ def select_image(view: ViewState, snapshot: Snapshot | None, row: int | None) ->
         return changes
     if row is None:
         return {**changes, **rest_at_centre(view, snapshot)}
-    table = snapshot.posterior
     if table is not None and row < len(table.loc) and np.isfinite(table.loc[row]).all():
         changes.update(view.at_code(table.loc[row]))
     return changes

@@ -13,6 +13,8 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from PySide6.QtWidgets import QWidget
 
+from vaeviewer.analysis.generated import Generated
+from vaeviewer.analysis.prior import PriorShape
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.backend.snapshot import Snapshot
@@ -50,6 +52,8 @@ class Frame:
         view: The user's choices.
         history: The metrics of the run, or ``None`` before there are any.
         timeline: Changes of settings during the run.
+        prior: How the prior lies in the plane, where it is not N(0, I) and as soon as that is known.
+        generated: Images drawn from the prior, likewise, where there is no encoder.
     """
 
     snapshot: Snapshot | None
@@ -57,6 +61,8 @@ class Frame:
     view: ViewState
     history: History | None
     timeline: tuple[Change, ...]
+    prior: PriorShape | None = None
+    generated: Generated | None = None
 
 
 class Host(Protocol):

@@ -17,7 +17,8 @@ from vaeviewer.analysis.manifold import grid
 from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.images.image_widget import ImageWidget
-from vaeviewer.ui.images.manifold_panel import ManifoldPanel, _from_unit, _to_unit
+from vaeviewer.ui.images.manifold_panel import ManifoldPanel
+from vaeviewer.ui.images.manifold_places import CellPlaces, _from_unit, _to_unit
 from vaeviewer.ui.widgets.theme import DARK
 
 VIEW = ViewState(manifold_size=10, z=(9.0, 9.0))
@@ -211,3 +212,15 @@ def test_the_codes_it_asks_for_are_of_the_models_space(panel: ManifoldPanel) -> 
     panel.hide()
     panel.update_frame(VIEW, deep)
     assert len(asked) == 1, "nothing while it is hidden"
+
+
+def test_images_that_lie_anywhere_are_found_by_their_codes() -> None:
+    cells = np.array([[(0, 3), (4, 3)], [(0.5, -1), (4, 0)], [(0, -3), (4, -3)]], np.float32)  # (3, 2, 2)
+    places = CellPlaces(cells)
+    for row, column in np.ndindex(3, 2):
+        share = (column + 0.3) / 2, 1 - (row + 0.7) / 3
+        assert places.z_at(share) == tuple(cells[row, column].tolist())
+        assert places.share_of(places.z_at(share)) == pytest.approx(((column + 0.5) / 2, 1 - (row + 0.5) / 3))
+    assert places.share_of((40.0, 0.0)) is None
+    assert places.kept_within((40.0, 0.0)) == (4.0, 0.0)
+    assert places.z_at((1.0, 0.0)) == (4.0, -3.0)

@@ -21,20 +21,28 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.latent_plane import LatentPlane
-from vaeviewer.analysis.manifold import Spacing, grid, grid_of, grid_points, mosaic
+from vaeviewer.analysis.manifold import Spacing, grid, grid_of, grid_points, mosaic, prior_cells
+from vaeviewer.analysis.prior import PriorShape
+from vaeviewer.backend.models.interface import Capabilities
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.images.image_widget import ImageWidget
+from vaeviewer.ui.images.manifold_places import AxesPlaces, CellPlaces, Places
 from vaeviewer.ui.widgets.theme import DARK
 from vaeviewer.ui.window.focus_keys import handle_step
 
 _MARK_RADIUS, _MARK_RIM = 6.0, 5.0
 _MARK_REACH = _MARK_RADIUS + _MARK_RIM  # and a little, for soft edges
 
-_WITH_PRIOR = (
+_NORMAL = (
     "Where the grid's points lie along each axis: evenly, or at the prior's quantiles\n"
     "Φ⁻¹((i + ½) / n), so that equally probable regions get equal room\n"
     "(Kingma & Welling 2013, figure 4)."
+)
+_DRAWN = (
+    "Where the images' codes lie: evenly along each axis, or at codes drawn from the prior,\n"
+    "columns of equal shares sorted by z₁, and in each by z₂, so that equally probable\n"
+    "regions get equal room."
 )
 _WITHOUT_PRIOR = (
     "The grid's points lie evenly along each axis: codes of this kind of model follow no distribution."
@@ -44,10 +52,8 @@ MANIFOLD = "manifold"
 """The kind of what it asks a GridDecoder for."""
 
 SIZES = (10, 15, 20, 25)
-SPACINGS: tuple[tuple[Spacing, str], ...] = (
-    ("equal", "Equal spacing, −3 to 3"),
-    ("gaussian", "Evenly in probability, as in the paper"),
-)
+_EVENLY, _AS_DRAWN = "Evenly in probability, as in the paper", "Evenly in probability"
+SPACINGS: tuple[tuple[Spacing, str], ...] = (("equal", "Equal spacing, −3 to 3"), ("gaussian", _EVENLY))
 
 
 class ManifoldPanel(QWidget):
@@ -84,6 +90,8 @@ class ManifoldPanel(QWidget):
         self._mosaic: NDArray[np.uint8] | None = None  # of _images; made when needed
         self._columns = 1
         self._asked_in: LatentPlane | None = None
+        self._prior: PriorShape | None = None
+        self._known_cells: tuple[PriorShape, LatentPlane, NDArray[np.float32]] | None = None
 
         self._spacing = QComboBox()
         self._spacing.setObjectName("manifoldSpacing")
@@ -114,7 +122,7 @@ class ManifoldPanel(QWidget):
         layout.addLayout(choices)
         layout.addWidget(self._picture, 1)
 
-        self.set_prior(True)
+        self.set_prior(Capabilities())
         self.update_frame(ViewState())
         self._spacing.currentIndexChanged.connect(
             lambda: self.spacing_changed.emit(self._spacing.currentData())
@@ -126,31 +134,54 @@ class ManifoldPanel(QWidget):
         """What the panel waits for, shown while there are no images."""
         self._picture.set_placeholder(text)
 
-    def set_prior(self, there: bool) -> None:
-        """Whether codes follow a prior, at whose quantiles the grid's points can lie."""
+    def set_prior(self, can: Capabilities) -> None:
+        """Offer what the codes of a family allow: whether they follow a prior that the grid's points can lie by."""
         model = self._spacing.model()
         assert isinstance(model, QStandardItemModel), "as every QComboBox has at first"
-        model.item(self._spacing.findData("gaussian")).setEnabled(there)
-        self._spacing.setToolTip(_WITH_PRIOR if there else _WITHOUT_PRIOR)
+        row = self._spacing.findData("gaussian")
+        model.item(row).setEnabled(can.generates)
+        self._spacing.setItemText(row, _EVENLY if can.normal_prior else _AS_DRAWN)
+        self._spacing.setToolTip(
+            _WITHOUT_PRIOR if not can.generates else _NORMAL if can.normal_prior else _DRAWN
+        )
 
-    def update_frame(self, view: ViewState, snapshot: Snapshot | None = None) -> None:
-        """Show the view's spacing, size and handle, and ask for the snapshot's images; emits nothing."""
+    def update_frame(
+        self, view: ViewState, snapshot: Snapshot | None = None, prior: PriorShape | None = None
+    ) -> None:
+        """Show the view's spacing, size and handle, and ask for the snapshot's images; emits nothing.
+
+        ``prior`` is another one than N(0, I), by whose codes the images may lie once it is known.
+        """
         for box, value in ((self._spacing, view.manifold_spacing), (self._size, view.manifold_size)):
             with QSignalBlocker(box):
                 box.setCurrentIndex(box.findData(value))
         self.set_handle(view.z)
-        if snapshot is not None and self.isVisible():
-            latent_dim = snapshot.model.latent_dim
-            z = view.plane_of(latent_dim).lift(self.wanted(view, latent_dim))
-            self._asked_in = view.plane
-            self._request(MANIFOLD, snapshot, z, (view.manifold_spacing, latent_dim), view.y)
+        self._prior = prior
+        if snapshot is None or not self.isVisible():
+            return
+        latent_dim, plane = snapshot.model.latent_dim, view.plane_of(snapshot.model.latent_dim)
+        cells = None
+        if view.manifold_spacing == "gaussian" and not snapshot.family.capabilities.normal_prior:
+            if prior is None:
+                return
+            cells = self._cells(prior, plane, view.manifold_size)
+        points = self.wanted(view, latent_dim) if cells is None else cells.reshape(-1, 2)
+        self._asked_in = view.plane
+        tag = view.manifold_spacing, latent_dim, cells
+        self._request(MANIFOLD, snapshot, plane.lift(points), tag, view.y)
+
+    def _cells(self, prior: PriorShape, plane: LatentPlane, size: int) -> NDArray[np.float32]:
+        known = self._known_cells
+        if known is None or known[0] is not prior or known[1] is not plane or known[2].shape[1] != size:
+            known = self._known_cells = prior, plane, prior_cells(prior.codes, plane, size)
+        return known[2]
 
     def follow_handle(self, view: ViewState, snapshot: Snapshot | None) -> None:
         """Mark where the handle lies now; where it took the plane along, ask for the images of that."""
         if view.plane is self._asked_in:
             self.set_handle(view.z)
         else:
-            self.update_frame(view, snapshot)
+            self.update_frame(view, snapshot, self._prior)
 
     def set_handle(self, z: tuple[float, float]) -> None:
         """Mark where the handle lies, if within the picture."""
@@ -161,7 +192,11 @@ class ManifoldPanel(QWidget):
         return grid_points(*grid_of(latent_dim, view.manifold_size, view.manifold_spacing))
 
     def show_images(
-        self, images: NDArray[np.float32] | None, spacing: Spacing | None = None, latent_dim: int = 2
+        self,
+        images: NDArray[np.float32] | None,
+        spacing: Spacing | None = None,
+        latent_dim: int = 2,
+        cells: NDArray[np.float32] | None = None,
     ) -> None:
         """Show the decoded grid; ``None`` shows the hint again.
 
@@ -170,6 +205,7 @@ class ManifoldPanel(QWidget):
                 where z is one number.
             spacing: How their grid is spaced; without it, as chosen in the panel.
             latent_dim: How many numbers z has.
+            cells: Where their codes lie in the plane, ``(rows, columns, 2)``, if not on that grid.
 
         Raises:
             ValueError: The number of images is no square, and z is more than one number.
@@ -180,9 +216,11 @@ class ManifoldPanel(QWidget):
             self._columns = len(images) if latent_dim == 1 else math.isqrt(len(images))
             if latent_dim > 1 and self._columns**2 != len(images):
                 raise ValueError(f"{len(images)} images make no square grid.")
-            self._picture.set_axes(
-                *grid_of(latent_dim, self._columns, spacing or self._spacing.currentData())
-            )
+            if cells is None:
+                axes = grid_of(latent_dim, self._columns, spacing or self._spacing.currentData())
+                self._picture.set_places(AxesPlaces(*axes))
+            else:
+                self._picture.set_places(CellPlaces(cells))
         if self.isVisible():
             self._picture.set_image(self.picture())
 
@@ -208,13 +246,13 @@ class _ManifoldPicture(ImageWidget):
         super().__init__(fill=True)
         self._z: tuple[float, float] | None = None
         self._painted_at: QPointF | None = None
-        self._z1, self._z2 = grid(SIZES[0], "equal")
+        self._places: Places = AxesPlaces(*grid(SIZES[0], "equal"))
         self._dragging = False
         self.setCursor(Qt.CursorShape.CrossCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
-    def set_axes(self, z1: NDArray[np.float64], z2: NDArray[np.float64]) -> None:
-        self._z1, self._z2 = z1, z2
+    def set_places(self, places: Places) -> None:
+        self._places = places
         self.update()
 
     def set_handle(self, z: tuple[float, float]) -> None:
@@ -229,11 +267,11 @@ class _ManifoldPicture(ImageWidget):
         """Where the handle lies in the widget; ``None`` outside the grid or without a picture."""
         if self._z is None or not self.has_image():
             return None
-        x, y = _to_unit(self._z[0], self._z1), _to_unit(self._z[1], self._z2)
-        if x is None or y is None:
+        share = self._places.share_of(self._z)
+        if share is None:
             return None
         rect = self.image_rect()
-        return QPointF(rect.x() + x * rect.width(), rect.y() + (1 - y) * rect.height())
+        return QPointF(rect.x() + share[0] * rect.width(), rect.y() + (1 - share[1]) * rect.height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -255,11 +293,8 @@ class _ManifoldPicture(ImageWidget):
         if step is None or self._z is None or not self.has_image():
             super().keyPressEvent(event)
             return
-        z1, z2 = (
-            float(np.clip(value + by, axis[0], axis[-1]))
-            for value, by, axis in zip(self._z, step, (self._z1, self._z2), strict=True)
-        )
-        self.handle_moved.emit(z1, z2)
+        z1, z2 = (value + by for value, by in zip(self._z, step, strict=True))
+        self.handle_moved.emit(*self._places.kept_within((z1, z2)))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         left = event.button() == Qt.MouseButton.LeftButton
@@ -275,18 +310,5 @@ class _ManifoldPicture(ImageWidget):
 
     def _move_handle(self, place: QPointF) -> None:
         rect = self.image_rect()
-        z1 = _from_unit((place.x() - rect.x()) / rect.width(), self._z1)
-        z2 = _from_unit(1 - (place.y() - rect.y()) / rect.height(), self._z2)
-        self.handle_moved.emit(z1, z2)
-
-
-def _from_unit(share: float, axis: NDArray[np.float64]) -> float:
-    """The coordinate at a share, 0 … 1, of the picture's side; axis values lie at the images' centres."""
-    return float(np.interp(share * len(axis) - 0.5, np.arange(len(axis)), axis))
-
-
-def _to_unit(value: float, axis: NDArray[np.float64]) -> float | None:
-    """The inverse of `_from_unit`; ``None`` beyond the centres of the outermost images."""
-    if not axis[0] <= value <= axis[-1]:
-        return None
-    return (float(np.interp(value, axis, np.arange(len(axis)))) + 0.5) / len(axis)
+        share = (place.x() - rect.x()) / rect.width(), 1 - (place.y() - rect.y()) / rect.height()
+        self.handle_moved.emit(*self._places.z_at(share))

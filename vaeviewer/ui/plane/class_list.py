@@ -151,6 +151,10 @@ class ClassList(QTreeView):
         self.expandAll()
         self.setCurrentIndex(self._model.index(0, 0))
 
+    def set_counts(self, counts: Sequence[int]) -> None:
+        """Images of each class, of which tool tips tell."""
+        self._counts = counts
+
     def set_hidden(self, hidden: frozenset[int]) -> None:
         """Show which classes are hidden."""
         self._model.blockSignals(True)  # one repaint for all of them

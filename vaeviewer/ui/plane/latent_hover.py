@@ -87,9 +87,13 @@ class HoverCard(QWidget):
         painter.setBrush(QColor(theme.window))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
 
+    def forget(self) -> None:
+        """The image shown may be another one now."""
+        self._row = None
+
     def put_away(self) -> None:
         """Hide, and forget the image."""
-        self._row = None
+        self.forget()
         self.hide()
 
 
@@ -126,6 +130,12 @@ class Hover(QObject):
         """Show images of another data set, or none; put the card away."""
         self.move_to(None)
         self._dataset = dataset
+
+    def set_images(self, dataset: ImageDataset) -> None:
+        """Other images have come to where the points are."""
+        self._dataset = dataset
+        self.card.forget()
+        self.values_changed()
 
     def move_to(self, pixel: QPointF | None) -> None:
         """The mouse is there, logical pixels of the canvas; ``None``: it is not on the plane, or busy."""

@@ -13,12 +13,13 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen, QPixmap
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
+from vaeviewer.analysis.prior import PriorShape
 from vaeviewer.ui.plane.latent_geometry import ClassMark, PlaneMap, PosteriorMark
+from vaeviewer.ui.plane.prior_marks import PriorMarks
 from vaeviewer.ui.widgets.theme import LIGHT, Theme
 from vaeviewer.ui.window.text_size import text_scale
 
 UNDERLAY_OPACITY = 0.45
-CONTOURS = (1, 2, 3)  # standard deviations of the prior
 _NAME_MOVES = 2.0  # logical pixels, below which a name stays where it is
 _HALO = 3.0  # logical pixels around letters that their halo needs, and a little more
 _LEAST_SPREAD = 40.0  # logical pixels between the outermost classes, below which none is named
@@ -111,7 +112,7 @@ class MarksItem(_PlaneItem):
         self._selected: PosteriorMark | None = None
         self._hint = ""
         self._hint_at: tuple[float, float] | None = None
-        self._contours: tuple[int, ...] = CONTOURS
+        self._prior = PriorMarks()
         self._axes = ("z₁", "z₂")
 
     def set_axes(self, names: tuple[str, str]) -> None:
@@ -120,11 +121,9 @@ class MarksItem(_PlaneItem):
             self._axes = names
             self.update()
 
-    def set_prior(self, shown: bool) -> None:
-        """Whether the contours of the prior are drawn: codes of some families follow none."""
-        contours = CONTOURS if shown else ()
-        if contours != self._contours:
-            self._contours = contours
+    def set_prior(self, normal: bool, shape: PriorShape | None = None) -> None:
+        """Draw circles of N(0, I), the contours of another prior, or neither: codes of some families follow none."""
+        if self._prior.set(normal, shape):
             self.update()
 
     def set_theme(self, theme: Theme) -> None:
@@ -170,25 +169,12 @@ class MarksItem(_PlaneItem):
         if self._plane is None:
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._paint_prior(painter, self._plane)
+        self._prior.paint(painter, self._plane, self._theme.ink, self._rect, line=not self._axes[1])
         self._paint_names(painter, self._plane)
         if self._selected is not None:
             self._paint_posterior(painter, self._plane, self._selected)
         if self._hint:
             self._paint_hint(painter, self._plane)
-
-    def _paint_prior(self, painter: QPainter, plane: PlaneMap) -> None:
-        line = QColor(self._theme.ink)
-        line.setAlphaF(0.38)
-        painter.setPen(QPen(line, 1.0))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        centre = QPointF(*plane.to_pixels(0.0, 0.0))
-        for sigma in self._contours:
-            if self._axes[1]:
-                painter.drawEllipse(centre, sigma * plane.x_scale, sigma * plane.y_scale)
-                continue
-            for x in (centre.x() - sigma * plane.x_scale, centre.x() + sigma * plane.x_scale):
-                painter.drawLine(QPointF(x, self._rect.top()), QPointF(x, self._rect.bottom()))
 
     def _paint_names(self, painter: QPainter, plane: PlaneMap) -> None:
         """Classes, then contours and axes where there is room left."""
@@ -198,11 +184,8 @@ class MarksItem(_PlaneItem):
             self._write(painter, _shortened(mark.name), plane.to_pixels(*mark.z), ink, taken, may_shift=True)
         bounds = self._rect
         across, up = 14 * text_scale(), 13 * text_scale()
-        for sigma in self._contours:
-            at = plane.to_pixels(0.0, -sigma)
-            if not self._axes[1]:
-                at = plane.to_pixels(sigma, 0.0)[0], bounds.top() + up
-            self._write(painter, f"{sigma}σ", at, muted, taken, small=True)
+        for name, at in self._prior.names(plane, bounds.top() + up, line=not self._axes[1]):
+            self._write(painter, name, at, muted, taken, small=True)
         width = [max(across, self._path(name, False).boundingRect().width() / 2 + 6) for name in self._axes]
         self._write(painter, self._axes[0], (bounds.right() - width[0], bounds.bottom() - up), muted, taken)
         if self._axes[1]:

@@ -80,6 +80,10 @@ class Legend(QWidget):
         self.list.set_classes(names, colors, counts, groups_of(names))
         self._measure()
 
+    def set_counts(self, labels: NDArray[np.int64]) -> None:
+        """Say of other images of the same classes how many each has."""
+        self.list.set_counts(np.bincount(labels, minlength=len(self._names)).tolist())
+
     def sizeHint(self) -> QSize:
         """As wide as the names, and a scroll bar where one is needed."""
         width, height = self._content.width() + 2, self._content.height() + 8

@@ -42,10 +42,11 @@ class PlanePoints:
         self._class_rows: NDArray[np.intp] = np.zeros((0, 0), np.intp)  # (classes, most), filled up with -1
         self._noise: NDArray[np.float32] | None = None
         self._rows: LineRows | None = None  # of codes of one number
+        self._generated: PosteriorTable | None = None
 
     def set_dataset(self, dataset: ImageDataset | None) -> None:
         """Take another data set, or ``None``; there are no points until the next table."""
-        self.posterior = self.positions = self.late = self._noise = self._rows = None
+        self.posterior = self.positions = self.late = self._noise = self._rows = self._generated = None
         self.set_groups(
             *((dataset.train_labels, dataset.class_names) if dataset else (np.zeros(0, np.int64), ()))
         )
@@ -82,9 +83,15 @@ class PlanePoints:
         """Whether there are points, and all of them are hidden."""
         return bool(len(self._labels)) and self.positions is not None and not self._sizes[self._visible].any()
 
+    def take_generated(self, table: PosteriorTable) -> None:
+        """Where a snapshot has no table, codes drawn from its prior take its place, a row for each point."""
+        self._generated = table
+
     def usable(self, snapshot: Snapshot | None) -> PosteriorTable | None:
-        """A snapshot's table if it has a row per training image."""
+        """A snapshot's table, or the codes drawn, if it has a row per point."""
         posterior = snapshot.posterior if snapshot is not None else None
+        if posterior is None and snapshot is not None:
+            posterior = self._generated
         if posterior is None:
             return None
         return posterior if len(posterior.loc) == len(self._labels) else None

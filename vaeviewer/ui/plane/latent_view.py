@@ -8,8 +8,10 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from vaeviewer.analysis.generated import Generated
+from vaeviewer.analysis.prior import PriorShape
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
 from vaeviewer.session.grid_decoder import GridDecoder
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.plane.axis_names import axis_names
@@ -24,6 +26,7 @@ from vaeviewer.ui.plane.latent_overlay import HandlePointer, StepItem
 from vaeviewer.ui.plane.latent_picture import PointsPicture
 from vaeviewer.ui.plane.latent_points import PlanePoints
 from vaeviewer.ui.plane.latent_range import RangeFollower
+from vaeviewer.ui.plane.latent_tip import tip_of
 from vaeviewer.ui.plane.latent_walk import NeighbourWalk
 from vaeviewer.ui.plane.point_colors import PointColors
 from vaeviewer.ui.plane.posterior_item import PosteriorItem, SelectedPosterior
@@ -32,14 +35,6 @@ from vaeviewer.ui.widgets.theme import theme_of
 SETTLE_MS = 120
 
 ALL_HIDDEN = "All of it is hidden: click a class beside the plane to show it"
-
-AT_THE_MEAN, AT_THE_CODE = "the mean of its approximate posterior q(z|x)", "its code z"
-TOOL_TIP = (
-    "<p>Each point is an image, at {place}. Press anywhere to decode "
-    "that z; click a point to select its image.</p><p>Wheel: zoom. Right or middle drag: pan. F: fit. "
-    "Arrow keys: move the handle (Shift: faster). H: bring it here. Enter: select the image nearest to it; "
-    "N and P: the next and the previous one, outwards from there. Esc: clear the selection.</p>"
-)
 
 
 class LatentView(QWidget):
@@ -76,9 +71,9 @@ class LatentView(QWidget):
         self._moved_in_vain = False  # the handle, with no snapshot to decode it
         self._class_labels = True
         self._line = False  # codes have one number
+        self._generated: Generated | None = None
 
         self._canvas = LatentCanvas(self)
-        self._say_what_points_are(AT_THE_MEAN)
         self._picture = PointsPicture(self._canvas, self._points)
         self._points_item = PointsItem(self._canvas.box, self._picture.draw)
         self._backdrop = Backdrop(self._canvas, self._points_item)
@@ -125,6 +120,7 @@ class LatentView(QWidget):
         self._colors.chosen.connect(self.color_chosen)
         self._colors.recolored.connect(self._points_item.invalidate)
         self._colors.recolored.connect(self._hover.values_changed)
+        self._say_what_points_are(None)
         self._apply_theme()
         self._range_changed()
 
@@ -132,6 +128,7 @@ class LatentView(QWidget):
 
     def set_dataset(self, dataset: ImageDataset | None) -> None:
         """Show another data set, or ``None``; its points come with the next frame."""
+        self._generated = None
         self._hover.set_dataset(dataset)
         self._points.set_dataset(dataset)
         self._posterior.set_dataset(dataset)
@@ -141,14 +138,23 @@ class LatentView(QWidget):
         self._hide_classes(self._view.hidden_classes)
         self._set_marks()
 
-    def update_frame(self, snapshot: Snapshot | None, view: ViewState) -> None:
+    def update_frame(
+        self,
+        snapshot: Snapshot | None,
+        view: ViewState,
+        prior: PriorShape | None = None,
+        generated: Generated | None = None,
+    ) -> None:
         """Draw a snapshot as the user wants to see it; only what differs from the last frame is drawn again.
 
-        A posterior table is shown when it has a row per training image.
+        A posterior table is shown when it has a row per training image; of a family without an encoder, in its place,
+        what it generates. ``prior`` is drawn where that is not N(0, I).
         """
+        if generated is not None and generated is not self._generated:
+            self._take_generated(generated)
         posterior = self._points.usable(snapshot)
         if snapshot is not None:
-            self._marks_item.set_prior(snapshot.family.capabilities.follows_normal)
+            self._marks_item.set_prior(snapshot.family.capabilities.follows_normal, prior)
         before, self._view = self._view, view
         turned = self._take_space(snapshot, view, before)
         regrouped = self._colors.choose(snapshot, view)
@@ -164,14 +170,15 @@ class LatentView(QWidget):
         if regrouped or view.hidden_classes != before.hidden_classes:
             self._hide_classes(view.hidden_classes)
         if posterior is not self._points.posterior or turned or regrouped or view.points != before.points:
-            self._points.show(posterior, view, snapshot.step if snapshot is not None else 0)
+            of_images = snapshot is not None and posterior is snapshot.posterior
+            self._points.show(posterior, view, snapshot.step if snapshot is not None and of_images else 0)
             self._points_item.invalidate()
             self._colors.points_moved()
             self._range.keep_pace()
             if posterior is None:
                 self._layout_pace.now()  # no name outlasts its points
             else:
-                self._say_what_points_are(AT_THE_CODE if posterior.log_variance is None else AT_THE_MEAN)
+                self._say_what_points_are(posterior)
                 self._layout_pace.soon()
             self._hover.points_moved()
         self._step_item.show_step(
@@ -226,11 +233,15 @@ class LatentView(QWidget):
         """
         return self._backdrop.grid()
 
-    def _say_what_points_are(self, place: str) -> None:
-        tip = TOOL_TIP.format(place=place)
-        if tip != self.toolTip():
-            for widget in (self, self._canvas):
-                widget.setToolTip(tip)
+    def _take_generated(self, generated: Generated) -> None:
+        """Show generated images in place of those of the data."""
+        self._generated = generated
+        self._hover.set_images(self._colors.take_generated(generated))
+        self._hide_classes(self._view.hidden_classes)
+
+    def _say_what_points_are(self, posterior: PosteriorTable | None) -> None:
+        for widget in (self, self._canvas):
+            widget.setToolTip(tip_of(posterior, self._generated))
 
     # The visible range
 

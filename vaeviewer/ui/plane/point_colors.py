@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QWidget
 
+from vaeviewer.analysis.generated import Generated
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.backend.snapshot import Snapshot
@@ -76,6 +79,25 @@ class PointColors(QObject):
         self._group()
         self._show()
         self.column.show()
+
+    def take_generated(self, generated: Generated) -> ImageDataset:
+        """Generated images are the points now; returns them in the form of a data set of the same classes."""
+        assert self._dataset is not None, "there are images whose like is generated"
+        self._dataset = replace(
+            self._dataset,
+            train_images=generated.images,
+            train_labels=generated.classes,
+            train_files=(),
+            columns=(),
+        )
+        names = self._dataset.class_names
+        self._points.set_groups(generated.classes, names)
+        self._points.take_generated(generated.table)
+        self._raster.set_classes(generated.classes, class_colors(max(1, len(names))))
+        self.column.legend.set_counts(generated.classes)
+        if self._choice.continuous:
+            self._recolor()
+        return self._dataset
 
     def choose(self, snapshot: Snapshot | None, view: ViewState) -> bool:
         """Colour the points as the user wants to; returns whether they are parted into other groups than before."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from html import escape
 
+from vaeviewer.analysis.prior import SHARES
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.ui.panel import Explanation
 
@@ -41,6 +42,8 @@ _X, _XHAT, _Z = _link("x", "x"), _link("xhat", "x̂"), _link("z", "z")
 _POSTERIOR, _PRIOR = _link("posterior", "q(z|x)"), _link("prior", "p(z)")
 _LIKELIHOOD, _KL, _ELBO = _link("likelihood", "p(x|z)"), _link("kl", "KL"), _link("elbo", "ELBO")
 _NATS, _BETA = _link("nats", "nats"), _link("beta", "β")
+
+_SHARES = ", ".join(f"{100 * share:.0f}" for share in SHARES[:-1]) + f" and {100 * SHARES[-1]:.0f} %"
 
 _TERMS_OF_THE_BOUND = Explanation(
     see=f"Two terms that pull against each other, in {_NATS} per image: how well images are reconstructed, and how "
@@ -117,18 +120,13 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
         metric.key for metric in family.metrics
     }:
         return _of_its_metrics(title, family)
+    if title == "Settings" and "paper" not in family.presets:
+        return replace(found, attempt=f"Change a setting, train again and compare its {_ELBO}.")
     if can.has_density and can.encodes and can.follows_normal:
         return found
     match title:
         case "Latent plane":
-            circles = (
-                f"; the circles are 1, 2 and 3 standard deviations of {_PRIOR}" if can.follows_normal else ""
-            )
-            return Explanation(
-                f"Each point is a training image, at its code {_Z}, coloured by what is chosen beside it{circles}.",
-                found.attempt,
-                f"{_Z} = f({_X}): the encoder computes the code from the image.",
-            )
+            return _of_plane(family, found.attempt)
         case "Decoded image":
             return replace(
                 found, formula=f"The image is {_XHAT} = g({_Z}): what the decoder computes at the handle."
@@ -138,8 +136,8 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
         case "Manifold":
             return Explanation(
                 found.see,
-                found.attempt
-                if can.follows_normal
+                found.attempt.removesuffix(", as in the paper.").removesuffix(".") + "."
+                if can.generates
                 else "Drag in the picture, and see where that is in the plane.",
                 f"The images are {_XHAT} = g({_Z}) at evenly spaced {_Z}.",
             )
@@ -157,6 +155,28 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
     return found
 
 
+def _of_plane(family: AnyFamily, attempt: str) -> Explanation:
+    can = family.capabilities
+    prior = ""
+    if can.follows_normal:
+        prior = f"; the circles are 1, 2 and 3 standard deviations of {_PRIOR}"
+    elif can.generates:
+        prior = f"; the lines hold {_SHARES} of {_PRIOR}, which is no standard Gaussian"
+    if not can.encodes:
+        return Explanation(
+            f"Each point is a code {_Z} drawn from {_PRIOR}, in the colour of the class that its image looks like to a "
+            "small classifier, trained on the labels of the data; without labels, by density. Images of the data have "
+            f"no place here, as nothing computes {_Z} from {_X}{prior}.",
+            "Look for classes that are missing or crowd out others, and drag from one colour into the next.",
+            f"{_Z} ~ {_PRIOR}; the image is g({_Z}).",
+        )
+    return Explanation(
+        f"Each point is a training image, at its code {_Z}, coloured by what is chosen beside it{prior}.",
+        attempt,
+        f"{_Z} = f({_X}): the encoder computes the code from the image.",
+    )
+
+
 def _of_its_metrics(title: str, family: AnyFamily) -> Explanation:
     best = family.metrics.headline
     about = f"{escape(family.title)} ({escape(family.source)}): {escape(family.sentence)}"
@@ -171,9 +191,12 @@ def _of_its_metrics(title: str, family: AnyFamily) -> Explanation:
 
 def terms_of(family: AnyFamily) -> Mapping[str, str]:
     """A sentence for each term, as it is meant of a kind of model."""
+    terms = dict(TERMS)
+    if not family.capabilities.normal_prior:
+        terms["prior"] = "p(z), the prior, says which codes there are before any image is seen."
     if family.capabilities.has_density:
-        return TERMS
-    return {**TERMS, "xhat": "x̂ is the reconstruction of x: what the decoder draws at the code of x."}
+        return terms
+    return {**terms, "xhat": "x̂ is the reconstruction of x: what the decoder draws at the code of x."}
 
 
 def rich_text(found: Explanation) -> str:

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.session.beside_the_points import GeneratedCodes, PriorInPlane
 from vaeviewer.session.grid_decoder import GridDecoder
 from vaeviewer.session.mailbox import Progress
 from vaeviewer.session.session import Session
@@ -52,6 +53,8 @@ class Frames(QObject):
         super().__init__(parent)
         self.view = ViewState()
         self.decoder = GridDecoder(self)
+        self._prior = PriorInPlane(self.decoder, self)
+        self._generated = GeneratedCodes(self.decoder, self)
         self.panels = [(panel, panel.make(self)) for panel in panels]
         self._session = session
         self._lacking: frozenset[str] = frozenset()
@@ -75,6 +78,8 @@ class Frames(QObject):
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.draw_due)
+        for beside in (self._prior, self._generated):
+            beside.found.connect(self._draw_beside)
 
     def add(
         self,
@@ -107,7 +112,8 @@ class Frames(QObject):
         """What there is to draw now."""
         session = self._session
         timeline = session.progress.timeline if session.progress is not None else ()
-        return Frame(session.snapshot, session.dataset, self.view, session.history, timeline)
+        beside = self._prior.shape, self._generated.shown
+        return Frame(session.snapshot, session.dataset, self.view, session.history, timeline, *beside)
 
     def set_view(self, **changes: Any) -> None:
         """Change the ViewState and draw what depends on it, now."""
@@ -145,7 +151,7 @@ class Frames(QObject):
             selected=None,
             hidden_classes=frozenset(),
             examples=self._choose_examples(dataset),
-            manifold_spacing=self.view.manifold_spacing if family.capabilities.follows_normal else "equal",
+            manifold_spacing=self.view.manifold_spacing if family.capabilities.generates else "equal",
         )
         latent_dim = settings.model.latent_dim
         if latent_dim != self._latent_dim:
@@ -158,6 +164,7 @@ class Frames(QObject):
 
     def draw(self) -> None:
         """Draw everything, now."""
+        self._want_beside()
         for panel, widget in self._at_each_snapshot:
             self._draw_panel(panel, widget)
         for draw in self._draws.values():
@@ -176,12 +183,24 @@ class Frames(QObject):
             if news:
                 self.draw()
         elif snapshot_is_new:
+            self._want_beside()
             for panel, widget in self._at_each_snapshot:
                 self._draw_panel(panel, widget)
         else:  # the other panels in the frames between, so that none keeps the mouse waiting for long
             due = self._schedule.most_overdue()
             if due is not None:
                 self._draws[due]()
+
+    def _want_beside(self) -> None:
+        """Ask for what is drawn beside the codes of images, where the newest model has such."""
+        session = self._session
+        self._prior.follow(session.snapshot, self.view)
+        self._generated.follow(session.snapshot, session.dataset)
+
+    def _draw_beside(self) -> None:
+        """Draw it; while training runs the next snapshot does."""
+        if self._session.state is not State.RUNNING:
+            self.draw()
 
     def _draw_panel(self, panel: Panel[Any], widget: QWidget) -> None:
         if panel.key not in self._lacking:

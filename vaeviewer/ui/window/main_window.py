@@ -195,7 +195,7 @@ class MainWindow(QMainWindow):
         self._layout.say(reasons)
         self.plane.set_dataset(opened.dataset)
         family = opened.settings.family
-        self.manifold.set_prior(family.capabilities.follows_normal)
+        self.manifold.set_prior(family.capabilities)
         for button in self.findChildren(HelpButton):
             button.set_family(family)
 

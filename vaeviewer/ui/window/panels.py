@@ -24,11 +24,16 @@ def _make_plane(host: Host) -> LatentView:
 
     def select(row: int) -> None:
         frame = host.frame()
-        changes = select_image(frame.view, frame.snapshot, row if row >= 0 else None)
-        snapshot, dataset = frame.snapshot, frame.dataset
-        sees_classes = snapshot is not None and snapshot.family.capabilities.uses_labels
-        if row >= 0 and dataset is not None and sees_classes:  # so that what is decoded there is this image's
-            changes["y"] = int(dataset.train_labels[row])
+        snapshot, dataset, generated = frame.snapshot, frame.dataset, frame.generated
+        codes = snapshot.posterior if snapshot is not None else None
+        if generated is not None and codes is None:
+            codes = generated.table
+        changes = select_image(frame.view, snapshot, row if row >= 0 else None, codes)
+        if row >= 0:  # so that what is decoded there is this image's
+            if generated is not None and generated.y is not None:
+                changes["y"] = int(generated.y[row])
+            elif dataset is not None and snapshot is not None and snapshot.family.capabilities.uses_labels:
+                changes["y"] = int(dataset.train_labels[row])
         host.set_view(**changes)
 
     plane.image_selected.connect(select)
@@ -43,7 +48,7 @@ def _make_plane(host: Host) -> LatentView:
 
 
 def _draw_plane(plane: LatentView, frame: Frame) -> None:
-    plane.update_frame(frame.snapshot, frame.view)
+    plane.update_frame(frame.snapshot, frame.view, frame.prior, frame.generated)
 
 
 def _make_reconstructions(host: Host) -> ReconstructionPanel:
@@ -61,12 +66,16 @@ def _make_manifold(host: Host) -> ManifoldPanel:
     panel.handle_moved.connect(lambda a, b: host.set_view(z=(a, b)))
     panel.spacing_changed.connect(lambda spacing: host.set_view(manifold_spacing=spacing))
     panel.size_changed.connect(lambda size: host.set_view(manifold_size=size))
-    panel.images_wanted.connect(lambda: panel.update_frame(host.frame().view, host.frame().snapshot))
+    panel.images_wanted.connect(lambda: _draw_manifold(panel, host.frame()))
     decoder.decoded.connect(
         lambda kind, images, grid: panel.show_images(images, *grid) if kind == MANIFOLD else None
     )
     decoder.forgotten.connect(lambda: panel.show_images(None))
     return panel
+
+
+def _draw_manifold(panel: ManifoldPanel, frame: Frame) -> None:
+    panel.update_frame(frame.view, frame.snapshot, frame.prior)
 
 
 PANELS: tuple[Panel[Any], ...] = (
@@ -117,7 +126,7 @@ PANELS: tuple[Panel[Any], ...] = (
         letter="m",
         place="right",
         make=_make_manifold,
-        update_frame=lambda panel, frame: panel.update_frame(frame.view, frame.snapshot),
+        update_frame=_draw_manifold,
         cadence=0.8,
         explanation=partial(explanation_of, "Manifold"),
         follow_handle=lambda panel, frame: panel.follow_handle(frame.view, frame.snapshot),
