@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QWidget
 
 from vaeviewer.analysis.generated import Generated
 from vaeviewer.analysis.prior import PriorShape
+from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.backend.snapshot import Snapshot
@@ -109,6 +110,7 @@ class Panel(Generic[W]):
         explanation: What its "?" says of a kind of model; without one it has no "?".
         behind: Key of the panel of the same side behind which it lies at first, as a tab.
         from_dimensions: It is shown at first for models with so many latent dimensions; the View menu always has it.
+        without_encoder: It is shown at first for families that have none; likewise.
         follow_handle: Draws a move of the handle, at once and within the mouse event.
     """
 
@@ -123,6 +125,7 @@ class Panel(Generic[W]):
     explanation: Explain | None = None
     behind: str = ""
     from_dimensions: int = 1
+    without_encoder: bool = False
     follow_handle: Callable[[W, Frame], None] | None = None
 
     def why_not(self, family: AnyFamily) -> str:
@@ -133,6 +136,11 @@ class Panel(Generic[W]):
                     f"{self.title}: this needs {CAPABILITY_TEXTS[need]}. The model “{family.title}” has none."
                 )
         return ""
+
+    def fits(self, settings: Settings) -> bool:
+        """Whether it is shown at first for such a model."""
+        lacks = not settings.family.capabilities.encodes
+        return self.from_dimensions <= settings.model.latent_dim and (lacks or not self.without_encoder)
 
     def menu_text(self, title: str) -> str:
         """A title it has now, with the letter to press marked."""

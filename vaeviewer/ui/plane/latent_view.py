@@ -151,7 +151,9 @@ class LatentView(QWidget):
         what it generates. ``prior`` is drawn where that is not N(0, I).
         """
         if generated is not None and generated is not self._generated:
-            self._take_generated(generated)
+            self._generated = generated
+            self._hover.set_images(self._colors.take_generated(generated))
+            self._hide_classes(self._view.hidden_classes)
         posterior = self._points.usable(snapshot)
         if snapshot is not None:
             self._marks_item.set_prior(snapshot.family.capabilities.follows_normal, prior)
@@ -232,12 +234,6 @@ class LatentView(QWidget):
         the points, ``latent_geometry.mosaic_rect`` the rectangle of the mosaic.
         """
         return self._backdrop.grid()
-
-    def _take_generated(self, generated: Generated) -> None:
-        """Show generated images in place of those of the data."""
-        self._generated = generated
-        self._hover.set_images(self._colors.take_generated(generated))
-        self._hide_classes(self._view.hidden_classes)
 
     def _say_what_points_are(self, posterior: PosteriorTable | None) -> None:
         for widget in (self, self._canvas):

@@ -12,6 +12,7 @@ from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QPointF, QSetti
 from PySide6.QtGui import QAction, QMouseEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from vaeviewer.backend.config import Settings
 from vaeviewer.ui.panel import Panel, Place
 from vaeviewer.ui.widgets.scrolled import Scrolled
 from vaeviewer.ui.window.panel_help import DockHelp
@@ -74,7 +75,7 @@ class DockLayout:
             for panel, widget in panels
             if panel.behind
         ]
-        self._latent_dim = 2
+        self._settings = Settings()
         self.docks = [*self._left, *self._right, *self._bottom, *(dock for _, dock, _ in self._behind)]
         self._arrange()
 
@@ -83,12 +84,12 @@ class DockLayout:
         for key, area in self._areas.items():
             area.say(sentences.get(key, ""))
 
-    def show_for(self, latent_dim: int) -> None:
-        """Another number of latent dimensions: panels come that are of use from there on, and others go."""
-        before, self._latent_dim = self._latent_dim, latent_dim
+    def show_for(self, settings: Settings) -> None:
+        """Another kind of model, or other latent dimensions: panels come that are of use there, and others go."""
+        before, self._settings = self._settings, settings
         for panel, dock, _ in self._behind:
-            fits = panel.from_dimensions <= latent_dim
-            if fits != (panel.from_dimensions <= before):
+            fits = panel.fits(settings)
+            if fits != panel.fits(before):
                 dock.setVisible(fits)
 
     def reset(self) -> None:
@@ -241,14 +242,14 @@ class DockLayout:
         else:
             self._window.tabifyDockWidget(front, dock)
             front.raise_()
-        dock.setVisible(panel.from_dimensions <= self._latent_dim)
+        dock.setVisible(panel.fits(self._settings))
 
     def _show_all(self) -> None:
         """All of those that are of use for the model there is."""
         for dock in (*self._left, *self._right, *self._bottom):
             dock.show()
         for panel, dock, _ in self._behind:
-            dock.setVisible(panel.from_dimensions <= self._latent_dim)
+            dock.setVisible(panel.fits(self._settings))
 
     def _of_key(self, key: str) -> QDockWidget:
         return next(

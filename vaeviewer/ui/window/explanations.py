@@ -98,6 +98,13 @@ EXPLANATIONS = {
         formula="KL<sub>k</sub> = ½ E[μ<sub>k</sub>² + σ<sub>k</sub>² − 1 − log σ<sub>k</sub>²] in "
         f"{_NATS}; active: Var[μ<sub>k</sub>(x)] &gt; 0.01 (Burda et al. 2015).",
     ),
+    "Samples over time": Explanation(
+        see=f"Columns are codes {_Z} drawn once, rows are times: what the decoder made of the same code then. The last "
+        "row is the model as it is now.",
+        attempt="Look whether columns come to rest, and whether two of them become the same image: then images get "
+        "lost. Two networks that play against each other may go on for ever.",
+        formula=f"The images are g({_Z}) at the step that stands beside them, with the same {_Z} in each column.",
+    ),
     "ELBO terms": _TERMS_OF_THE_BOUND,
     "Settings": Explanation(
         see="How the two networks are built and how they are trained; what needs new weights is grey "

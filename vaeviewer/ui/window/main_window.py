@@ -191,7 +191,7 @@ class MainWindow(QMainWindow):
     def _on_opened(self, opened: Opened) -> None:
         self.elbo_terms.set_settings(opened.settings)
         reasons = self._frames.begin(opened.dataset, opened.settings)
-        self._layout.show_for(opened.settings.model.latent_dim)
+        self._layout.show_for(opened.settings)
         self._layout.say(reasons)
         self.plane.set_dataset(opened.dataset)
         family = opened.settings.family

@@ -10,6 +10,7 @@ from vaeviewer.ui.curves.curves_panel import CurvesPanel
 from vaeviewer.ui.images.decoded_image_view import DecodedImageView
 from vaeviewer.ui.images.manifold_panel import MANIFOLD, ManifoldPanel
 from vaeviewer.ui.images.reconstruction_panel import ReconstructionPanel
+from vaeviewer.ui.images.samples_panel import SamplesPanel
 from vaeviewer.ui.images.traversal_panel import TraversalPanel
 from vaeviewer.ui.panel import EACH_SNAPSHOT, Frame, Host, Panel
 from vaeviewer.ui.plane.dimensions_panel import DimensionsPanel
@@ -156,6 +157,19 @@ PANELS: tuple[Panel[Any], ...] = (
         explanation=partial(explanation_of, "Dimensions"),
         behind="manifold",
         from_dimensions=3,
+    ),
+    Panel(
+        key="samples",
+        title="Samples over time",
+        letter="p",
+        place="right",
+        make=SamplesPanel,
+        update_frame=SamplesPanel.update_frame,
+        cadence=1.3,
+        needs=("generates",),
+        explanation=partial(explanation_of, "Samples over time"),
+        behind="manifold",
+        without_encoder=True,
     ),
     Panel(
         key="curves",
