@@ -53,7 +53,7 @@ class GeneratedCodes(Newest):
     """Images generated from the prior, of families that have no encoder to say where real ones lie."""
 
     def __init__(self, decoder: GridDecoder, parent: QObject | None = None) -> None:
-        super().__init__(decoder, "generated", _Generator(None), parent)
+        super().__init__(decoder, "generated", lambda *_: iter(()), parent)
         self._dataset: ImageDataset | None = None
 
     @property
@@ -63,8 +63,8 @@ class GeneratedCodes(Newest):
         return found
 
     def follow(self, snapshot: Snapshot | None, dataset: ImageDataset | None) -> None:
-        """They are wanted of this model, if they are of use there; classes are as in these images."""
-        if snapshot is None or snapshot.family.capabilities.encodes:
+        """They are wanted of this model, if they are of use there, and of which class of these images each looks like."""
+        if snapshot is None or dataset is None or snapshot.family.capabilities.encodes:
             return
         if dataset is not self._dataset:
             self._dataset = dataset
@@ -75,13 +75,12 @@ class GeneratedCodes(Newest):
 class _Generator:
     """Generates and classifies, on the decoder's thread; the classifier is trained once, before the first images."""
 
-    def __init__(self, dataset: ImageDataset | None) -> None:
-        self._dataset = dataset if dataset is not None and dataset.labelled else None
-        self._names = dataset.class_names if dataset is not None else ()
+    def __init__(self, dataset: ImageDataset) -> None:
+        self._dataset = dataset
         self._classifier: Classifier | None = None
 
     def __call__(self, snapshot: Snapshot, _about: Any) -> Iterator[Any]:
-        if self._dataset is not None and self._classifier is None:
+        if self._dataset.labelled and self._classifier is None:
             from vaeviewer.analysis.classifier import Classifier  # torch
 
             classifier = Classifier(self._dataset)
