@@ -63,7 +63,7 @@ class GeneratedCodes(Newest):
         return found
 
     def follow(self, snapshot: Snapshot | None, dataset: ImageDataset | None) -> None:
-        """They are wanted of this model, if they are of use there, and of which class of these images each looks like."""
+        """They are wanted of this model, if it needs them; they are told apart by the classes of these images."""
         if snapshot is None or dataset is None or snapshot.family.capabilities.encodes:
             return
         if dataset is not self._dataset:
