@@ -87,6 +87,5 @@ class _Generator:
             for _ in classifier.train():
                 yield None
             self._classifier = classifier
-        yield from generated(
-            snapshot, None if self._classifier is None else self._classifier.classify, self._names
-        )
+        classify = None if self._classifier is None else self._classifier.classify
+        yield from generated(snapshot, classify, self._dataset.class_names)
