@@ -72,7 +72,6 @@ class LatentView(QWidget):
         self._class_labels = True
         self._line = False  # codes have one number
         self._generated: Generated | None = None
-
         self._canvas = LatentCanvas(self)
         self._picture = PointsPicture(self._canvas, self._points)
         self._points_item = PointsItem(self._canvas.box, self._picture.draw)
@@ -147,8 +146,7 @@ class LatentView(QWidget):
     ) -> None:
         """Draw a snapshot as the user wants to see it; only what differs from the last frame is drawn again.
 
-        A posterior table is shown when it has a row per training image; of a family without an encoder, in its place,
-        what it generates. ``prior`` is drawn where that is not N(0, I).
+        A posterior table is shown when it has a row per training image, else what is generated.
         """
         if generated is not None and generated is not self._generated:
             self._generated = generated
@@ -172,8 +170,7 @@ class LatentView(QWidget):
         if regrouped or view.hidden_classes != before.hidden_classes:
             self._hide_classes(view.hidden_classes)
         if posterior is not self._points.posterior or turned or regrouped or view.points != before.points:
-            of_images = snapshot is not None and posterior is snapshot.posterior
-            self._points.show(posterior, view, snapshot.step if snapshot is not None and of_images else 0)
+            self._points.show(posterior, view, 0 if snapshot is None or self._generated else snapshot.step)
             self._points_item.invalidate()
             self._colors.points_moved()
             self._range.keep_pace()
@@ -236,8 +233,8 @@ class LatentView(QWidget):
         return self._backdrop.grid()
 
     def _say_what_points_are(self, posterior: PosteriorTable | None) -> None:
-        for widget in (self, self._canvas):
-            widget.setToolTip(tip_of(posterior, self._generated))
+        self.setToolTip(tip_of(posterior, self._generated))
+        self._canvas.setToolTip(self.toolTip())
 
     # The visible range
 
