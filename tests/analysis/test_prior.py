@@ -85,7 +85,7 @@ def draws_of(key: str, count: int) -> np.ndarray:
 def test_contours_hold_the_shares_they_say(key: str) -> None:
     shape = prior_shape(fresh(key), identity())
     for line, share in enumerate(SHARES):
-        assert inside(shape, line, draws_of(key, 4000)).mean() == pytest.approx(share, abs=0.025)
+        assert inside(shape, line, draws_of(key, 4000)).mean() == pytest.approx(share, abs=0.035)
     assert shape.density.max() == pytest.approx(1.0)
 
 

@@ -205,7 +205,7 @@ def test_the_codes_it_asks_for_are_of_the_models_space(panel: ManifoldPanel) -> 
     deep = make_snapshot(latent_dim=4)
     panel.update_frame(replace(VIEW, plane=axes_plane(4, 3, 1), y=2), deep)
     ((kind, snapshot, z, grid, y),) = asked
-    assert (kind, snapshot, grid, y) == ("manifold", deep, ("equal", 4), 2)
+    assert (kind, snapshot, grid, y) == ("manifold", deep, ("equal", 4, None), 2)
     assert isinstance(z, np.ndarray)
     np.testing.assert_array_equal(z[:, [3, 1]], panel.wanted(VIEW))
     assert not z[:, [0, 2]].any()
