@@ -27,6 +27,9 @@ from vaeviewer.ui.widgets.theme import theme_of
 KINDS = ("training", "held_out")
 """The two columns of values."""
 
+_SPACIOUS = 3
+"""With more metrics than that their words share a line, so that a low panel holds the table."""
+
 _LOG_HELP = "Logarithmic vertical axis"
 
 
@@ -259,8 +262,11 @@ class Readout(QWidget):
         column_layout.setContentsMargins(0, 0, 0, 0)
         column_layout.setSpacing(2)
         column_layout.addLayout(table)
-        column_layout.addWidget(self._protocol)
-        column_layout.addWidget(self._verdict)
+        words = QHBoxLayout() if len(self._metrics) > _SPACIOUS else QVBoxLayout()
+        words.setSpacing(2 if isinstance(words, QVBoxLayout) else 10)
+        words.addWidget(self._protocol)
+        words.addWidget(self._verdict)
+        column_layout.addLayout(words)
         column_layout.addLayout(axes)
         column_layout.addStretch(1)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
