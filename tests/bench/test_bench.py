@@ -49,7 +49,9 @@ MOVES = ("p50_ms", "p99_ms", "from_hand_p50_ms", "from_hand_p99_ms", "moves_per_
 
 
 @pytest.fixture(scope="module")
-def done() -> subprocess.CompletedProcess[str]:
+def done(request: pytest.FixtureRequest) -> subprocess.CompletedProcess[str]:
+    if not request.config.getoption("--exhaustive"):
+        pytest.skip("takes a minute and a half: --exhaustive")
     return subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, check=False)
 
 

@@ -59,13 +59,17 @@ def bring(window: MainWindow, title: str) -> None:
 
 
 def choose(qtbot: QtBot, window: MainWindow, key: str) -> None:
-    """Choose a family in the form, by keys."""
+    """Choose a family in the form: the one before or after it, as others would all be built on the way, then by key."""
     bring(window, "Settings")
     box = window.form.findChild(QComboBox, "familyBox")
     assert isinstance(box, QComboBox)
     qtbot.waitUntil(box.isVisible)
     box.setFocus()
-    way = Qt.Key.Key_Down if box.findData(key) > box.currentIndex() else Qt.Key.Key_Up
+    place, models = box.findData(key), [row for row in range(box.count()) if box.itemData(row)]
+    down = place > box.currentIndex()
+    if place != box.currentIndex():
+        box.setCurrentIndex(models[models.index(place) + (-1 if down else 1)])
+    way = Qt.Key.Key_Down if down else Qt.Key.Key_Up
     while box.currentData() != key:
         before = box.currentIndex()
         QTest.keyClick(box, way)

@@ -60,7 +60,7 @@ def test_no_tabs_of_a_layout_before_are_left_behind(make: MakeWindow, small: Set
     first.reset_layout()
     assert tab_bars(first) == 1
     assert not any(dock.isFloating() for dock in first.docks)
-    assert [dock.isHidden() for dock in first.docks] == [*[False] * AT_FIRST, True, True]
+    assert [dock.isHidden() for dock in first.docks] == [*[False] * AT_FIRST, True, True, True]
     first.close()
     assert tab_bars(make(small)) == 1
 

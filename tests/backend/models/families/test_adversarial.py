@@ -149,7 +149,7 @@ def test_no_picture_is_refused_in_a_sentence(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("prior", ["mixture", "swiss-roll"])
+@pytest.mark.parametrize("prior", ["swiss-roll"])
 def test_codes_follow_the_prior_more_than_a_gaussian_would(
     digits: ImageDataset, small: Settings, prior: str
 ) -> None:

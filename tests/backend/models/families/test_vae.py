@@ -75,7 +75,7 @@ def test_the_elbo_is_a_lower_bound(
     with torch.no_grad():
         terms, _ = elbo_terms(trainer._model, x, torch.randn(200, 100, 2))
         elbo = (terms["reconstruction"] - terms["kl"]).mean()
-        evidence = log_evidence_by_importance(trainer._model, x, 2_000).mean()
+        evidence = log_evidence_by_importance(trainer._model, x, 500).mean()
     assert elbo <= evidence
     assert terms["kl"].min() >= 0
 
