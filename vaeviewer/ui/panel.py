@@ -111,6 +111,8 @@ class Panel(Generic[W]):
         behind: Key of the panel of the same side behind which it lies at first, as a tab.
         from_dimensions: It is shown at first for models with so many latent dimensions; the View menu always has it.
         without_encoder: It is shown at first for families that have none; likewise.
+        on_demand: It is hidden until somebody wants it. The View menu has those together, in a menu of their own, where
+            letters are free again.
         follow_handle: Draws a move of the handle, at once and within the mouse event.
     """
 
@@ -126,6 +128,7 @@ class Panel(Generic[W]):
     behind: str = ""
     from_dimensions: int = 1
     without_encoder: bool = False
+    on_demand: bool = False
     follow_handle: Callable[[W, Frame], None] | None = None
 
     def why_not(self, family: AnyFamily) -> str:
@@ -139,6 +142,8 @@ class Panel(Generic[W]):
 
     def fits(self, settings: Settings) -> bool:
         """Whether it is shown at first for such a model."""
+        if self.on_demand:
+            return False
         lacks = not settings.family.capabilities.encodes
         return self.from_dimensions <= settings.model.latent_dim and (lacks or not self.without_encoder)
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import same_arrays
 from helpers_mouse import drag
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QMenu, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
@@ -253,7 +253,9 @@ def test_no_letter_opens_two_entries_of_a_menu(make: MakeWindow, small: Settings
     window.message.show_message("A question.", [("&Keep", lambda: None)], details="details")
     bar = [action.text() for action in window.menuBar().actions()]
     bar += [b.text() for b in window.message.findChildren(QPushButton)]
-    menus = [[a.text() for a in top.menu().actions() if a.text()] for top in window.menuBar().actions()]
+    tops = [top.menu() for top in window.menuBar().actions()]
+    on_demand = window.menuBar().findChildren(QMenu, "onDemand")
+    menus = [[a.text() for a in menu.actions() if a.text()] for menu in (*tops, *on_demand)]
     for texts in [bar, *menus]:
         letters = [text[text.index("&") + 1].lower() for text in texts]  # each has one
         assert len(set(letters)) == len(letters), texts

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QDockWidget, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QLabel, QMenu, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
@@ -174,6 +175,26 @@ def test_a_layout_saved_before_there_was_the_panel_is_kept_and_the_panel_finds_i
     second.close()
     third = make_window(small)
     assert not dock(third).isVisible(), "from then on it is remembered as the others are"
+
+
+def test_one_on_demand_waits_in_a_menu_of_its_own_and_comes_to_the_front(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = replace(OWN, behind="manifold", on_demand=True, letter="n")  # as "Class names" has in the View menu
+    monkeypatch.setattr(panels, "PANELS", (*panels.PANELS, own))
+    window = make_window(small)
+    norms = window.findChild(Norms)
+    assert norms is not None
+    assert not dock(window).isVisible()
+    window.session.use_settings(updated(window.session.settings, latent_dim=3))
+    qtbot.waitUntil(lambda: dock(window, "traversal-dock").isVisible(), timeout=20_000)
+    assert not dock(window).isVisible(), "whatever the model"
+    menu = window.menuBar().findChild(QMenu, "onDemand")
+    entry = next(action for action in menu.actions() if action.text() == "&Norms")
+    entry.trigger()
+    qtbot.waitUntil(lambda: not norms.visibleRegion().isEmpty())
+    window.reset_layout()
+    assert not dock(window).isVisible()
 
 
 @pytest.mark.usefixtures("listed")

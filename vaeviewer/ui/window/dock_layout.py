@@ -217,7 +217,10 @@ class DockLayout:
         if panel.explanation is not None:
             DockHelp(panel.title, panel.explanation, dock)
         widget.windowTitleChanged.connect(dock.setWindowTitle)  # of a panel that shows one thing or another
-        mark = partial(_mark_letter, dock.toggleViewAction(), panel)
+        dock.setProperty("onDemand", panel.on_demand)
+        entry = dock.toggleViewAction()
+        entry.triggered.connect(lambda shown: dock.raise_() if shown else None)  # not behind another's tab
+        mark = partial(_mark_letter, entry, panel)
         mark(panel.title)
         dock.windowTitleChanged.connect(mark)  # upon which Qt writes the title itself there
         return dock

@@ -98,8 +98,12 @@ class Menus(QObject):
         self._add(menu, "Text as lar&ge as usual", window.text_size.reset, "Ctrl+0")
         self._add(menu, "Lecture &hall: full screen", window.lecture_hall.toggle, "F11")
         menu.addSeparator()
+        wanted = QMenu("Sho&w the mathematics", menu)
+        wanted.setObjectName("onDemand")
         for dock in window.docks:
-            menu.addAction(dock.toggleViewAction())
+            (wanted if dock.property("onDemand") else menu).addAction(dock.toggleViewAction())
+        if wanted.actions():
+            menu.addMenu(wanted)
         self._add(menu, "&Restore the layout", window.reset_layout)
 
     def _build_training(self) -> None:
