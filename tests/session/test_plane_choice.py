@@ -10,7 +10,13 @@ import pytest
 from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, snapshot_of
-from vaeviewer.session.plane_choice import choose_axes, follow_codes, rest_at_centre, shown_share
+from vaeviewer.session.plane_choice import (
+    choose_axes,
+    follow_codes,
+    rest_at_centre,
+    select_image,
+    shown_share,
+)
 from vaeviewer.session.view_state import ViewState
 
 CODE = np.array([0.5, -1.0, 2.0, 0.25], np.float32)
@@ -68,3 +74,9 @@ def test_a_plane_of_another_space_does_not_count() -> None:
     assert view.plane_of(3).u.tolist() == [1.0, 0.0, 0.0]
     assert view.plane_of(8).u.tolist() == [0, 0, 0, 0, 0, 1, 0, 0]
     assert ViewState(axes=None).plane_of(3).v.tolist() == [0.0, 1.0, 0.0]
+
+
+def test_selecting_an_image_takes_an_own_one_away() -> None:
+    drawn = replace(ViewState(), own_image=np.zeros((2, 2), np.uint8))
+    for row in (3, None):
+        assert changed(drawn, select_image(drawn, snapshot(), row, None)).own_image is None

@@ -66,9 +66,9 @@ def select_image(
 ) -> dict[str, Any]:
     """The changes that select an image: a plane of more than two dimensions is laid through its code in the table.
 
-    With none selected, what is not in the plane goes back to the centre.
+    An image of the user's own goes. With none selected, what is not in the plane goes back to the centre.
     """
-    changes: dict[str, Any] = {"selected": row}
+    changes: dict[str, Any] = {"selected": row, "own_image": None}
     if snapshot is None or snapshot.model.latent_dim <= 2:
         return changes
     if row is None:

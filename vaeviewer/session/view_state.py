@@ -21,6 +21,8 @@ class ViewState:
         plane: The latent plane, or ``None`` for that of ``axes`` through the centre.
         y: The class that is decoded, where the model's family has one to choose: see ``Family.class_names``.
         selected: Row of the selected training image, or ``None``.
+        own_image: An image of the user's own in place of a selected one, uint8 of the model's ``image_shape``, or
+            ``None``. Selecting an image takes it away. It must not change later.
         color_by: What points are coloured by, a key of ``ui.plane.color_choice``; empty for the usual.
         hidden_classes: Classes whose points are not drawn; of a column's words where points are coloured by these.
         points: Whether the plane draws posterior means or one sample from each posterior.
@@ -35,6 +37,7 @@ class ViewState:
     plane: LatentPlane | None = None
     y: int = 0
     selected: int | None = None
+    own_image: NDArray[np.uint8] | None = field(default=None, compare=False)
     color_by: str = ""
     hidden_classes: frozenset[int] = frozenset()
     points: Literal["mean", "sample"] = "mean"

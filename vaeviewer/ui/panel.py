@@ -113,7 +113,8 @@ class Panel(Generic[W]):
         without_encoder: It is shown at first for families that have none; likewise.
         on_demand: It is hidden until somebody wants it. The View menu has those together, in a menu of their own, where
             letters are free again.
-        follow_handle: Draws a move of the handle, at once and within the mouse event.
+        follow_handle: Draws a move of the handle, or a stroke in an image of the user's own, at once and within the
+            mouse event.
     """
 
     key: str

@@ -118,11 +118,11 @@ class Frames(QObject):
     def set_view(self, **changes: Any) -> None:
         """Change the ViewState and draw what depends on it, now."""
         self.view = replace(self.view, **changes)
-        if "z" in changes:
+        if changes.keys() & {"z", "own_image"}:
             frame = self.frame()
             for follow in self._following:
                 follow(frame)
-            if changes.keys() <= {"z", "plane"}:
+            if changes.keys() <= {"z", "plane", "own_image"}:
                 if (
                     "plane" in changes and not self._rest_timer.isActive()
                 ):  # what else is drawn of it may wait
@@ -149,6 +149,7 @@ class Frames(QObject):
             self.view,
             y=self.view.y if self.view.y < len(classes) else 0,
             selected=None,
+            own_image=None,
             hidden_classes=frozenset(),
             examples=self._choose_examples(dataset),
             manifold_spacing=self.view.manifold_spacing if family.capabilities.generates else "equal",
