@@ -20,10 +20,8 @@ NUMBERS = ("stepStatus", "speedStatus", "leftStatus", "savedStatus")
 def pictures(qtbot: QtBot, window: MainWindow) -> dict[str, np.ndarray]:
     """What each panel looks like once all that is decoded beside the window has come."""
     window.plane.setFocus()
-    window.set_view(underlay=True)
-    qtbot.waitUntil(
-        lambda: window.manifold.picture() is not None and window.plane._backdrop.image is not None
-    )
+    window.set_view(behind="images")
+    qtbot.waitUntil(lambda: window.manifold.picture() is not None and window.plane.backdrop.image is not None)
     qtbot.wait(700)  # names, range and curves keep their own time
     panels = ("plane", "elbo_terms", "reconstructions", "decoded", "manifold")
     return {name: grabbed(getattr(window, name)) for name in panels}
@@ -48,7 +46,7 @@ def test_reset_leaves_nothing_of_the_old_run(qtbot: QtBot, make_window: MakeWind
     assert plane._marks_item._classes == ()
     assert plane._marks_item._selected is None
     assert plane._step_item.text == ""
-    assert plane._backdrop.image is None
+    assert plane.backdrop.image is None
     assert window.manifold.picture() is None
     assert window.reconstructions._pairs._drawn == []
     assert not window.decoded._image.has_image()

@@ -26,7 +26,8 @@ class ViewState:
         color_by: What points are coloured by, a key of ``ui.plane.color_choice``; empty for the usual.
         hidden_classes: Classes whose points are not drawn; of a column's words where points are coloured by these.
         points: Whether the plane draws posterior means or one sample from each posterior.
-        underlay: Whether decoded images fill the plane behind the points.
+        behind: What fills the plane behind the points: ``"images"``, those decoded there; the key of a map; or
+            empty for nothing.
         manifold_spacing: How the manifold's grid is spaced.
         manifold_size: Images along each side of the manifold's grid.
         examples: Rows of the held-out images shown with their reconstructions.
@@ -41,7 +42,7 @@ class ViewState:
     color_by: str = ""
     hidden_classes: frozenset[int] = frozenset()
     points: Literal["mean", "sample"] = "mean"
-    underlay: bool = False
+    behind: str = ""
     manifold_spacing: Literal["equal", "gaussian"] = "equal"
     manifold_size: int = 20
     examples: tuple[int, ...] = field(default_factory=tuple)

@@ -555,15 +555,15 @@ def test_the_underlay_is_shown_where_it_belongs_and_only_when_wanted(view: Laten
     wheel(view, view.viewport_position(0.0, 0.0), -120)
     levels = np.zeros((2, 2), np.uint8)
     levels[0, 1] = 255  # high z2, high z1
-    view.set_underlay(levels, (1.5, 1.5, 1.0, 1.0))
+    view.backdrop.set_images(levels, (1.5, 1.5, 1.0, 1.0))
     corner, other = view.viewport_position(2.25, 2.2), view.viewport_position(1.75, 2.2)
     image = view.grab().toImage()
     assert pixel(image, corner, view) == pixel(image, other, view) == LIGHT.canvas
-    view.update_frame(make_snapshot(ring(12)), ViewState(underlay=True))
+    view.update_frame(make_snapshot(ring(12)), ViewState(behind="images"))
     image = view.grab().toImage()
     assert pixel(image, other, view) == LIGHT.canvas  # the negative of black
     assert pixel(image, corner, view) != LIGHT.canvas
-    view.set_underlay(None, (0.0, 0.0, 0.0, 0.0))
+    view.backdrop.set_images(None)
     assert pixel(view.grab().toImage(), corner, view) == LIGHT.canvas
 
 
@@ -571,7 +571,7 @@ def test_the_underlay_grid_covers_the_visible_range_within_its_limit(view: Laten
     for size in [(640, 560), (2400, 1800), (300, 220)]:
         view.resize(*size)
         QApplication.processEvents()
-        xs, ys = view.underlay_grid()
+        xs, ys = view.backdrop.grid()
         assert xs.dtype == ys.dtype == np.float32
         assert len(xs) * len(ys) <= UNDERLAY_CELLS
         assert (np.diff(xs) > 0).all()
@@ -587,12 +587,12 @@ def test_the_underlay_grid_covers_the_visible_range_within_its_limit(view: Laten
 
 def test_a_decoded_grid_lies_where_it_was_decoded(view: LatentView) -> None:
     wheel(view, view.viewport_position(0.0, 0.0), -120)
-    xs, ys = view.underlay_grid()
+    xs, ys = view.backdrop.grid()
     z = grid_points(xs, ys)
     lit = (z[:, 0] > 0) & (z[:, 1] > 0)
     images = np.where(lit, np.uint8(255), np.uint8(0))[:, None, None].repeat(4, 1).repeat(4, 2)
-    view.set_underlay(mosaic(images, len(xs)), mosaic_rect(xs, ys))
-    view.update_frame(None, ViewState(underlay=True))
+    view.backdrop.set_images(mosaic(images, len(xs)), mosaic_rect(xs, ys))
+    view.update_frame(None, ViewState(behind="images"))
     image = view.grab().toImage()
     lit_at = {
         (a, b): pixel(image, view.viewport_position(2.9 * a, 2.9 * b), view) for a in (-1, 1) for b in (-1, 1)

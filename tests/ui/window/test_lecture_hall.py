@@ -133,7 +133,7 @@ def test_everything_goes_by_keys(qtbot: QtBot, window: MainWindow) -> None:
     press(Qt.Key.Key_Right)
     assert window.view.z == pytest.approx((0.05, 0.0))
     press(Qt.Key.Key_U)
-    assert window.view.underlay
+    assert window.view.behind == "images"
     QTest.keyClick(window.plane, Qt.Key.Key_R, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: window.session.state is State.READY)
     plot = window.elbo_terms.findChild(MetricPlot)

@@ -177,7 +177,7 @@ def test_panels_follow_training_and_the_view(qtbot: QtBot, make: MakeWindow, sma
 
     qtbot.waitUntil(all_changed, timeout=10_000)
     plain = window.plane.grab().toImage()
-    window.set_view(underlay=True)
+    window.set_view(behind="images")
     qtbot.waitUntil(lambda: window.plane.grab().toImage() != plain, timeout=10_000)
 
 

@@ -64,16 +64,17 @@ class PointsItem(_PlaneItem):
         self._drawn_for: tuple[int, int, float] | None = None
         self._underlay: QImage | None = None
         self._underlay_rect = QRectF()
+        self._underlay_opacity = UNDERLAY_OPACITY
 
     def invalidate(self) -> None:
         """The points must be drawn again at the next paint."""
         self._drawn_for = None
         self.update()
 
-    def set_underlay(self, image: QImage | None, rect: QRectF) -> None:
+    def set_underlay(self, image: QImage | None, rect: QRectF, opacity: float = UNDERLAY_OPACITY) -> None:
         """Show ``image`` behind the points, filling ``rect`` in logical pixels."""
         if image is not self._underlay or rect != self._underlay_rect:
-            self._underlay, self._underlay_rect = image, rect
+            self._underlay, self._underlay_rect, self._underlay_opacity = image, rect, opacity
             self.update()
 
     def paint(
@@ -86,7 +87,7 @@ class PointsItem(_PlaneItem):
             return
         if self._underlay is not None:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
-            painter.setOpacity(UNDERLAY_OPACITY)
+            painter.setOpacity(self._underlay_opacity)
             painter.drawImage(self._underlay_rect, self._underlay)
             painter.setOpacity(1.0)
         if self._drawn_for != (width, height, ratio):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
@@ -42,6 +41,9 @@ class LatentView(QWidget):
 
     Of what the user chose it keeps only the visible range. Nothing is drawn while it is hidden, and nothing
     twice: points are rasterised at the next paint after the frame, classes, range or size have changed.
+
+    Attributes:
+        backdrop: What lies behind the points.
     """
 
     handle_moved = Signal(float, float)
@@ -75,7 +77,7 @@ class LatentView(QWidget):
         self._canvas = LatentCanvas(self)
         self._picture = PointsPicture(self._canvas, self._points)
         self._points_item = PointsItem(self._canvas.box, self._picture.draw)
-        self._backdrop = Backdrop(self._canvas, self._points_item)
+        self.backdrop = Backdrop(self._canvas, self._points_item)
         self._marks_item = MarksItem(self._canvas.box)
         self._posterior_item = PosteriorItem(self._canvas.box)
         self._posterior = SelectedPosterior(self._posterior_item, decoder, self._set_marks)
@@ -184,7 +186,7 @@ class LatentView(QWidget):
             snapshot.step if snapshot is not None else None, self._points.late is not None
         )
         self._posterior.follow(snapshot, view)
-        self._backdrop.show(view.underlay)
+        self.backdrop.show(view.behind)
         self._set_handle(view.z)
         if marked_anew:  # a move of the handle alone paints the handle alone
             self._set_marks()
@@ -213,24 +215,6 @@ class LatentView(QWidget):
         """Whether class names are written into the plane, at the median of each class's points."""
         self._class_labels = shown
         self._layout_pace.now()
-
-    def set_underlay(self, images: NDArray[np.uint8] | None, rect: tuple[float, float, float, float]) -> None:
-        """Give the mosaic shown behind the points while ``ViewState.underlay`` is set.
-
-        Args:
-            images: Grey levels, uint8, shape ``(height, width)``, row 0 at the top, highest z2; or ``None``.
-                The light scheme shows their negative, dark on light, as the points would drown in black.
-            rect: ``(x0, y0, width, height)`` in units of z, ``(x0, y0)`` being the corner of lowest values.
-        """
-        self._backdrop.set_images(images, rect)
-
-    def underlay_grid(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Where to decode for an underlay of the visible range: ``(xs, ys)``, centres of equal square cells.
-
-        Both ascend and have at least two; their product is at most 1,600. ``analysis.manifold.grid_points`` makes
-        the points, ``latent_geometry.mosaic_rect`` the rectangle of the mosaic.
-        """
-        return self._backdrop.grid()
 
     def _say_what_points_are(self, posterior: PosteriorTable | None) -> None:
         self.setToolTip(tip_of(posterior, self._generated))
@@ -269,7 +253,7 @@ class LatentView(QWidget):
         self._posterior_item.place(rect, self._canvas.plane())
         self._step_item.set_corner(rect.topRight())
         self._points_item.invalidate()
-        self._backdrop.place()
+        self.backdrop.place()
         self._set_handle(self._z)
         self._set_marks()
         self._canvas.make_room_for_ticks()
@@ -381,6 +365,7 @@ class LatentView(QWidget):
             self._canvas.apply_fonts()
             self._marks_item.apply_fonts()
             self._step_item.apply_fonts()
+            self.backdrop.scale.apply_fonts()
 
     def set_mark_scale(self, scale: float) -> None:
         """Draw the points and the handle so many times as large as usual."""
@@ -396,5 +381,5 @@ class LatentView(QWidget):
         self._step_item.set_theme(theme)
         self._handle_item.set_theme(theme)
         self._pointer.set_theme(theme)
-        self._backdrop.set_dark(theme.dark)
+        self.backdrop.set_theme(theme)
         self._colors.set_dark(theme.dark)

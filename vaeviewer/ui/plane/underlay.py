@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.ui.panel import Host
+from vaeviewer.ui.plane.latent_backdrop import IMAGES
 from vaeviewer.ui.plane.latent_geometry import mosaic_rect
 from vaeviewer.ui.plane.latent_view import LatentView
 
@@ -29,19 +30,19 @@ class Underlay(QObject):
         self._plane, self._host = plane, host
         plane.range_settled.connect(self.request)
         host.decoder.decoded.connect(self._on_decoded)
-        host.decoder.forgotten.connect(lambda: plane.set_underlay(None, (0.0, 0.0, 0.0, 0.0)))
+        host.decoder.forgotten.connect(lambda: plane.backdrop.set_images(None))
 
     def request(self) -> None:
         """Ask for the newest model's images, if they are wanted."""
         frame = self._host.frame()
-        if not frame.view.underlay or frame.snapshot is None:
+        if frame.view.behind != IMAGES or frame.snapshot is None:
             return
-        xs, ys = self._plane.underlay_grid()
+        xs, ys = self._plane.backdrop.grid()
         z = frame.view.plane_of(frame.snapshot.model.latent_dim).lift(grid_points(xs, ys))
         tag = mosaic_rect(xs, ys), len(xs)
         self._host.decoder.request(UNDERLAY, frame.snapshot, z, tag, frame.view.y)
 
     def _on_decoded(self, kind: str, images: np.ndarray[Any, Any], tag: Any) -> None:
-        if kind == UNDERLAY and self._host.frame().view.underlay:
+        if kind == UNDERLAY and self._host.frame().view.behind == IMAGES:
             rect, columns = tag
-            self._plane.set_underlay(mosaic(as_grey_levels(images), columns), rect)
+            self._plane.backdrop.set_images(mosaic(as_grey_levels(images), columns), rect)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 from vaeviewer import __version__, log, paths
 from vaeviewer.session.messages import OPENING, Opened
 from vaeviewer.session.states import BUTTONS, Action, State
+from vaeviewer.ui.plane.latent_backdrop import IMAGES
 from vaeviewer.ui.runs.recent_menu import RecentMenu
 from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.window.data_menu import DataMenu
@@ -79,9 +80,10 @@ class Menus(QObject):
         window = self._window
         menu = self._menu("&View")
         self._add(menu, "&Fit the plane, or the curves", self._fit, "F")
-        underlay = self._add(menu, "Decoded images &behind the points", lambda: None, "U")
-        underlay.setCheckable(True)
-        underlay.toggled.connect(lambda on: window.set_view(underlay=on))
+        images = self._add(menu, "Decoded images &behind the points", self._toggle_images, "U")
+        images.setCheckable(True)
+        # A map may have taken their place.
+        menu.aboutToShow.connect(lambda: images.setChecked(window.view.behind == IMAGES))
         self._sample = sample = self._add(menu, "One &sample of each posterior", lambda: None)
         sample.setToolTip("Draw one sample of each q(z|x) in place of its mean.")
         sample.setCheckable(True)
@@ -192,6 +194,9 @@ class Menus(QObject):
             self._window.elbo_terms.reset_view()
         else:
             self._window.plane.fit()
+
+    def _toggle_images(self) -> None:
+        self._window.set_view(behind="" if self._window.view.behind == IMAGES else IMAGES)
 
     def _show_log(self) -> None:
         TextDialog(self._window, "Log", log.tail(), log.log_file()).show()
