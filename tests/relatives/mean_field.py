@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from vaeviewer.backend.data.pixels import as_tensor, channels_first, to_unit
-from vaeviewer.backend.models.networks.mean_field import MeanField
+from vaeviewer.backend.models.networks.mean_field import MeanField, spread
 
 EPOCHS = 5
 IMAGES = 1000
@@ -25,9 +25,7 @@ def measure(data: str) -> dict[str, Figure]:
     assert isinstance(model, MeanField)
     x = to_unit(channels_first(as_tensor(trainer.dataset.held_out_images[:IMAGES]), trainer.dataset.image))
     model.eval()._steps = STEPS
-    noise = torch.randn(
-        DRAWS, 1, trainer.settings.model.latent_dim, generator=torch.Generator().manual_seed(5)
-    )
+    noise = spread(DRAWS, trainer.settings.model.latent_dim, seed=5)
     with torch.no_grad():
         optimum, network = (_elbo(model, x, q, noise) for q in (model.search(x), model.by_network(x)))
     ahead = optimum - network

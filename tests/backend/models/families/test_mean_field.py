@@ -18,7 +18,7 @@ from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.families.mean_field import FAMILY, MeanFieldConfig
 from vaeviewer.backend.models.interface import Batch, DataSpec, ImageSpec
-from vaeviewer.backend.models.networks.mean_field import MeanField
+from vaeviewer.backend.models.networks.mean_field import MeanField, spread
 from vaeviewer.backend.runs import restore
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.training import loop
@@ -150,6 +150,16 @@ def test_a_search_finds_what_a_long_optimisation_finds(trained: Trainer, digits:
     with torch.no_grad():
         longer = elbo_of(model, x, Normal(loc, (0.5 * log_variance).exp()), fresh)
         assert float((longer - elbo_of(model, x, q, fresh)).mean()) < 0.1
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 20])
+def test_what_judges_a_search_is_spread_as_a_normal(latent_dim: int) -> None:
+    draws = spread(1024, latent_dim)[:, 0]
+    torch.testing.assert_close(draws.mean(0), torch.zeros(latent_dim), atol=0.01, rtol=0)
+    torch.testing.assert_close(
+        torch.cov(draws.T).reshape(latent_dim, -1), torch.eye(latent_dim), atol=0.1, rtol=0
+    )
+    assert torch.equal(draws, spread(1024, latent_dim)[:, 0])
 
 
 def elbo_of(model: MeanField, x: Tensor, q: Normal, noise: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ from vaeviewer.backend.models.likelihoods import Likelihood
 STARTS = 256
 """A search begins at the posterior of one of so many training images, or where the network says."""
 
-JUDGES = 16
-"""Draws of z that decide whether a search came out better than the network."""
+JUDGES = 32
+"""Places of z, spread evenly over q(z|x), that decide whether a search came out better than the network."""
 
 MOST_FOLD = 1.0
 """Most that log σ² changes in a step; a mean moves by σ at most."""
@@ -114,7 +114,7 @@ class MeanField(Autoencoder):
         q = self._start(x, network)
         for number, draw in enumerate(noise):
             q = self.step(x, q, draw, 2.0 / (number + 3.0))  # shorter and shorter, so that it settles
-        judge = torch.randn(JUDGES, 1, self.latent_dim, generator=generator).to(x.device)
+        judge = spread(JUDGES, self.latent_dim).to(x.device)
         better = self._elbo(x, q, judge) >= self._elbo(x, network, judge)
         return _choose(better, q, network)
 
@@ -133,6 +133,13 @@ class MeanField(Autoencoder):
     def _elbo(self, x: Tensor, q: Normal, noise: Tensor) -> Tensor:
         terms = self.elbo_terms(x, q, noise)
         return terms["reconstruction"] - terms["kl"]
+
+
+def spread(count: int, latent_dim: int, seed: int = SEED) -> Tensor:
+    """Standard normal draws ``(count, 1, latent_dim)`` that fill space more evenly than chance: a Sobol sequence."""
+    sequence = torch.quasirandom.SobolEngine(latent_dim, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    even: Tensor = sequence.draw(count).double().clamp(1e-6, 1.0 - 1e-6)
+    return torch.special.ndtri(even).float().unsqueeze(1)
 
 
 def _normal(loc: Tensor, log_variance: Tensor) -> Normal:
