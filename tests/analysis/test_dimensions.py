@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from vaeviewer.analysis.dimensions import dimensions_of
+from vaeviewer.analysis.dimensions import dimensions_of, traversal_values
 from vaeviewer.backend.snapshot import PosteriorTable
 
 
@@ -44,3 +44,21 @@ def test_lost_rows_do_not_count_and_large_tables_are_sampled() -> None:
     np.testing.assert_allclose(found.variance, 1.0, atol=0.1)
     lost = dimensions_of(table(np.full((4, 3), np.nan, np.float32), None))
     assert lost.variance.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_traversal_goes_as_far_as_codes_reach_where_there_is_no_prior() -> None:
+    codes = np.random.default_rng(2).uniform(0.0, 1.0, size=(5_000, 8)).astype(np.float32)
+    codes[3] = 40.0, *[np.nan] * 7  # a stray, and what is lost
+    found = traversal_values(table(codes, None), follows_normal=False)
+    np.testing.assert_allclose(found, np.linspace(0.0, 1.0, 7), atol=1e-6)
+    moved = traversal_values(table(codes * 1.02, None), follows_normal=False)
+    assert moved[0] == 0.0
+    assert moved[-1] in (np.float32(1.0), np.float32(1.05), np.float32(1.5))
+    normal = [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]
+    assert traversal_values(table(codes, None), follows_normal=True).tolist() == normal
+    for nothing in (
+        None,
+        table(np.full((4, 3), np.nan, np.float32), None),
+        table(np.ones((4, 3), np.float32), None),
+    ):
+        assert traversal_values(nothing, follows_normal=False).tolist() == normal

@@ -19,7 +19,7 @@ from vaeviewer.analysis.dimensions import Dimensions
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui.images.traversal_panel import VALUES, TraversalPanel, TraversalPicture
+from vaeviewer.ui.images.traversal_panel import TraversalPanel, TraversalPicture
 from vaeviewer.ui.plane.dimensions_panel import DimensionBars, DimensionsPanel
 from vaeviewer.ui.window.main_window import MainWindow
 
@@ -180,7 +180,7 @@ def test_the_traversal_moves_z_while_one_points_and_keeps_what_is_clicked(
     at = QPointF(picture.place((1, 6)).center())
     mouse(picture, QEvent.Type.MouseMove, at, none, none)
     expected = start.copy()
-    expected[order[1]] = VALUES[6]
+    expected[order[1]] = 3.0
     np.testing.assert_allclose(code(window), expected, atol=1e-5)
     assert window.decoded.grab().toImage() != picked
     QApplication.sendEvent(picture, QEvent(QEvent.Type.Leave))
@@ -194,15 +194,35 @@ def test_the_traversal_moves_z_while_one_points_and_keeps_what_is_clicked(
     QTest.keyClick(picture, Qt.Key.Key_Down)  # comes to the middle of the first row
     QTest.keyClick(picture, Qt.Key.Key_Left)
     pointed = expected.copy()
-    pointed[order[0]] = VALUES[2]
+    pointed[order[0]] = -1.0
     np.testing.assert_allclose(code(window), pointed, atol=1e-5)
     QTest.keyClick(picture, Qt.Key.Key_Escape)
     np.testing.assert_allclose(code(window), expected, atol=1e-5)
     QTest.keyClick(picture, Qt.Key.Key_Up)
     QTest.keyClick(picture, Qt.Key.Key_Return)
     window.plane.setFocus()
-    pointed[order[0]] = VALUES[3]
+    pointed[order[0]] = 0.0
     np.testing.assert_allclose(code(window), pointed, atol=1e-5)
+
+
+def test_the_traversal_of_codes_without_a_prior_goes_as_far_as_they_reach(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings
+) -> None:
+    """Those of a sparse autoencoder lie in 0 … 1."""
+    window = make_window(updated(small, family="sparse", latent_dim=6, hidden=(32,)))
+    train(qtbot, window)
+    panel, picture = find(window, TraversalPanel), find(window, TraversalPicture)
+    find(window, QDockWidget, "traversal-dock").raise_()
+    qtbot.waitUntil(lambda: panel.isVisible() and len(picture._rows) == 6, timeout=10_000)
+    codes = window.session.snapshot.posterior.loc
+    assert codes.min() >= 0.0
+    row = int(picture._order[0])
+    qtbot.mouseClick(picture, Qt.MouseButton.LeftButton, pos=picture.place((0, 6)).center())
+    high = code(window)[row]
+    qtbot.mouseClick(picture, Qt.MouseButton.LeftButton, pos=picture.place((0, 0)).center())
+    low = code(window)[row]
+    assert 0.0 <= low < np.quantile(codes, 0.1) + 0.1
+    assert np.quantile(codes, 0.9) <= high <= 1.0
 
 
 def test_a_bar_that_is_clicked_becomes_an_axis(

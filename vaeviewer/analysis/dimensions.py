@@ -1,4 +1,4 @@
-"""What each latent dimension carries: its part of the KL, and whether it is active."""
+"""What each latent dimension carries: its part of the KL, whether it is active, and the values to look at it with."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vaeviewer.analysis.latent_plane import some_rows
+from vaeviewer.analysis.latent_plane import Array, some_rows
 from vaeviewer.backend.snapshot import PosteriorTable
 
 ACTIVE_VARIANCE = 0.01
 """A dimension is active whose posterior mean varies by more than this over the images: Burda et al. 2015, 5.2."""
+
+COLUMNS = 7
+"""Values that one number of z takes in a traversal."""
+
+_NORMAL = np.linspace(-3.0, 3.0, COLUMNS, dtype=np.float32)
+_STRAYS = 0.01  # share of all codes' numbers that may lie beyond the values on each side
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,3 +71,23 @@ def dimensions_of(posterior: PosteriorTable) -> Dimensions:
         log_variance = log_variance[finite]
         kl = 0.5 * (np.square(loc) + np.exp(log_variance) - 1.0 - log_variance).mean(axis=0)
     return Dimensions(loc.var(axis=0), kl)
+
+
+def traversal_values(posterior: PosteriorTable | None, *, follows_normal: bool) -> Array:
+    """What one number of z takes in turn, evenly apart and the same for all of them, float32 ``(COLUMNS,)``.
+
+    From −3 to 3 where codes follow N(0, I), else across nearly all numbers of the codes of a few thousand images, in
+    round numbers, so that they hardly change while codes move.
+    """
+    if follows_normal or posterior is None:
+        return _NORMAL
+    numbers = some_rows(posterior.loc)
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return _NORMAL
+    low, high = np.quantile(numbers.astype(np.float64), (_STRAYS, 1.0 - _STRAYS))
+    if not high > low:
+        return _NORMAL
+    unit = 0.5 * 10.0 ** np.floor(np.log10(high - low))
+    low, high = unit * np.floor(low / unit), unit * np.ceil(high / unit)
+    return np.linspace(low, high, COLUMNS).astype(np.float32)

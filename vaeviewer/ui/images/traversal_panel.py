@@ -13,10 +13,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from vaeviewer.analysis.dimensions import dimensions_of
+from vaeviewer.analysis.dimensions import COLUMNS, dimensions_of, traversal_values
 from vaeviewer.analysis.latent_plane import Array
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, as_grey_levels
-from vaeviewer.ui.images.traversal_picture import VALUES, Cell, TraversalPicture, ValueHeadings
+from vaeviewer.ui.images.traversal_picture import Cell, TraversalPicture, ValueHeadings
 from vaeviewer.ui.panel import Frame, Host
 
 TRAVERSAL = "traversal"
@@ -135,6 +135,11 @@ class TraversalPanel(QWidget):
         table = snapshot.posterior
         if table is not None and table is not self._posterior and not self._picture.busy:
             self._posterior = table
+            follows_normal = snapshot.family.capabilities.follows_normal
+            values = traversal_values(table, follows_normal=follows_normal)
+            if not np.array_equal(values, self._picture.values):
+                self._picture.set_values(values)
+                self._header.update()
             order = dimensions_of(table).order
             if not np.array_equal(order, self._order):
                 self._order = order
@@ -149,17 +154,18 @@ class TraversalPanel(QWidget):
         rows = self._picture.rows_within(top, top + self._area.viewport().height())
         dimensions = tuple(self._order[rows].tolist())
         y = self._host.frame().view.y
-        asked = id(snapshot), self._base.tobytes(), dimensions, y
+        values = self._picture.values
+        asked = id(snapshot), self._base.tobytes() + values.tobytes(), dimensions, y
         if not dimensions or asked == self._asked:
             return
         self._asked, self._asked_of = asked, snapshot
-        z = traversal(self._base, dimensions)
-        self._host.decoder.request(TRAVERSAL, snapshot, z, dimensions, y)
+        z = traversal(self._base, dimensions, values)
+        self._host.decoder.request(TRAVERSAL, snapshot, z, (dimensions, values), y)
 
     def _on_decoded(self, kind: str, images: NDArray[np.float32], tag: Any) -> None:
-        if kind == TRAVERSAL:
-            levels = as_grey_levels(images).reshape(len(tag), len(VALUES), *images.shape[1:])
-            self._picture.set_images(dict(zip(tag, levels, strict=True)))
+        if kind == TRAVERSAL and np.array_equal(tag[1], self._picture.values):
+            levels = as_grey_levels(images).reshape(-1, COLUMNS, *images.shape[1:])
+            self._picture.set_images(dict(zip(tag[0], levels, strict=True)))
 
     def _forget(self) -> None:
         self._asked, self._asked_of = (0, b"", (), 0), None
@@ -194,12 +200,12 @@ class TraversalPanel(QWidget):
     def _code(self, cell: Cell) -> Array:
         assert self._base is not None, "it was decoded"
         code = self._base.copy()
-        code[self._order[cell[0]]] = VALUES[cell[1]]
+        code[self._order[cell[0]]] = self._picture.values[cell[1]]
         return code
 
 
-def traversal(code: Array, dimensions: tuple[int, ...]) -> Array:
-    """Codes in which one number of ``code`` ``(d,)`` takes each of :data:`VALUES`: ``(len(dimensions) · 7, d)``."""
-    z = np.repeat(code[None], len(dimensions) * len(VALUES), axis=0)
-    z[np.arange(len(z)), np.repeat(dimensions, len(VALUES))] = np.tile(VALUES, len(dimensions))
+def traversal(code: Array, dimensions: tuple[int, ...], values: Array) -> Array:
+    """Codes in which one number of ``code`` ``(d,)`` takes each of the values, ``(rows, d)``."""
+    z = np.repeat(code[None], len(dimensions) * len(values), axis=0)
+    z[np.arange(len(z)), np.repeat(dimensions, len(values))] = np.tile(values, len(dimensions))
     return z

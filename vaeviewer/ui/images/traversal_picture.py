@@ -18,14 +18,14 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from vaeviewer.analysis.dimensions import COLUMNS, traversal_values
 from vaeviewer.analysis.latent_plane import Array
 from vaeviewer.ui.plane.axis_names import dimension_name
 from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.widgets.theme import theme_of
 from vaeviewer.ui.window.focus_keys import is_command
 
-VALUES = np.linspace(-3.0, 3.0, 7, dtype=np.float32)
-"""What one number of z takes in turn, a column each."""
+_BEYOND = 0.07  # of a row, where a mark stands whose value lies farther out
 
 LARGEST_CELL = 44
 """Side of an image, logical pixels, however wide the panel is."""
@@ -51,8 +51,8 @@ class TraversalPicture(QWidget):
         self.setObjectName("traversalPicture")
         self.setAccessibleName("Images of the traversal")
         self.setToolTip(
-            "<p>In each row one number of z goes from −3 to 3; all others stay. Point at an image to move z there, "
-            "click it to keep that. Arrow keys and Enter do the same.</p>"
+            "<p>In each row one number of z takes the values above; all others stay. Point at an image to move z "
+            "there, click it to keep that. Arrow keys and Enter do the same.</p>"
         )
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -60,6 +60,7 @@ class TraversalPicture(QWidget):
         self._order: NDArray[np.intp] = np.zeros(0, np.intp)
         self._rows: dict[int, list[QImage]] = {}
         self._code: Array | None = None
+        self._values = traversal_values(None, follows_normal=True)
         self._cell: Cell | None = None
 
     @property
@@ -75,7 +76,7 @@ class TraversalPicture(QWidget):
     @property
     def cell(self) -> int:
         """Side of an image and its gap, logical pixels."""
-        return max(12, min(LARGEST_CELL, (self.width() - self.label_width) // len(VALUES)))
+        return max(12, min(LARGEST_CELL, (self.width() - self.label_width) // COLUMNS))
 
     def set_order(self, order: NDArray[np.intp]) -> None:
         """Show these numbers of z, counted from 0, from top to bottom."""
@@ -83,8 +84,18 @@ class TraversalPicture(QWidget):
         self._rows = {key: row for key, row in self._rows.items() if key < len(order)}
         self._fit_height()
 
+    @property
+    def values(self) -> Array:
+        """What one number of z takes in turn, a column each, ``(COLUMNS,)``, rising."""
+        return self._values
+
+    def set_values(self, values: Array) -> None:
+        """Take others; the images at hand are of those before."""
+        self._values, self._rows = values, {}
+        self.update()
+
     def set_images(self, rows: dict[int, NDArray[np.uint8]]) -> None:
-        """Take the images of some numbers of z, ``(7, height, width)`` each, and ``3`` behind that in colour."""
+        """Take the images of some numbers of z, ``(COLUMNS, height, width)`` each, and ``3`` behind that in colour."""
         self._rows.update({key: [to_qimage(image) for image in images] for key, images in rows.items()})
         self.update()
 
@@ -109,7 +120,7 @@ class TraversalPicture(QWidget):
 
     def sizeHint(self) -> QSize:
         """Wide enough to see the images."""
-        return QSize(self.label_width + 36 * len(VALUES), self.minimumHeight())
+        return QSize(self.label_width + 36 * COLUMNS, self.minimumHeight())
 
     def resizeEvent(self, _event: object) -> None:
         """The images grow with the panel."""
@@ -143,8 +154,9 @@ class TraversalPicture(QWidget):
 
     def _paint_value(self, painter: QPainter, row: int, value: float, color: QColor) -> None:
         """A short line under the row, at z's value."""
-        first, last = self.place((row, 0)).center().x(), self.place((row, len(VALUES) - 1)).center().x()
-        share = (min(max(value, -3.4), 3.4) + 3.0) / 6.0
+        first, last = self.place((row, 0)).center().x(), self.place((row, COLUMNS - 1)).center().x()
+        low, high = float(self._values[0]), float(self._values[-1])
+        share = min(max((value - low) / (high - low), -_BEYOND), 1.0 + _BEYOND)
         x, y = first + share * (last - first), float((row + 1) * self.cell - 1)
         painter.setPen(QPen(color, 2.0))
         painter.drawLine(QPointF(x - 4, y), QPointF(x + 4, y))
@@ -153,7 +165,7 @@ class TraversalPicture(QWidget):
 
     def _cell_at(self, place: QPointF) -> Cell | None:
         row, column = int(place.y() // self.cell), int((place.x() - self.label_width) // self.cell)
-        there = 0 <= row < len(self._order) and 0 <= column < len(VALUES) and place.x() >= self.label_width
+        there = 0 <= row < len(self._order) and 0 <= column < COLUMNS and place.x() >= self.label_width
         return (row, column) if there and int(self._order[row]) in self._rows else None
 
     def _go_to(self, cell: Cell | None) -> None:
@@ -199,10 +211,10 @@ class TraversalPicture(QWidget):
             super().keyPressEvent(event)
         elif key in ways:
             down, right = ways[Qt.Key(key)]
-            row, column = self._cell or (0, len(VALUES) // 2)
+            row, column = self._cell or (0, COLUMNS // 2)
             if self._cell is not None:
                 row = min(max(row + down, 0), len(self._order) - 1)
-                column = min(max(column + right, 0), len(VALUES) - 1)
+                column = min(max(column + right, 0), COLUMNS - 1)
             self.reached.emit(row)
             self._go_to((row, column))
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self._cell is not None:
@@ -226,7 +238,7 @@ class ValueHeadings(QWidget):
         """Write each value above its column."""
         painter = QPainter(self)
         painter.setPen(QColor(theme_of(self.palette()).muted))
-        for column, value in enumerate(VALUES.tolist()):
+        for column, value in enumerate(self._picture.values.tolist()):
             place = self._picture.place((0, column))
             place.setHeight(self.height())
-            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, f"{value:.0f}".replace("-", "−"))
+            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, f"{value:.2g}".replace("-", "−"))

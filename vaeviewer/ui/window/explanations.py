@@ -83,12 +83,13 @@ EXPLANATIONS = {
         "evenly spaced z; Φ is the standard Gaussian's distribution function.",
     ),
     "Traversal": Explanation(
-        see=f"A row for each number of {_Z}: the decoder's images while that number goes from −3 to 3 and all others "
-        "stay as they are at the handle. Rows that carry most come first; the short line is where it is now.",
+        see=f"A row for each number of {_Z}: the decoder's images while that number goes from −3 to 3, or where there "
+        "is no such prior as far as codes reach, and all others stay as they are at the handle. Rows that carry most "
+        "come first; the short line is where it is now.",
         attempt="Point at images to see them large, and click one to go on from there; look for a row that changes "
         "the slant alone, or the thickness.",
         formula=f"The images are means of {_LIKELIHOOD} at {_Z} + (t − z<sub>k</sub>) e<sub>k</sub>, "
-        "t = −3 … 3.",
+        "t evenly apart, as above the columns.",
     ),
     "Dimensions": Explanation(
         see=f"How much each number of {_Z} says of an image: its part of the {_KL}. Grey ones are inactive: their "
