@@ -35,14 +35,17 @@ class PosteriorTable:
         loc: Means, shape ``(n, latent_dim)``.
         log_variance: Logarithms of the variances, shape ``(n, latent_dim)``; ``None`` where the encoder gives points.
         row_steps: int32, shape ``(n,)``; rows of a live table may be of different steps.
+        drawn: A code drawn from each, always from the same noise, shape ``(n, latent_dim)``; ``None`` where mean and
+            variance say all.
     """
 
     loc: Array
     log_variance: Array | None
     row_steps: NDArray[np.int32]
+    drawn: Array | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.loc, self.log_variance, self.row_steps):
+        for array in (self.loc, self.log_variance, self.row_steps, self.drawn):
             if array is not None:
                 array.setflags(write=False)
 

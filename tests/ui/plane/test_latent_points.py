@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,11 @@ def test_means_and_samples(points: PlanePoints) -> None:
     points.show(table(), ViewState(points="sample"))
     expected = LOC + np.float32(0.5) * posterior_noise(*LOC.shape)
     np.testing.assert_allclose(points.positions, expected, rtol=1e-5, atol=1e-6)
+    bent = replace(table(), drawn=LOC[:, ::-1].copy())
+    points.show(bent, ViewState(points="sample"))
+    np.testing.assert_array_equal(points.positions, LOC[:, ::-1])
+    points.show(bent, ViewState())
+    np.testing.assert_array_equal(points.positions, LOC)
     points.show(None, ViewState())
     assert points.positions is None
     assert points.box() is None

@@ -30,6 +30,14 @@ class Network(Protocol):
         """Draw new ones, in place, on the CPU."""
 
 
+@runtime_checkable
+class Bent(Protocol):
+    """A posterior of which mean and variance do not say all, as it is what a map makes of noise."""
+
+    def at(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The codes ``(..., n, latent_dim)`` that such standard normal noise becomes, and log q(z|x) there."""
+
+
 class LatentModel(nn.Module):
     """A decoder p(x|z) under a prior p(z), perhaps with an encoder q(z|x).
 

@@ -46,12 +46,15 @@ class LiveState:
             NonFiniteError: A number is infinite or NaN.
         """
         work, rows = self._work, self._work.rows
-        tables = (rows.loc, rows.steps, *((rows.log_variance,) if rows.has_scale else ()))
+        found = {"log_variance": rows.log_variance if rows.has_scale else None, "drawn": rows.drawn}
+        more = {name: tensor for name, tensor in found.items() if tensor is not None}
+        tables = (rows.loc, rows.steps, *more.values())
         weights, copies = self._weights(*(tables if posteriors else ()))
         table = None
         if posteriors:
-            loc, steps, *log_variance = copies
-            table = PosteriorTable(loc, log_variance[0] if log_variance else None, steps)
+            loc, steps, *others = copies
+            named = dict(zip(more, others, strict=True))
+            table = PosteriorTable(loc, named.get("log_variance"), steps, named.get("drawn"))
         return snapshot_of(
             work.settings.model,
             self._data,

@@ -8,7 +8,9 @@ from torch.distributions import Distribution
 
 from vaeviewer.backend.data.pixels import channels_first, pixels
 from vaeviewer.backend.models.interface import ImageSpec
-from vaeviewer.backend.models.latent_model import Point
+from vaeviewer.backend.models.latent_model import Bent, Point
+
+_SEED = 1505_05770  # of the noise from which a code of each posterior is drawn
 
 
 class TrainingRows:
@@ -27,6 +29,8 @@ class TrainingRows:
         loc: Posterior means, ``(n, latent_dim)``.
         log_variance: Logarithms of the posterior variances, likewise.
         has_scale: Whether posteriors have a variance, or are points.
+        drawn: A code drawn from each posterior, from noise of its own that stays, likewise; ``None`` where means and
+            variances say all.
         steps: How many steps had been taken when each row was written, ``(n,)``, int32.
     """
 
@@ -35,6 +39,8 @@ class TrainingRows:
         self.loc = torch.zeros(len(images), latent_dim, device=images.device)
         self.log_variance = torch.zeros_like(self.loc)
         self.has_scale = False
+        self.drawn: Tensor | None = None
+        self._noise = torch.zeros(0)
         self.steps = torch.zeros(len(images), dtype=torch.int32, device=images.device)
 
     def __len__(self) -> int:
@@ -47,6 +53,12 @@ class TrainingRows:
         if not isinstance(posterior, Point):
             self.has_scale = True
             self.log_variance[rows] = 2.0 * posterior.stddev.float().log()
+        if isinstance(posterior, Bent):
+            if self.drawn is None:
+                generator = torch.Generator().manual_seed(_SEED)
+                self._noise = torch.randn(self.loc.shape, generator=generator).to(self.loc.device)
+                self.drawn = torch.zeros_like(self.loc)
+            self.drawn[rows] = posterior.at(self._noise[rows])[0].float()
 
     def shaped(self, levels: Tensor) -> Tensor:
         """Flat images as ``(n, C, H, W)``."""

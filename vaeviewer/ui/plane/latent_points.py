@@ -108,7 +108,9 @@ class PlanePoints:
             return
         loc = posterior.loc
         self._plane = view.plane_of(loc.shape[1])
-        if view.points == "sample" and posterior.log_variance is not None:
+        if view.points == "sample" and posterior.drawn is not None:
+            loc = posterior.drawn
+        elif view.points == "sample" and posterior.log_variance is not None:
             if self._noise is None or self._noise.shape != loc.shape:
                 self._noise = posterior_noise(*loc.shape)
             loc = loc + standard_deviations(posterior.log_variance) * self._noise

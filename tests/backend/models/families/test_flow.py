@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from helpers_gradients import agrees_with_finite_differences
@@ -84,3 +85,14 @@ def test_it_learns_and_is_resumed_with_its_flow(
     torch.testing.assert_close(
         torch.tensor(refreshed.scale[:5]), torch.tensor(codes[1]), rtol=1e-2, atol=1e-4
     )
+    first = table.drawn
+    assert first is not None
+    assert refreshed.drawn is not None
+    away = (refreshed.drawn - refreshed.loc) / refreshed.scale
+    np.testing.assert_allclose(away.mean(0), 0.0, atol=0.25)
+    np.testing.assert_allclose(away.std(0), 1.0, atol=0.25)
+    trainer.refresh_posterior()
+    again = trainer.snapshot().posterior
+    assert again is not None
+    np.testing.assert_array_equal(again.drawn, refreshed.drawn)
+    assert np.corrcoef(first[:, 0], refreshed.drawn[:, 0])[0, 1] > 0.9, "each keeps its noise"

@@ -139,7 +139,8 @@ def spread(count: int, latent_dim: int, seed: int = SEED) -> Tensor:
     """Standard normal draws ``(count, 1, latent_dim)`` that fill space more evenly than chance: a Sobol sequence."""
     sequence = torch.quasirandom.SobolEngine(latent_dim, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
     even: Tensor = sequence.draw(count).double().clamp(1e-6, 1.0 - 1e-6)
-    return torch.special.ndtri(even).float().unsqueeze(1)
+    normal: Tensor = torch.special.ndtri(even)
+    return normal.float().unsqueeze(1)
 
 
 def _normal(loc: Tensor, log_variance: Tensor) -> Normal:
