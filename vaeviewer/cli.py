@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -104,6 +105,7 @@ def _window(words: list[str]) -> int:
     problem = display.missing_for_qt() or (None if options.screenshot else display.missing_for_window())
     if problem:
         raise UserError(problem)
+    gc.disable()  # there is none in what imports make; from then on the window collects (ui/window/garbage.py)
     try:
         from vaeviewer import app  # Qt is for the window alone
 

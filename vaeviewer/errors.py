@@ -17,6 +17,10 @@ class DataError(UserError):
     """A data set is missing, damaged or of a form that cannot be read."""
 
 
+class FetchError(DataError):
+    """A data set could not be fetched; a folder that holds it would do."""
+
+
 class RunFolderError(UserError):
     """A run folder is missing, damaged, not writable, or written by a newer program."""
 

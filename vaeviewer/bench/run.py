@@ -72,6 +72,7 @@ def run(*, quick: bool, as_json: bool) -> int:
 def _environment(home: str) -> dict[str, str]:
     """The environment of the parts: nothing of the user's is read or written, and a window opens off-screen."""
     found = {**os.environ, "VAEVIEWER_HOME": home}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)  # a program is compiled once, not at each start
     on_screen = found.get("DISPLAY") or found.get("WAYLAND_DISPLAY")
     if sys.platform.startswith("linux") and not on_screen:
         found.setdefault("QT_QPA_PLATFORM", "offscreen")

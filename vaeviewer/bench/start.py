@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ def measure(spawned: float, compiles: bool) -> dict[str, Any]:
         spawned: ``time.time()`` just before this process was made.
         compiles: Watch training until all that a first start compiles is compiled.
     """
+    gc.disable()  # as the command line does
     from vaeviewer import app
     from vaeviewer.bench import stage
     from vaeviewer.session.states import State

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from vaeviewer.backend.data import open_images
+from vaeviewer.backend.data.opening import open_images
 from vaeviewer.backend.data.report import LoadReport
 from vaeviewer.backend.runs.folder import is_run
 from vaeviewer.commands.progress import opening_bar

@@ -12,9 +12,8 @@ from typing import Literal
 from PySide6.QtCore import QObject, Signal
 
 from vaeviewer.backend.data import load_dataset
-from vaeviewer.backend.data.download import FetchError
 from vaeviewer.backend.training.affinity import let_the_window_go_first
-from vaeviewer.errors import UserError
+from vaeviewer.errors import FetchError, UserError
 
 RATE_AFTER_S = 1.0
 """How long a download is watched before it is said how long it takes."""

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from vaeviewer.backend.data import Reading, open_images
+from vaeviewer.backend.data import Reading
 from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.data.opening import open_images
 from vaeviewer.errors import DataError
 
 per_example_file = settings(
@@ -284,7 +285,7 @@ def test_bombs_cost_no_memory(tmp_path: Path) -> None:
     (tmp_path / "lie.npy").write_bytes(header("(100000, 256, 256)"))
     code = textwrap.dedent("""
         import resource, sys
-        from vaeviewer.backend.data import open_images
+        from vaeviewer.backend.data.opening import open_images
         from vaeviewer.errors import DataError
         for path in sys.argv[1:]:
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

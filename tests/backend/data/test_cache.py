@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from vaeviewer import paths
-from vaeviewer.backend.data import Reading, decoded, open_images, stack
+from vaeviewer.backend.data import Reading, decoded, stack
 from vaeviewer.backend.data.base import ImageDataset, checksum_of
 from vaeviewer.backend.data.cache import About, ImageCache
 from vaeviewer.backend.data.decoded import Room
 from vaeviewer.backend.data.names import Names
+from vaeviewer.backend.data.opening import open_images
 from vaeviewer.backend.data.report import LoadReport
 from vaeviewer.errors import DataError
 

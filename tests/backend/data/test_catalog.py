@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vaeviewer import paths
-from vaeviewer.backend.data import CATALOG, Cancelled, load_dataset, load_source, open_images
+from vaeviewer.backend.data import CATALOG, Cancelled, load_dataset, load_source
 from vaeviewer.backend.data.archives import take_out
 from vaeviewer.backend.data.known_sets import EMNIST_SPLITS
+from vaeviewer.backend.data.opening import open_images
 from vaeviewer.backend.data.usps import usps_stack
 from vaeviewer.errors import DataError
 

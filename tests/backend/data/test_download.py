@@ -11,10 +11,10 @@ from vaeviewer import paths
 from vaeviewer.backend.data import download, transfer
 from vaeviewer.backend.data.base import Cancelled
 from vaeviewer.backend.data.catalog import CATALOG
-from vaeviewer.backend.data.download import FetchError, fetch
+from vaeviewer.backend.data.download import fetch
 from vaeviewer.backend.data.known_sets import EMNIST_SPLITS, KNOWN_SETS
 from vaeviewer.backend.data.remotes import REMOTES
-from vaeviewer.errors import DataError
+from vaeviewer.errors import DataError, FetchError
 
 CONTENT = {
     "train-images-idx3-ubyte.gz": bytes(range(256)) * 400,

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from vaeviewer.backend.data import Reading, load_source, open_images
+from vaeviewer.backend.data import Reading, load_source
 from vaeviewer.backend.data.idx import read_images, read_labels
+from vaeviewer.backend.data.opening import open_images
 from vaeviewer.errors import DataError
 
 TYPES = {"uint8": 8, "int8": 9, "int16": 11, "int32": 12, "float32": 13, "float64": 14}

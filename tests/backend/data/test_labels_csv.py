@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from vaeviewer.backend.data import Reading, open_images
+from vaeviewer.backend.data import Reading
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.data.columns import NO_VALUE, column_of
+from vaeviewer.backend.data.opening import open_images
 from vaeviewer.limits import MAX_COLUMN_WORDS, MAX_COLUMNS
 
 

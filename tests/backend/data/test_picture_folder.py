@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from tests.awkward_pictures import broken_files, encoded, good_forms, scene, write_awkward
-from vaeviewer.backend.data import DataSource, Reading, load_source, open_images
+from vaeviewer.backend.data import DataSource, Reading, load_source
 from vaeviewer.backend.data.base import Cancelled, ImageDataset
+from vaeviewer.backend.data.opening import open_images
 from vaeviewer.errors import DataError
 
 

@@ -1,6 +1,7 @@
 """The front door to data sets: what there is, and loading it by its key.
 
-Importing this loads neither torch nor torchvision, so a form can list the data sets before they are loaded.
+Importing this loads neither torch nor torchvision, nor what opens and fetches files: a form can list the data sets
+before any is loaded, and the window is there sooner.
 """
 
 from __future__ import annotations
@@ -10,12 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from vaeviewer.backend.data.base import Cancelled, DataSource, ImageDataset
-from vaeviewer.backend.data.bundled import load_bundled
 from vaeviewer.backend.data.catalog import CATALOG, NOT_OFFERED, CatalogEntry
-from vaeviewer.backend.data.download import fetch
-from vaeviewer.backend.data.opening import open_images, open_known
 from vaeviewer.backend.data.reading import Reading
-from vaeviewer.backend.data.remotes import REMOTES
 from vaeviewer.errors import DataError
 
 __all__ = [
@@ -27,7 +24,6 @@ __all__ = [
     "Reading",
     "load_dataset",
     "load_source",
-    "open_images",
 ]
 
 
@@ -60,17 +56,24 @@ def load_dataset(
         keys = ", ".join(entry.key for entry in CATALOG)
         raise DataError(f"There is no data set {key!r}; choose one of {keys}.")
     if key == "mnist-10k":
+        from vaeviewer.backend.data.bundled import load_bundled
+
         if folder is not None:
             raise DataError(
                 f"mnist-10k is bundled and not read from {folder}; choose the data set folder instead."
             )
         return load_bundled()
+    from vaeviewer.backend.data.opening import open_images, open_known
+
     if key == "folder":
         if folder is None:
             raise DataError("No folder was named; choose the folder that holds the images.")
         return open_images(folder, reading, progress=progress, cancelled=cancelled)
     if folder is not None:
         return open_known(folder, key, reading, cancelled=cancelled)
+    from vaeviewer.backend.data.download import fetch
+    from vaeviewer.backend.data.remotes import REMOTES
+
     place = fetch(key, progress=progress, cancelled=cancelled)
     fetched = open_known(place / REMOTES[key].folder, key, reading, cancelled=cancelled)
     # Without a path, so that a run moved to another machine finds the data there.

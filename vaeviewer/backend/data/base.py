@@ -28,7 +28,7 @@ class Cancelled(UserError):  # noqa: N818 (it is the user's wish, not an error)
 class DataSource(BaseModel):
     """How a run names its data, so that it can be found again: written into run folders."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     key: str = Field(max_length=64)
     """Of the catalogue, such as ``mnist-10k`` or ``folder``."""

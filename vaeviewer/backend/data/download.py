@@ -19,7 +19,7 @@ from vaeviewer.backend.data.base import Cancelled
 from vaeviewer.backend.data.catalog import title_of
 from vaeviewer.backend.data.remotes import REMOTES, Remote, RemoteFile
 from vaeviewer.backend.data.transfer import TransferError, transfer
-from vaeviewer.errors import DataError
+from vaeviewer.errors import DataError, FetchError
 
 TRIES = 4
 """How often an address is asked that breaks off each time after it gave something."""
@@ -29,10 +29,6 @@ PAUSE_S = 1.0
 
 _LOOK_S = 0.1
 _PIECE_BYTES = 2**20
-
-
-class FetchError(DataError):
-    """A data set could not be fetched; a folder that holds it would do."""
 
 
 def fetch(

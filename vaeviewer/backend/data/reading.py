@@ -17,7 +17,7 @@ Side = Annotated[int, Field(ge=MIN_IMAGE_SIDE, le=MAX_IMAGE_SIDE)]
 class Reading(BaseModel):
     """The choices in reading pictures, arrays and idx files. The same reading of the same files gives the same data."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
     size: tuple[Side, Side] | None = Field(
         None,

@@ -15,7 +15,7 @@ class Skipped(BaseModel):
         why: A few words that follow the file's name.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     file: str
     why: str
@@ -36,7 +36,7 @@ class LoadReport(BaseModel):
         notes: Sentences on what was recognised and decided.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(defer_build=True, frozen=True)
 
     images: int
     held_out: int

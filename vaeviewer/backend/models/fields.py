@@ -29,7 +29,8 @@ def marked(info: FieldInfo, mark: str) -> bool:
 class Group(BaseModel):
     """A group of settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # A validator is built at first use: a start that shows one family does not build those of all others.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class FamilyConfig(Group):

@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vaeviewer.backend.data import open_images
 from vaeviewer.backend.data.reading import Reading
 from vaeviewer.session.data_loader import DataLoader, Fetched
 from vaeviewer.ui.data.contact_sheet import ContactSheet
@@ -235,6 +234,8 @@ class ImageSheet(QDialog):
 
 def _previewed(path: Path, reading: Reading, report: object, cancelled: object) -> Preview:
     """On the loader's thread."""
+    from vaeviewer.backend.data.opening import open_images
+
     return preview_of(open_images(path, reading, progress=report, cancelled=cancelled))  # type: ignore[arg-type]
 
 
