@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vaeviewer.backend import data as datasets
-from vaeviewer.backend.data import DataSource, ImageDataset, load_dataset, load_source
+from vaeviewer.backend.data import DataSource, ImageDataset, download, load_dataset, load_source, opening
 from vaeviewer.backend.data.base import checksum_of
 from vaeviewer.errors import DataError
 
@@ -29,9 +28,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         made.append((Path(path).as_posix(), key))
         return fake(key, str(path))
 
-    monkeypatch.setattr(datasets, "fetch", fetch)
-    monkeypatch.setattr(datasets, "open_known", open_known)
-    monkeypatch.setattr(datasets, "open_images", lambda path, *_, **__: open_known(path, "folder"))
+    monkeypatch.setattr(download, "fetch", fetch)
+    monkeypatch.setattr(opening, "open_known", open_known)
+    monkeypatch.setattr(opening, "open_images", lambda path, *_, **__: open_known(path, "folder"))
     return made
 
 
@@ -94,6 +93,15 @@ def test_checksum_is_the_same_for_every_memory_layout() -> None:
     expected = checksum_of(images, labels)
     assert checksum_of(np.asfortranarray(images), labels.astype(">i8")) == expected
     assert checksum_of(images.reshape(2, 4, 3), labels) != expected
+
+
+def test_the_window_starts_without_what_opens_and_fetches_files() -> None:
+    code = (
+        "import sys, vaeviewer.app\n"
+        "print([m for m in ('opening', 'download', 'cache') if f'vaeviewer.backend.data.{m}' in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
 
 
 def test_importing_it_is_cheap() -> None:
