@@ -27,3 +27,7 @@ class RunFolderError(UserError):
 
 class RunInUseError(RunFolderError):
     """Another window or command has the run folder open."""
+
+
+class NoDensityError(UserError):
+    """A kind of model has no density, or no prior, and what needs one is asked of it."""

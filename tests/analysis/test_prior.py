@@ -12,11 +12,12 @@ from own_families import LaplaceVAE
 
 from vaeviewer.analysis import prior
 from vaeviewer.analysis.latent_plane import LatentPlane, axes_plane, identity
-from vaeviewer.analysis.prior import SHARES, PriorShape, log_prior, prior_codes
+from vaeviewer.analysis.prior import SHARES, PriorShape, prior_codes
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.models import registry
 from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.snapshot import Snapshot, snapshot_of
+from vaeviewer.errors import NoDensityError
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +92,8 @@ def test_contours_hold_the_shares_they_say(key: str) -> None:
 
 def test_without_a_density_they_come_from_draws() -> None:
     snapshot = fresh("ring")
-    assert log_prior(snapshot, np.zeros((3, 2), np.float32)) is None
+    with pytest.raises(NoDensityError):
+        snapshot.log_prior(np.zeros((3, 2), np.float32))
     shape = prior_shape(snapshot, identity())
     points = draws_of("ring", 2000)
     assert inside(shape, 2, points).mean() > 0.95
@@ -118,6 +120,5 @@ def test_of_one_dimension_contours_are_marks_along_the_line() -> None:
 
 def test_log_prior_is_the_density() -> None:
     z = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
-    found = log_prior(fresh("laplace"), z)
-    assert found is not None
+    found = fresh("laplace").log_prior(z)
     np.testing.assert_allclose(found, -np.abs(z).sum(1) - 2 * np.log(2.0), rtol=1e-5)

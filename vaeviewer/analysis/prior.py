@@ -13,6 +13,7 @@ from vaeviewer.analysis.contours import contours
 from vaeviewer.analysis.latent_plane import Array, LatentPlane
 from vaeviewer.backend.chunks import parts
 from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.errors import NoDensityError
 
 SHARES = tuple(-math.expm1(-r * r / 2.0) for r in (1, 2, 3))
 """Shares of a prior within its contours: what the circles of 1, 2 and 3 standard deviations hold of N(0, I)."""
@@ -47,24 +48,6 @@ def prior_codes(snapshot: Snapshot, count: int) -> Array:
         codes = ask(snapshot.key, snapshot.tensors, lambda model: model.prior().sample((count,)))
     found: Array = codes.float().numpy().reshape(shape)
     return found
-
-
-def log_prior(snapshot: Snapshot, z: Array) -> Array | None:
-    """The log-density log p(z) of codes ``(n, latent_dim)``, float32 ``(n,)``, nats; ``None`` where there is none."""
-    import torch
-
-    from vaeviewer.backend.models.latent_model import ask
-
-    codes = torch.tensor(z)
-    try:
-        found = ask(snapshot.key, snapshot.tensors, lambda model: model.prior().log_prob(codes))
-    except (
-        NotImplementedError,
-        ValueError,
-    ):  # the other one from those that refuse codes beyond their support
-        return None
-    logs: Array = found.float().numpy()
-    return logs
 
 
 @dataclass(frozen=True)
@@ -102,10 +85,10 @@ def prior_shape(snapshot: Snapshot, plane: LatentPlane) -> Iterator[PriorShape |
         asked = np.concatenate([plane.lift(grid)[:, : codes.shape[1]], codes[:_LOOKED_UP]])
         for part in parts(len(asked), _ROWS):
             yield None
-            some = log_prior(snapshot, asked[part])
-            if some is None:
+            try:
+                logs.append(snapshot.log_prior(asked[part]))
+            except NoDensityError:
                 break
-            logs.append(some)
     yield None
     if sum(map(len, logs)) > len(grid):
         # In logarithms, which are smooth where the density is steep.

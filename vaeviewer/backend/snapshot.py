@@ -13,11 +13,14 @@ from typing import Any, ClassVar, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vaeviewer.backend import densities
 from vaeviewer.backend.chunks import parts, rows_at_once
 from vaeviewer.backend.models import registry
 from vaeviewer.backend.models.fields import FamilyConfig
 from vaeviewer.backend.models.interface import DataSpec, ImageSpec
-from vaeviewer.backend.models.networks.numpy_mlp import MlpForm, NumpyForm
+from vaeviewer.backend.models.likelihood_table import LikelihoodTable
+from vaeviewer.backend.models.networks.numpy_densities import PixelDensity
+from vaeviewer.backend.models.networks.numpy_mlp import DensityForm, MlpForm, NumpyForm
 
 Array = NDArray[np.float32]
 Classes = NDArray[np.int64]
@@ -128,27 +131,28 @@ class Snapshot(ABC):
         Raises:
             ValueError: The model needs a class and is given none.
         """
-        classes = _each(y, len(images))
+        classes = each(y, len(images))
         found = [
-            self._encode(self._seen(images[part]), None if classes is None else classes[part])
-            for part in self._parts(len(images))
+            self._encode(self.seen(images[part]), None if classes is None else classes[part])
+            for part in self.parts(len(images))
         ]
         if not found or found[0] is None:
-            return None if found else self._encode(self._seen(images), classes)
+            return None if found else self._encode(self.seen(images), classes)
         locs, scales = zip(*(pair for pair in found if pair is not None), strict=True)
         return np.concatenate(locs), None if scales[0] is None else np.concatenate(scales)
 
-    def _seen(self, images: NDArray[np.uint8] | Array) -> Array:
-        x = as_unit_floats(images).reshape(len(images), *self.image_shape)
-        return x if self.protocol == "grey" else (x > 0.5).astype(np.float32)
+    def seen(self, images: NDArray[np.uint8] | Array) -> Array:
+        """Images ``(n, *image_shape)`` as the model sees them: pixels in 0 … 1; those seen already stay the same."""
+        return as_seen(images, self.protocol).reshape(len(images), *self.image_shape)
 
-    def _parts(self, rows: int) -> Iterator[slice]:
+    def parts(self, rows: int) -> Iterator[slice]:
+        """So many images or codes, as many at a time as memory is for."""
         return parts(rows, rows_at_once(self.model.widest(self.image.values)))
 
     def decode_levels(self, z: Array, y: OneOrEach = None) -> NDArray[np.uint8]:
         """As :meth:`decode`, in grey levels 0 … 255, and with the memory that these take alone."""
         levels = np.empty((len(z), *self.image_shape), np.uint8)
-        for part in self._parts(len(z)):
+        for part in self.parts(len(z)):
             levels[part] = as_grey_levels(self.decode(z[part], y[part] if isinstance(y, np.ndarray) else y))
         return levels
 
@@ -158,8 +162,67 @@ class Snapshot(ABC):
         Raises:
             ValueError: The model needs a class and is given none.
         """
-        images = self._decode(np.ascontiguousarray(z, dtype=np.float32), _each(y, len(z)))
+        images = self._decode(np.ascontiguousarray(z, dtype=np.float32), each(y, len(z)))
         return images.reshape(len(z), *self.image_shape)
+
+    def log_prior(self, z: Array) -> Array:
+        """Log p(z) of codes ``(m, latent_dim)``, ``(m,)``, nats.
+
+        Raises:
+            NoDensityError: There is no prior, or it has no density.
+        """
+        return densities.log_prior(self, np.ascontiguousarray(z, dtype=np.float32))
+
+    def likelihood_table(self, z: Array, y: OneOrEach = None) -> LikelihoodTable:
+        """Log p(x|z) at codes ``(m, latent_dim)``, ready for any images; it keeps ``m`` decoded images.
+
+        Args:
+            z: The codes.
+            y: The class of all of them, or of each, ``(m,)``, for a model that sees it.
+
+        Raises:
+            NoDensityError: p(x|z) is no density.
+            ValueError: The model needs a class and is given none.
+        """
+        return densities.table(self, z, y)
+
+    def log_likelihood(self, images: NDArray[np.uint8] | Array, z: Array, y: OneOrEach = None) -> Array:
+        """Log p(x|z) of every image at every code, ``(n, m)``, nats, summed over pixels: :meth:`likelihood_table`."""
+        classes = each(y, len(z))
+        return np.concatenate(
+            [
+                self.likelihood_table(z[part], classes if classes is None else classes[part]).log_likelihood(
+                    images
+                )
+                for part in self.parts(max(1, len(z)))
+            ],
+            axis=1,
+        )
+
+    def log_joint(self, images: NDArray[np.uint8] | Array, z: Array, y: OneOrEach = None) -> Array:
+        """Log p(x|z) + log p(z) of every image at every code, ``(n, m)``, nats, as :meth:`log_likelihood`."""
+        return self.log_likelihood(images, z, y) + self.log_prior(z)
+
+    def score(self, image: NDArray[np.uint8] | Array, z: Array, y: OneOrEach = None) -> Array:
+        """The derivative in z of log p(x|z) + log p(z) of one image at codes, both ``(m, latent_dim)``."""
+        return self.densities(image[None], z, y).score
+
+    def densities(
+        self, images: NDArray[np.uint8] | Array, z: Array, y: OneOrEach = None
+    ) -> densities.Densities:
+        """Log p(x|z), log p(z) and their derivatives in z at ``m`` codes, of an image for each, or of one for all."""
+        return densities.at_codes(self, images, z, y)
+
+    def ask(self, question: Callable[[Any], Answer]) -> Answer:
+        """What a torch model with these weights answers; see :func:`latent_model.ask`."""
+        from vaeviewer.backend.models.latent_model import ask
+
+        return ask(self.key, self.tensors, question)
+
+    @property
+    def density_form(self) -> tuple[DensityForm, PixelDensity] | None:
+        """How NumPy computes p(x|z) as a density, and what pixels are; ``None``: torch does."""
+        return None
 
     @abstractmethod
     def _encode(self, x: Array, y: Classes | None) -> tuple[Array, Array | None] | None: ...
@@ -179,6 +242,14 @@ class NumpySnapshot(Snapshot):
     form: NumpyForm = field(default_factory=MlpForm)
 
     instant: ClassVar[bool] = True
+
+    @property
+    def density_form(self) -> tuple[DensityForm, PixelDensity] | None:
+        """As there."""
+        if not isinstance(self.form, DensityForm):
+            return None
+        pixels = self.form.pixels(self.model, self.weights)
+        return None if pixels is None else (self.form, pixels)
 
     def _encode(self, x: Array, y: Classes | None) -> tuple[Array, Array | None] | None:
         if not self.family.capabilities.encodes:
@@ -228,7 +299,7 @@ class TorchSnapshot(Snapshot):
         return self._of_one(image, y, lambda found: found.log_prob(codes)[:, 0].numpy())
 
     def _of_one(self, image: NDArray[np.uint8] | Array, y: int | None, told: Callable[[Any], Array]) -> Array:
-        return self._ask("encode", self._first(self._seen(image[None])), _each(y, 1), told)
+        return self._ask("encode", self._first(self.seen(image[None])), each(y, 1), told)
 
     def _first(self, x: Array) -> Any:
         """Images as torch has them, channels first."""
@@ -241,10 +312,8 @@ class TorchSnapshot(Snapshot):
         """What ``told`` makes of a distribution, while the model still has these weights."""
         import torch
 
-        from vaeviewer.backend.models.latent_model import ask
-
         classes = None if y is None else torch.tensor(y)
-        return ask(self.key, self.tensors, lambda model: told(getattr(model, method)(tensor, classes)))
+        return self.ask(lambda model: told(getattr(model, method)(tensor, classes)))
 
 
 def snapshot_of(
@@ -285,7 +354,8 @@ class Checkpoint:
     training: TrainingState
 
 
-def _each(y: OneOrEach, rows: int) -> Classes | None:
+def each(y: OneOrEach, rows: int) -> Classes | None:
+    """A class for each of so many rows."""
     return np.full(rows, y, np.int64) if isinstance(y, int) else y
 
 
@@ -300,6 +370,12 @@ def as_unit_floats(images: NDArray[np.uint8] | Array) -> Array:
     if images.dtype == np.uint8:
         return images.astype(np.float32) * np.float32(1 / 255)
     return np.asarray(images, dtype=np.float32)
+
+
+def as_seen(images: NDArray[np.uint8] | Array, protocol: str) -> Array:
+    """Pixels in 0 … 1 as a protocol shows them to a model; binarised protocols cut at one half; any shape."""
+    x = as_unit_floats(images)
+    return x if protocol == "grey" else (x > 0.5).astype(np.float32)
 
 
 def as_grey_levels(images: Array) -> NDArray[np.uint8]:

@@ -330,6 +330,12 @@ class Family(ABC, Generic[ConfigT]):
         """How NumPy computes these networks, fast enough for the thread that draws; ``None``: torch decodes."""
         return None
 
+    def no_density(self, config: ConfigT) -> str:
+        """Why log p(x|z) can't be had of a model with these settings, in a sentence; empty where it can."""
+        if self.capabilities.has_density:
+            return ""
+        return f"{self.title}: it has no likelihood p(x|z), which would say how probable an image is."
+
     def objective(self, config: ConfigT, terms: Mapping[str, Any]) -> Any:
         """What training raises, of stored metrics (numbers or arrays); the headline, unless a setting weighs terms."""
         best = self.metrics.headline

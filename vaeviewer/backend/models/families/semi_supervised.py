@@ -278,6 +278,12 @@ class SemiSupervisedFamily(DensityFamily[SemiSupervisedConfig]):
             totals["kl"] = totals["kl"] + kl / len(noise)
         return totals
 
+    def no_density(self, config: SemiSupervisedConfig) -> str:
+        """M1+M2 draws features between z and the image."""
+        if config.variant == "M2":
+            return ""
+        return "M1+M2 draws features z₁ between z and the image, so that p(x|z, y) is itself an integral over them."
+
     def numpy_form(self, config: SemiSupervisedConfig) -> NumpyForm | None:
         """Where it is fully connected NumPy decodes."""
         if config.network != "mlp":

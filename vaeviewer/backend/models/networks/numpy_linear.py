@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
-
-Classes = NDArray[np.int64]
+from vaeviewer.backend.models.fields import FamilyConfig
+from vaeviewer.backend.models.networks.numpy_densities import GaussianDensity
+from vaeviewer.backend.models.networks.numpy_mlp import Array, Classes, Pullback
 
 
 class LinearForm:
@@ -24,8 +23,28 @@ class LinearForm:
 
     def decode(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
         """Mean pixels of p(x|z), ``(n, pixels)``, for ``z`` of ``(n, latent_dim)``; they may lie beyond 0 … 1."""
-        lengths, _ = _lengths(weights)
-        return z @ (lengths[:, None] * weights["components"]) + weights["mean"]
+        return self.outputs(weights, z, y)
+
+    def pixels(self, config: FamilyConfig, weights: Mapping[str, Array]) -> GaussianDensity:
+        """As ``DensityForm.pixels``: noise alike in every direction."""
+        return GaussianDensity(float(np.log(weights["noise_variance"])), squashed=False)
+
+    def outputs(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
+        """Mean pixels."""
+        return z @ _columns(weights) + weights["mean"]
+
+    def outputs_and_pullback(
+        self, weights: Mapping[str, Array], z: Array, y: Classes | None = None
+    ) -> tuple[Array, Pullback]:
+        """As ``DensityForm.outputs_and_pullback``."""
+        columns = _columns(weights)
+        return z @ columns + weights["mean"], lambda slopes: slopes @ columns.T
+
+
+def _columns(weights: Mapping[str, Array]) -> Array:
+    """Those of W, a row each, ``(latent_dim, pixels)``."""
+    lengths, _ = _lengths(weights)
+    return lengths[:, None] * weights["components"]
 
 
 def _lengths(weights: Mapping[str, Array]) -> tuple[Array, Array]:

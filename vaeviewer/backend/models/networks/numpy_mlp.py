@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vaeviewer.backend.models.fields import ImageNetworks
+from vaeviewer.backend.models.fields import FamilyConfig, ImageNetworks
+from vaeviewer.backend.models.networks.numpy_densities import PixelDensity, pixel_density
 
 Array = NDArray[np.float32]
 
@@ -32,6 +33,26 @@ class NumpyForm(Protocol):
 
     def decode(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
         """Mean pixels of p(x|z), ``(n, pixels)``, for ``z`` of ``(n, latent_dim)``."""
+
+
+Pullback = Callable[[Array], Array]
+"""Turns derivatives by outputs, ``(n, out)``, into derivatives by inputs, ``(n, in)``."""
+
+
+@runtime_checkable
+class DensityForm(NumpyForm, Protocol):
+    """A form that also knows p(x|z) as a density, and its derivative by z."""
+
+    def pixels(self, config: FamilyConfig, weights: Mapping[str, Array]) -> PixelDensity | None:
+        """What the decoder's outputs mean; ``None``: torch computes it."""
+
+    def outputs(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
+        """What :meth:`pixels` is given, ``(n, pixels)``, such as logits."""
+
+    def outputs_and_pullback(
+        self, weights: Mapping[str, Array], z: Array, y: Classes | None = None
+    ) -> tuple[Array, Pullback]:
+        """The same, and how their derivatives become those by z."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +81,21 @@ class MlpForm:
 
     def decode(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
         """Mean pixels of p(x|z), ``(n, pixels)``, for ``z`` of ``(n, latent_dim)``."""
-        return sigmoid(mlp(weights, "decoder", self.activation, z, y))
+        return sigmoid(self.outputs(weights, z, y))
+
+    def pixels(self, config: FamilyConfig, weights: Mapping[str, Array]) -> PixelDensity | None:
+        """As :meth:`DensityForm.pixels`."""
+        return pixel_density(config, weights)
+
+    def outputs(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
+        """As :meth:`DensityForm.outputs`."""
+        return mlp(weights, "decoder", self.activation, z, y)
+
+    def outputs_and_pullback(
+        self, weights: Mapping[str, Array], z: Array, y: Classes | None = None
+    ) -> tuple[Array, Pullback]:
+        """As :meth:`DensityForm.outputs_and_pullback`."""
+        return mlp_and_pullback(weights, "decoder", self.activation, z, y)
 
 
 @dataclass(frozen=True)
@@ -98,10 +133,28 @@ class PointForm(MlpForm):
 class WavesForm(MlpForm):
     """A decoder that sees sines and cosines of z beside z, as ``networks.waves.Waves`` gives them."""
 
-    def decode(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
-        """Images, ``(n, pixels)``, for ``z`` of ``(n, latent_dim)``."""
+    def outputs(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
+        """As :meth:`DensityForm.outputs`."""
         angles = z @ weights["waves.frequencies"].T
-        return super().decode(weights, np.concatenate([z, np.sin(angles), np.cos(angles)], axis=1), y)
+        return super().outputs(weights, np.concatenate([z, np.sin(angles), np.cos(angles)], axis=1), y)
+
+    def outputs_and_pullback(
+        self, weights: Mapping[str, Array], z: Array, y: Classes | None = None
+    ) -> tuple[Array, Pullback]:
+        """As :meth:`DensityForm.outputs_and_pullback`."""
+        frequencies = weights["waves.frequencies"]
+        angles = z @ frequencies.T
+        sines, cosines = np.sin(angles), np.cos(angles)
+        found, pull = super().outputs_and_pullback(weights, np.concatenate([z, sines, cosines], axis=1), y)
+
+        def through_waves(slopes: Array) -> Array:
+            at_z, at_sines, at_cosines = np.split(
+                pull(slopes), (z.shape[1], z.shape[1] + angles.shape[1]), axis=1
+            )
+            by_z: Array = at_z + (at_sines * cosines - at_cosines * sines) @ frequencies
+            return by_z
+
+        return found, through_waves
 
 
 def form_of(config: ImageNetworks, *, gaussian: bool = True) -> MlpForm | None:
@@ -124,6 +177,28 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
 }
 
 
+def _silu_slope(x: Array) -> Array:
+    s = sigmoid(x)
+    slope: Array = s - x * s * (s - 1.0)
+    return slope
+
+
+def _tanh_slope(x: Array) -> Array:
+    tanh: Array = np.tanh(x)
+    slope: Array = -(tanh * tanh - 1.0)
+    return slope
+
+
+SLOPES: Mapping[str, Callable[[Array], Array]] = {
+    "tanh": _tanh_slope,
+    "relu": lambda x: (x > 0.0).astype(np.float32),
+    "silu": _silu_slope,
+    "sigmoid": lambda x: sigmoid(x) * sigmoid(-x),
+    "linear": np.ones_like,
+}
+"""Derivatives of :data:`ACTIVATIONS`."""
+
+
 def mlp(
     weights: Mapping[str, Array], prefix: str, activation: str, x: Array, y: Classes | None = None
 ) -> Array:
@@ -135,16 +210,47 @@ def mlp(
         ValueError: They are, and there is no ``y``.
     """
     act = ACTIVATIONS[activation]
-    layers = sum(1 for name in weights if name.startswith(f"{prefix}.") and name.endswith(".weight"))
+    layers = _layers(weights, prefix)
     for i in range(layers):
-        w, b = weights[f"{prefix}.{i}.weight"], weights[f"{prefix}.{i}.bias"]
-        if i == 0 and w.shape[1] > x.shape[1]:
-            if y is None:
-                raise ValueError("these networks need the class y")
-            # A product with a one-hot vector is a column.
-            x = x @ w[:, : x.shape[1]].T + w.T[x.shape[1] :][y] + b
-        else:
-            x = x @ w.T + b
+        x = _layer(weights, f"{prefix}.{i}", x, y if i == 0 else None)
         if i < layers - 1:
             x = act(x)
     return x
+
+
+def mlp_and_pullback(
+    weights: Mapping[str, Array], prefix: str, activation: str, x: Array, y: Classes | None = None
+) -> tuple[Array, Pullback]:
+    """As :func:`mlp`, and how derivatives by its outputs become derivatives by ``x``."""
+    act, inputs = ACTIVATIONS[activation], x.shape[1]
+    layers, before = _layers(weights, prefix), []
+    for i in range(layers):
+        x = _layer(weights, f"{prefix}.{i}", x, y if i == 0 else None)
+        if i < layers - 1:
+            before.append(x)
+            x = act(x)
+
+    def pull(slopes: Array) -> Array:
+        for i in reversed(range(layers)):
+            w = weights[f"{prefix}.{i}.weight"]
+            slopes = slopes @ (w[:, :inputs] if i == 0 else w)
+            if i > 0:
+                slopes = slopes * SLOPES[activation](before[i - 1])
+        return slopes
+
+    return x, pull
+
+
+def _layers(weights: Mapping[str, Array], prefix: str) -> int:
+    return sum(1 for name in weights if name.startswith(f"{prefix}.") and name.endswith(".weight"))
+
+
+def _layer(weights: Mapping[str, Array], name: str, x: Array, y: Classes | None) -> Array:
+    w, b = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    if w.shape[1] == x.shape[1]:
+        return x @ w.T + b
+    if y is None:
+        raise ValueError("these networks need the class y")
+    # A product with a one-hot vector is a column.
+    found: Array = x @ w[:, : x.shape[1]].T + w.T[x.shape[1] :][y] + b
+    return found

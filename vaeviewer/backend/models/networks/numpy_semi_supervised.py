@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vaeviewer.backend.models.networks.numpy_mlp import MAX_LOG_VARIANCE, Array, Classes, mlp, sigmoid
+from vaeviewer.backend.models.fields import FamilyConfig
+from vaeviewer.backend.models.networks.numpy_densities import PixelDensity, pixel_density
+from vaeviewer.backend.models.networks.numpy_mlp import (
+    MAX_LOG_VARIANCE,
+    Array,
+    Classes,
+    Pullback,
+    mlp,
+    mlp_and_pullback,
+    sigmoid,
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,21 @@ class M2Form:
 
     def decode(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
         """Mean pixels of p(x|z, y)."""
-        return sigmoid(mlp(weights, "given_class.decoder", self.activation, z, y))
+        return sigmoid(self.outputs(weights, z, y))
+
+    def pixels(self, config: FamilyConfig, weights: Mapping[str, Array]) -> PixelDensity | None:
+        """As ``DensityForm.pixels``."""
+        return pixel_density(config, weights, within="given_class.")
+
+    def outputs(self, weights: Mapping[str, Array], z: Array, y: Classes | None = None) -> Array:
+        """As ``DensityForm.outputs``."""
+        return mlp(weights, "given_class.decoder", self.activation, z, y)
+
+    def outputs_and_pullback(
+        self, weights: Mapping[str, Array], z: Array, y: Classes | None = None
+    ) -> tuple[Array, Pullback]:
+        """As ``DensityForm.outputs_and_pullback``."""
+        return mlp_and_pullback(weights, "given_class.decoder", self.activation, z, y)
 
 
 @dataclass(frozen=True)
