@@ -41,6 +41,13 @@ def exhaustive(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--exhaustive"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole windows take a second each, so they are for the whole suite."""
+    for item in items:
+        if "make_window" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 LET_RUN_OUT_S = 8.0
 """A timer that fires once, such as that of a note that goes away, is no leak: it is given this time."""
 
@@ -63,8 +70,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of compiled code that all tests share, as compiling takes seconds."""
-    return tmp_path_factory.mktemp("compiled")
+    """A folder of compiled code that all tests share, those of other workers too, as compiling takes seconds."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(autouse=True)

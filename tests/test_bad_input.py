@@ -127,6 +127,7 @@ def use_run(folder: Path, dataset: ImageDataset) -> None:
         trainer.restore_good_state()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "share"), [("adam", 1), ("adagrad", 10)])
 def test_damaged_runs(
     optimizer: str, share: int, cases: range, leaves: ImageDataset, tmp_path: Path, figures: list[str]
@@ -179,6 +180,7 @@ def bomb(count: int, zeros: int) -> bytes:
     return gzip.compress(struct.pack(">4I", 0x803, count, 16, 16) + bytes(zeros), 9)
 
 
+@pytest.mark.slow
 def test_damaged_idx_files(cases: range, leaves: ImageDataset, tmp_path: Path, figures: list[str]) -> None:
     whole, damaged = tmp_path / "whole", tmp_path / "damaged"
     whole.mkdir()

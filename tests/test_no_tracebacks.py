@@ -27,6 +27,7 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits a process as Linux does")
 def test_too_little_memory_to_build_a_model_is_one_sentence(tmp_path: Path) -> None:
     words = ["train", "--out", str(tmp_path / "run"), "--hidden", "8192,8192", "--threads", "1"]

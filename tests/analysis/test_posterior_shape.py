@@ -22,6 +22,7 @@ def trained(digits: ImageDataset, settings: Settings) -> TorchSnapshot:
     return snapshot
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flow", ["autoregressive", "planar"])
 def test_the_shade_is_where_codes_fall(digits: ImageDataset, small: Settings, flow: str) -> None:
     snapshot = trained(digits, updated(small, family="flow", flow=flow, learning_rate=0.02, epochs=4))

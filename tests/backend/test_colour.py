@@ -96,6 +96,7 @@ def test_grey_images_do_not_go_into_a_model_of_colour(small: Settings) -> None:
         moved_to(Trainer(data, small), grey)
 
 
+@pytest.mark.slow
 def test_the_fused_step_and_the_eager_one_see_the_same_colours(small: Settings) -> None:
     figures = {}
     for engine in ("fused", "eager"):

@@ -39,6 +39,7 @@ def large() -> ImageDataset:
     return ImageDataset("noise", DataSource(key="folder"), images, labels, images[::-1], labels, ("0", "1"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 @pytest.mark.parametrize("protocol", ["grey", "dynamic"])
 def test_large_images_are_looked_at_a_few_at_a_time(large: ImageDataset, protocol: str) -> None:

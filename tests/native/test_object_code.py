@@ -121,6 +121,7 @@ def test_the_compiler_ends_with_its_parent(empty_cache: Path) -> None:
     assert not empty_cache.exists()
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.usefixtures("empty_cache")
 def test_the_compiler_outlives_the_thread_that_asked() -> None:

@@ -233,6 +233,7 @@ def wait_until(condition: Callable[[], bool], explain: Callable[[], object]) -> 
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_any_order_is_safe(qapp: QApplication, digits: ImageDataset, exhaustive: bool) -> None:
     Trainer(digits, TINY).step()  # closing does not wait for the imports that a first step does

@@ -18,6 +18,7 @@ from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES], ids=errno.errorcode.get)
 def test_every_failure_is_told_and_costs_nothing(
     code: int, qtbot: QtBot, digits: ImageDataset, small: Settings, tmp_path: Path

@@ -80,6 +80,7 @@ def start(qtbot: QtBot, digits: ImageDataset) -> Iterator[Callable[[Settings], T
 Start = Callable[[Settings], Told]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", [State.RUNNING, State.PAUSED, State.FINISHED])
 def test_one_command_leads_back_to_a_healthy_run(start: Start, state: State) -> None:
     told = start(updated(SETTINGS, learning_rate=1.0))
@@ -109,6 +110,7 @@ def test_one_command_leads_back_to_a_healthy_run(start: Start, state: State) -> 
     assert "went back to step 0" in lines
 
 
+@pytest.mark.slow
 def test_a_large_beta_is_told_and_undone(start: Start) -> None:
     told = start(updated(SETTINGS, beta=1000.0))
     told.session.forget_run()
@@ -122,6 +124,7 @@ def test_a_large_beta_is_told_and_undone(start: Start) -> None:
     assert told.session.settings.model.beta == 1.0
 
 
+@pytest.mark.slow
 def test_where_numbers_become_infinite_at_once_the_way_back_is_offered_too(start: Start) -> None:
     told = start(updated(SETTINGS, optimizer="sgd", learning_rate=1.0))
     told.session.forget_run()

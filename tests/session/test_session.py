@@ -526,6 +526,7 @@ def test_a_torch_that_cannot_be_loaded_is_told(
     assert session.close()
 
 
+@pytest.mark.slow
 def test_the_import_comes_before_the_first_command(small: Settings) -> None:
     """Torch loads while the window waits for its data, in a process that has not loaded it yet."""
     script = (

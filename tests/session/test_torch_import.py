@@ -34,6 +34,7 @@ print(opened, "libtorch_cpu.so" in maps, "torch" in sys.modules, turns > 3)
     assert output_of(script) == "[True] True False True"
 
 
+@pytest.mark.slow
 def test_torch_works_and_its_modules_are_no_longer_searched_for_garbage() -> None:
     script = """
 import gc

@@ -198,6 +198,7 @@ def test_out_of_memory_at_random_moments(qtbot: QtBot, make: Make, small: Settin
         watched.assert_finite()
 
 
+@pytest.mark.slow
 def test_a_lower_learning_rate_saves_a_diverged_run(make: Make, small: Settings) -> None:
     watched = make(updated(small, optimizer="sgd", schedule="constant", learning_rate=1e-3))
     watched.session.change("learning_rate", 10.0)

@@ -219,6 +219,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_damaged_settings_never_keep_it_from_opening(
     tmp_path: Path, exhaustive: bool, figures: list[str]

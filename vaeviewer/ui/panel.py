@@ -111,8 +111,8 @@ class Panel(Generic[W]):
         behind: Key of the panel of the same side behind which it lies at first, as a tab.
         from_dimensions: It is shown at first for models with so many latent dimensions; the View menu always has it.
         without_encoder: It is shown at first for families that have none; likewise.
-        on_demand: It is hidden until somebody wants it. The View menu has those together, in a menu of their own, where
-            letters are free again.
+        on_demand: It is hidden, and not even made, until somebody wants it. The View menu has those together, in a menu
+            of their own, where letters are free again.
         follow_handle: Draws a move of the handle, or a stroke in an image of the user's own, at once and within the
             mouse event.
     """

@@ -342,6 +342,7 @@ def two_saves(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "code"),
     [(mode, errno.ENOSPC) for mode in ("instead", "after", "dead")]

@@ -28,6 +28,7 @@ def unpinned() -> Iterator[None]:
     any_core()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unpinned")
 def test_the_main_thread_trains_on_every_core(digits: ImageDataset, small: Settings) -> None:
     def pinned() -> dict[str, set[int]]:

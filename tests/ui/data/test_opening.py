@@ -21,12 +21,11 @@ from small_images import write_idx_folder
 
 from vaeviewer import app
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.data import DataSource
+from vaeviewer.backend.data import DataSource, opening
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.curves.metric_plot import MetricPlot
-from vaeviewer.ui.data import image_sheet
 from vaeviewer.ui.data.contact_sheet import ContactSheet
 from vaeviewer.ui.data.image_sheet import ImageSheet
 from vaeviewer.ui.plane.latent_canvas import LatentCanvas
@@ -248,7 +247,7 @@ def test_choices_are_read_at_once_and_belong_to_the_run(
 @pytest.fixture
 def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Reading waits, after it has told of some progress, until this is set or it is cancelled."""
-    goes_on, really_open = threading.Event(), image_sheet.open_images
+    goes_on, really_open = threading.Event(), opening.open_images
 
     def slow(path: Path, reading: object, *, progress: Callable, cancelled: Callable) -> object:
         progress(40, 100)
@@ -256,7 +255,7 @@ def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
             pass
         return really_open(path, reading, progress=progress, cancelled=cancelled)
 
-    monkeypatch.setattr(image_sheet, "open_images", slow)
+    monkeypatch.setattr(opening, "open_images", slow)
     yield goes_on
     goes_on.set()
 

@@ -183,16 +183,21 @@ def test_one_on_demand_waits_in_a_menu_of_its_own_and_comes_to_the_front(
     own = replace(OWN, behind="manifold", on_demand=True, letter="n")  # as "Class names" has in the View menu
     monkeypatch.setattr(panels, "PANELS", (*panels.PANELS, own))
     window = make_window(small)
-    norms = window.findChild(Norms)
-    assert norms is not None
     assert not dock(window).isVisible()
+    assert window.findChild(Norms) is None, "a window starts without what most never open"
     window.session.use_settings(updated(window.session.settings, latent_dim=3))
     qtbot.waitUntil(lambda: dock(window, "traversal-dock").isVisible(), timeout=20_000)
     assert not dock(window).isVisible(), "whatever the model"
     menu = window.menuBar().findChild(QMenu, "onDemand")
     entry = next(action for action in menu.actions() if action.text() == "&Norms")
     entry.trigger()
+    qtbot.waitUntil(lambda: window.findChild(Norms) is not None)
+    norms = window.findChild(Norms)
+    assert norms is not None
+    assert norms.text.text(), "it draws what there is at once"
     qtbot.waitUntil(lambda: not norms.visibleRegion().isEmpty())
+    window.set_view(z=(0.75, 0.0))
+    assert norms.handle.text() == "0.75"
     window.reset_layout()
     assert not dock(window).isVisible()
 

@@ -21,6 +21,7 @@ from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.panel import EACH_SNAPSHOT, NEVER, Frame, Panel
+from vaeviewer.ui.window.awaited import awaited
 from vaeviewer.ui.window.refresh import Schedule
 
 FRAME_MS = 25
@@ -55,7 +56,9 @@ class Frames(QObject):
         self.decoder = GridDecoder(self)
         self._prior = PriorInPlane(self.decoder, self)
         self._generated = GeneratedCodes(self.decoder, self)
-        self.panels = [(panel, panel.make(self)) for panel in panels]
+        self.panels = [
+            awaited(panel, self) if panel.on_demand else (panel, panel.make(self)) for panel in panels
+        ]
         self._session = session
         self._lacking: frozenset[str] = frozenset()
         self._latent_dim = session.settings.model.latent_dim

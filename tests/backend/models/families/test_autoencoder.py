@@ -121,6 +121,7 @@ def test_the_linear_kind_finds_the_plane_of_principal_components(
     assert np.degrees(np.arccos(cosines.clip(-1, 1))).max() <= 1.0
 
 
+@pytest.mark.slow
 def test_a_nonlinear_one_draws_better_than_principal_components(
     digits: ImageDataset, small: Settings
 ) -> None:

@@ -78,6 +78,7 @@ def test_its_terms_are_those_of_layers_that_see_a_one_hot_class() -> None:
     torch.testing.assert_close(terms["reconstruction"], reconstruction)
 
 
+@pytest.mark.slow
 def test_it_bounds_the_evidence_of_an_image_given_its_class(digits: ImageDataset, small: Settings) -> None:
     model = trained(digits, updated(small, family="conditional", epochs=8))._model
     x = torch.tensor(digits.held_out_images).unsqueeze(1) / 255

@@ -73,6 +73,7 @@ def test_the_batch_is_not_normalised_over() -> None:
         parse_settings({"model": {"family": "contractive", "normalisation": "batch"}})
 
 
+@pytest.mark.slow
 def test_codes_move_less_beside_how_far_they_lie_apart(digits: ImageDataset, small: Settings) -> None:
     found = []
     for weight in (0.0, 1.0):

@@ -132,6 +132,7 @@ def test_the_terms_are_torchs() -> None:
     torch.testing.assert_close(terms["reconstruction"], drawn.mean(0))
 
 
+@pytest.mark.slow
 def test_a_search_finds_what_a_long_optimisation_finds(trained: Trainer, digits: ImageDataset) -> None:
     """Adam on loc and log σ² of each image, of many draws, from where the search began and from where it ended."""
     model = free(trained).eval()

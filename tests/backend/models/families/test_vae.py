@@ -62,6 +62,7 @@ def test_samples_of_the_posterior_have_its_moments(model: LatentModel) -> None:
     torch.testing.assert_close(z.std(0), q.scale, rtol=0.02, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", [False, True])
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 def test_the_elbo_is_a_lower_bound(

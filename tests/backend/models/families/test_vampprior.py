@@ -89,6 +89,7 @@ def test_pseudo_inputs_begin_as_training_images(digits: ImageDataset, small: Set
     assert few._model.components.shape[0] == 700, "more than there are images"  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 @PRIORS
 def test_the_prior_goes_to_where_the_codes_are(digits: ImageDataset, small: Settings, prior: str) -> None:
     chosen = updated(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from vaeviewer.backend.training.engines.fused.adam import Adam
@@ -31,6 +32,7 @@ def test_it_is_torchs() -> None:
         assert torch.equal(value, expected[key]), key
 
 
+@pytest.mark.slow
 def test_training_imports_no_compiler() -> None:
     """It would cost every start a second and over 100 MB."""
     script = (
