@@ -240,12 +240,12 @@ class DockLayout:
             self._put_behind(*entry)
 
     def _put_behind(self, panel: Panel[Any], dock: QDockWidget, front: QDockWidget) -> None:
+        dock.setVisible(panel.fits(self._settings))  # first: one hidden later leaves a tab bar behind
         if self._window.dockWidgetArea(front) == _Area.NoDockWidgetArea or front.isFloating():
             self._window.addDockWidget(_Area.RightDockWidgetArea, dock)
         else:
             self._window.tabifyDockWidget(front, dock)
             front.raise_()
-        dock.setVisible(panel.fits(self._settings))
 
     def _show_all(self) -> None:
         """All of those that are of use for the model there is."""
