@@ -159,6 +159,7 @@ def test_a_layout_saved_before_there_was_the_panel_is_kept_and_the_panel_finds_i
         "traversal-dock",
         "dimensions-dock",
         "samples-over-time-dock",
+        "aggregate-posterior-dock",
     ], "what layouts on users' disks name"
     dock(first, "manifold-dock").hide()
     first.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock(first, "decoded-image-dock"))

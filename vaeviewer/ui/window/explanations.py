@@ -106,6 +106,16 @@ EXPLANATIONS = {
         "lost. Two networks that play against each other may go on for ever.",
         formula=f"The images are g({_Z}) at the step that stands beside them, with the same {_Z} in each column.",
     ),
+    "Aggregate posterior": Explanation(
+        see=f"All training images together. q(z) is the mean of all {_POSTERIOR}: where codes lie; {_PRIOR} is where "
+        f"they should. The mean {_KL} is the sum of two: I(x; z), how much a code tells of which image it is of, and "
+        "how far q(z) is from the prior. Blue in the ratio are holes: the prior draws codes there, but no image "
+        "has its own near.",
+        attempt=f"Click into a hole, and see what the decoder makes of it. Train with a larger {_BETA}: I(x; z) falls, "
+        "and holes close. Where I(x; z) comes near log N, each image has a place of its own.",
+        formula=f"E {_KL}({_POSTERIOR} ‖ {_PRIOR}) = I(x; z) + {_KL}(q(z) ‖ {_PRIOR}), q(z) = 1/N Σ<sub>n</sub> "
+        "q(z|x<sub>n</sub>), I(x; z) ≤ log N (Hoffman &amp; Johnson 2016).",
+    ),
     "ELBO terms": _TERMS_OF_THE_BOUND,
     "Settings": Explanation(
         see="How the two networks are built and how they are trained; what needs new weights is grey "

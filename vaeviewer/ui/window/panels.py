@@ -16,6 +16,7 @@ from vaeviewer.ui.panel import EACH_SNAPSHOT, Frame, Host, Panel
 from vaeviewer.ui.plane.dimensions_panel import DimensionsPanel
 from vaeviewer.ui.plane.latent_view import LatentView
 from vaeviewer.ui.settings.config_form import ConfigForm
+from vaeviewer.ui.whole_set.whole_set_panel import WholeSetPanel
 from vaeviewer.ui.window.explanations import explanation_of
 
 
@@ -180,5 +181,19 @@ PANELS: tuple[Panel[Any], ...] = (
         update_frame=lambda panel, frame: panel.update_frame(frame.history, timeline=frame.timeline),
         cadence=0.23,
         explanation=partial(explanation_of, "ELBO terms"),
+    ),
+    Panel(
+        key="whole-set",
+        title="Aggregate posterior",
+        letter="a",
+        place="bottom",
+        make=WholeSetPanel,
+        update_frame=WholeSetPanel.update_frame,
+        cadence=EACH_SNAPSHOT,
+        needs=("encodes",),
+        explanation=partial(explanation_of, "Aggregate posterior"),
+        follow_handle=WholeSetPanel.follow_handle,
+        behind="curves",
+        on_demand=True,
     ),
 )

@@ -1,0 +1,96 @@
+"""The panel on all images together, in the window: figures now and of the time before, maps to click, and sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from helpers_mouse import drag
+from PySide6.QtCore import QPointF
+from PySide6.QtWidgets import QDockWidget, QMenu
+from pytestqt.qtbot import QtBot
+
+from vaeviewer.backend.config import Settings, updated
+from vaeviewer.session import whole_set
+from vaeviewer.session.states import Action, State
+from vaeviewer.ui.whole_set.whole_set_panel import WholeSetPanel
+from vaeviewer.ui.widgets.theme import DARK, build_palette
+from vaeviewer.ui.window.main_window import MainWindow
+
+MakeWindow = Callable[[Settings], MainWindow]
+
+
+def opened(qtbot: QtBot, window: MainWindow) -> WholeSetPanel:
+    """The panel, which waits in a menu."""
+    panel, dock = panel_of(window), window.findChild(QDockWidget, "aggregate-posterior-dock")
+    assert isinstance(dock, QDockWidget)
+    menu = window.menuBar().findChild(QMenu, "onDemand")
+    next(action for action in menu.actions() if action is dock.toggleViewAction()).trigger()
+    qtbot.waitUntil(panel.isVisible)
+    return panel
+
+
+def panel_of(window: MainWindow) -> WholeSetPanel:
+    panel = window.findChild(WholeSetPanel)
+    assert panel is not None
+    return panel
+
+
+@pytest.mark.slow
+def test_opened_after_training_it_knows_all_of_it_and_its_maps_move_the_handle(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole_set, "MOST_KEPT", 4)
+    window = make_window(updated(small, epochs=3, engine="eager"))
+    session, figures = window.session, panel_of(window).figures
+    session.request(Action.TRAIN)
+    qtbot.waitUntil(lambda: session.state is State.FINISHED, timeout=60_000)
+    assert figures.last is None, "nothing is computed that nobody wanted"
+    kept = [model.step for model in figures._kept]
+    assert kept[0] == 0
+    panel = opened(qtbot, window)
+    assert session.snapshot is not None
+    qtbot.waitUntil(lambda: [time.step for time in figures.times] == kept, timeout=60_000)
+    first, last = figures.times[0], figures.times[-1]
+    assert last.step == session.snapshot.step == 36
+    assert first.terms is not None
+    assert last.terms is not None
+    assert all(time.terms is not None and abs(time.terms.difference) < 0.02 for time in figures.times)
+    assert last.terms.ceiling == pytest.approx(math.log(600))
+    assert last.accuracy is not None
+    assert first.densities is None, "maps are kept of the newest only"
+    words = panel.words.text()
+    assert f"{last.terms.information:.2f}" in words
+    assert f"{100 * last.accuracy:.1f}" in words
+    shown = panel.curves.terms._curves["information"].held_out
+    assert shown is not None
+    np.testing.assert_allclose(shown[1], [time.terms.information for time in figures.times if time.terms])
+    raw = panel.curves.terms._curves["kl"].raw
+    assert raw is not None
+    assert len(raw[0]) == 36, "the KL of each batch"
+    assert last.densities is not None
+    x0, x1, y0, y1 = last.densities.box
+    before = panel.maps.grab().toImage()
+    square = panel.maps.squares()[2]
+    drag(panel.maps, [square.center(), square.topLeft() + QPointF(4.0, 4.0)])
+    assert window.view.z[0] < 0.5 * (x0 + x1)
+    assert window.view.z[1] > 0.5 * (y0 + y1)
+    assert panel.maps.grab().toImage() != before, "the handle is on them"
+    light = panel.grab().toImage()
+    window.setPalette(build_palette(DARK))
+    assert panel.grab().toImage() != light
+    session.request(Action.RESET)
+    qtbot.waitUntil(lambda: [time.step for time in figures.times] == [0], timeout=60_000)
+
+
+def test_a_sentence_stands_for_terms_that_a_model_has_not(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings
+) -> None:
+    window = make_window(updated(small, family="autoencoder", engine="eager"))
+    panel = opened(qtbot, window)
+    qtbot.waitUntil(lambda: "single code" in panel.reason.text(), timeout=60_000)
+    assert "neighbours" in panel.words.text()
+    assert panel.reason.isVisible()
+    assert not panel.maps.isVisible()
