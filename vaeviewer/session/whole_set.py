@@ -14,11 +14,8 @@ from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.grid_decoder import GridDecoder
 from vaeviewer.session.newest import REST, Newest
+from vaeviewer.session.past_models import PastModels
 
-MOST_KEPT = 20
-"""Earlier posteriors that are kept, evenly over training, to be looked at when there is time …"""
-MOST_KEPT_BYTES = 64 * 2**20
-"""… and the memory that they may take."""
 MOST_TIMES = 2_000
 """Steps whose figures are kept; with more, every other one is forgotten."""
 
@@ -37,17 +34,17 @@ class WholeSetOverTraining(Newest):
 
     Args:
         decoder: On whose thread.
+        past: Has the models before.
         parent: The parent object.
 
     Attributes:
         times: The figures known so far, by rising step; only the last has its densities.
     """
 
-    def __init__(self, decoder: GridDecoder, parent: QObject | None = None) -> None:
-        self._kept: list[Snapshot] = []  # by rising step
+    def __init__(self, decoder: GridDecoder, past: PastModels, parent: QObject | None = None) -> None:
+        self._past = past
         self._newest: Snapshot | None = None
         self._about: _About | None = None
-        self._begun = False
         self.times: list[WholeSet] = []
         super().__init__(decoder, "figures of the whole set", _computed, parent)
         self.found.connect(self._keep_figures)
@@ -60,14 +57,14 @@ class WholeSetOverTraining(Newest):
     def forget(self) -> None:
         """Nothing is known: there is another model, or other images."""
         super().forget()
-        self._kept, self.times = [], []
+        self.times = []
         self._newest = self._about = None
 
     def follow(self, snapshot: Snapshot, dataset: ImageDataset, axes: Axes | None, *, seen: bool) -> None:
-        """Keep this model, the newest one; from when the figures are seen for the first time, compute them.
+        """The figures of this model are wanted, as soon as it suits.
 
         Args:
-            snapshot: The model.
+            snapshot: The newest model.
             dataset: Its images.
             axes: The two dimensions that span the plane, or ``None`` for the principal ones.
             seen: Whether somebody looks; else there are longer rests.
@@ -79,26 +76,11 @@ class WholeSetOverTraining(Newest):
         about = self._about
         if about is None or about.dataset is not dataset or about.axes != axes:
             self._about = _About(dataset, axes)
-        if snapshot is not self._newest:
-            self._newest = snapshot
-            self._keep(snapshot)
-        self._begun = self._begun or seen
+        self._newest = snapshot
         self._rest = REST if seen else _REST_UNSEEN
         last = self.last
-        if self._begun and (last is None or (last.step, last.axes) != (snapshot.step, axes)):
+        if last is None or (last.step, last.axes) != (snapshot.step, axes):
             self.want(snapshot, self._about)
-
-    def _keep(self, snapshot: Snapshot) -> None:
-        """Keep its posteriors, if it is as far from the one before as others are from each other."""
-        if snapshot.family.capabilities.normal_prior:
-            snapshot = replace(snapshot, weights={})  # which say no more
-        kept = [other for other in self._kept if other.step < snapshot.step]  # training may have gone back
-        steps = [other.step for other in kept]
-        if len(steps) > 2 and steps[-1] - steps[-2] < (steps[-2] - steps[0]) / (len(steps) - 2):
-            kept.pop()
-        if len(kept) >= max(2, min(MOST_KEPT, MOST_KEPT_BYTES // _bytes_of(snapshot))):
-            kept = kept[::2]
-        self._kept = [*kept, snapshot]
 
     def _keep_figures(self) -> None:
         found: WholeSet = self.value
@@ -116,16 +98,8 @@ class WholeSetOverTraining(Newest):
     def _farthest(self) -> Snapshot | None:
         """Of the models kept the one that is farthest from any whose figures are known."""
         known = [time.step for time in self.times]
-        unknown = [model for model in self._kept if model.step not in known]
+        unknown = [model for model in self._past.kept if model.step not in known]
         return max(unknown, key=lambda model: min(abs(model.step - step) for step in known), default=None)
-
-
-def _bytes_of(snapshot: Snapshot) -> int:
-    table = snapshot.posterior
-    arrays = list(snapshot.weights.values())
-    if table is not None:
-        arrays += [array for array in (table.loc, table.log_variance, table.row_steps) if array is not None]
-    return max(1, sum(array.nbytes for array in arrays))
 
 
 def _computed(snapshot: Snapshot, about: _About) -> Iterator[Any]:

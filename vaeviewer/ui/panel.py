@@ -22,6 +22,7 @@ from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.backend.training.history import History
 from vaeviewer.backend.training.records import Change
 from vaeviewer.session.grid_decoder import GridDecoder
+from vaeviewer.session.past_models import PastModels
 from vaeviewer.session.view_state import ViewState
 
 Place = Literal["centre", "left", "right", "bottom"]
@@ -71,9 +72,11 @@ class Host(Protocol):
 
     Attributes:
         decoder: Answers what takes longer than a frame, on a thread of its own.
+        past: Models of earlier steps.
     """
 
     decoder: GridDecoder
+    past: PastModels
 
     def frame(self) -> Frame:
         """What there is to draw now."""

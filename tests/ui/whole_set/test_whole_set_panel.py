@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QDockWidget, QMenu
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
-from vaeviewer.session import whole_set
+from vaeviewer.session import past_models
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.whole_set.whole_set_panel import WholeSetPanel
 from vaeviewer.ui.widgets.theme import DARK, build_palette
@@ -23,18 +23,16 @@ MakeWindow = Callable[[Settings], MainWindow]
 
 
 def opened(qtbot: QtBot, window: MainWindow) -> WholeSetPanel:
-    """The panel, which waits in a menu."""
-    panel, dock = panel_of(window), window.findChild(QDockWidget, "aggregate-posterior-dock")
+    """The panel, which waits in a menu, and is not there before somebody wants it."""
+    assert window.findChild(WholeSetPanel) is None
+    dock = window.findChild(QDockWidget, "aggregate-posterior-dock")
     assert isinstance(dock, QDockWidget)
     menu = window.menuBar().findChild(QMenu, "onDemand")
     next(action for action in menu.actions() if action is dock.toggleViewAction()).trigger()
-    qtbot.waitUntil(panel.isVisible)
-    return panel
-
-
-def panel_of(window: MainWindow) -> WholeSetPanel:
+    qtbot.waitUntil(lambda: window.findChild(WholeSetPanel) is not None)
     panel = window.findChild(WholeSetPanel)
     assert panel is not None
+    qtbot.waitUntil(panel.isVisible)
     return panel
 
 
@@ -42,15 +40,15 @@ def panel_of(window: MainWindow) -> WholeSetPanel:
 def test_opened_after_training_it_knows_all_of_it_and_its_maps_move_the_handle(
     qtbot: QtBot, make_window: MakeWindow, small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whole_set, "MOST_KEPT", 4)
+    monkeypatch.setattr(past_models, "MOST_KEPT", 4)
     window = make_window(updated(small, epochs=3, engine="eager"))
-    session, figures = window.session, panel_of(window).figures
+    session = window.session
     session.request(Action.TRAIN)
     qtbot.waitUntil(lambda: session.state is State.FINISHED, timeout=60_000)
-    assert figures.last is None, "nothing is computed that nobody wanted"
-    kept = [model.step for model in figures._kept]
-    assert kept[0] == 0
     panel = opened(qtbot, window)
+    figures, kept = panel.figures, [model.step for model in panel._host.past.kept]
+    assert kept[0] == 0
+    assert len(kept) > 1
     assert session.snapshot is not None
     qtbot.waitUntil(lambda: [time.step for time in figures.times] == kept, timeout=60_000)
     first, last = figures.times[0], figures.times[-1]

@@ -38,7 +38,7 @@ class WholeSetPanel(QWidget):
         self.setObjectName("wholeSet")
         self.setAccessibleName("Aggregate posterior")
         self._host = host
-        self.figures = WholeSetOverTraining(host.decoder, self)
+        self.figures = WholeSetOverTraining(host.decoder, host.past, self)
         self.figures.found.connect(self._show)
         host.decoder.forgotten.connect(self._show)
         self.words = QLabel(_NO_MODEL)
@@ -63,7 +63,7 @@ class WholeSetPanel(QWidget):
         layout.addWidget(self.curves, 6)
 
     def update_frame(self, frame: Frame) -> None:
-        """Take the newest model; while hidden it is kept, and looked at only once the panel has been seen."""
+        """Have the figures of the newest model computed, less often while hidden."""
         snapshot, dataset = frame.snapshot, frame.dataset
         if snapshot is None or dataset is None:
             return

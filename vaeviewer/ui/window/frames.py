@@ -17,6 +17,7 @@ from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.beside_the_points import GeneratedCodes, PriorInPlane
 from vaeviewer.session.grid_decoder import GridDecoder
 from vaeviewer.session.mailbox import Progress
+from vaeviewer.session.past_models import PastModels
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
@@ -47,6 +48,7 @@ class Frames(QObject):
     Attributes:
         view: What the user chose to look at.
         decoder: What decodes for the panels.
+        past: Models of earlier steps, for panels that look at all of training.
         panels: Each with its widget, in order.
     """
 
@@ -54,6 +56,7 @@ class Frames(QObject):
         super().__init__(parent)
         self.view = ViewState()
         self.decoder = GridDecoder(self)
+        self.past = PastModels(self.decoder, self)
         self._prior = PriorInPlane(self.decoder, self)
         self._generated = GeneratedCodes(self.decoder, self)
         self.panels = [
@@ -196,8 +199,9 @@ class Frames(QObject):
                 self._draws[due]()
 
     def _want_beside(self) -> None:
-        """Ask for what is drawn beside the codes of images, where the newest model has such."""
+        """Ask for what is drawn beside the codes of images, where the newest model has such; keep that model."""
         session = self._session
+        self.past.keep(session.snapshot)
         self._prior.follow(session.snapshot, self.view)
         self._generated.follow(session.snapshot, session.dataset)
 

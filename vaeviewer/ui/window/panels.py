@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from PySide6.QtWidgets import QWidget
+
 from vaeviewer.session.plane_choice import select_image
 from vaeviewer.ui.curves.curves_panel import CurvesPanel
 from vaeviewer.ui.images.decoded_image_view import DecodedImageView
@@ -16,7 +18,6 @@ from vaeviewer.ui.panel import EACH_SNAPSHOT, Frame, Host, Panel
 from vaeviewer.ui.plane.dimensions_panel import DimensionsPanel
 from vaeviewer.ui.plane.latent_view import LatentView
 from vaeviewer.ui.settings.config_form import ConfigForm
-from vaeviewer.ui.whole_set.whole_set_panel import WholeSetPanel
 from vaeviewer.ui.window.explanations import explanation_of
 
 
@@ -78,6 +79,12 @@ def _make_manifold(host: Host) -> ManifoldPanel:
 
 def _draw_manifold(panel: ManifoldPanel, frame: Frame) -> None:
     panel.update_frame(frame.view, frame.snapshot, frame.prior)
+
+
+def _make_whole_set(host: Host) -> QWidget:
+    from vaeviewer.ui.whole_set.whole_set_panel import WholeSetPanel  # no start waits for it
+
+    return WholeSetPanel(host)
 
 
 PANELS: tuple[Panel[Any], ...] = (
@@ -187,12 +194,12 @@ PANELS: tuple[Panel[Any], ...] = (
         title="Aggregate posterior",
         letter="a",
         place="bottom",
-        make=WholeSetPanel,
-        update_frame=WholeSetPanel.update_frame,
+        make=_make_whole_set,
+        update_frame=lambda panel, frame: panel.update_frame(frame),
         cadence=EACH_SNAPSHOT,
         needs=("encodes",),
         explanation=partial(explanation_of, "Aggregate posterior"),
-        follow_handle=WholeSetPanel.follow_handle,
+        follow_handle=lambda panel, frame: panel.follow_handle(frame),
         behind="curves",
         on_demand=True,
     ),

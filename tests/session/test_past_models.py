@@ -12,9 +12,9 @@ from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.interface import DataSpec
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, snapshot_of
-from vaeviewer.session import whole_set
+from vaeviewer.session import past_models
 from vaeviewer.session.grid_decoder import GridDecoder
-from vaeviewer.session.whole_set import MOST_KEPT, WholeSetOverTraining
+from vaeviewer.session.past_models import MOST_KEPT, PastModels
 
 
 @pytest.fixture
@@ -29,31 +29,29 @@ def model(digits: ImageDataset, small: Settings) -> Snapshot:
 
 
 @pytest.mark.usefixtures("qapp")
-def test_models_are_kept_evenly_over_training(
-    model: Snapshot, digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_models_are_kept_evenly_over_training(model: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = GridDecoder()
-    figures = WholeSetOverTraining(decoder)
+    past = PastModels(decoder)
     for step in range(0, 20_000, 7):
-        figures.follow(replace(model, step=step), digits, (0, 1), seen=False)
-        steps = [kept.step for kept in figures._kept]
+        past.keep(replace(model, step=step))
+        steps = [kept.step for kept in past.kept]
         assert steps[0] == 0
         assert steps[-1] == step
         assert len(steps) <= MOST_KEPT
     assert len(steps) >= MOST_KEPT // 2
     apart = np.diff(steps[:-1])
     assert apart.max() <= 2 * apart.min()
-    assert not any(kept.weights for kept in figures._kept), "what only decodes is let go"
-    figures.follow(replace(model, step=9_000), digits, (0, 1), seen=False)  # training went back
-    steps = [kept.step for kept in figures._kept]
+    assert not any(kept.weights for kept in past.kept), "what only decodes is let go"
+    past.keep(replace(model, step=9_000))  # training went back
+    steps = [kept.step for kept in past.kept]
     assert steps[-1] == 9_000
     assert steps == sorted(set(steps))
     assert model.posterior is not None
     three = 3.5 * (2 * model.posterior.loc.nbytes + model.posterior.row_steps.nbytes)
-    monkeypatch.setattr(whole_set, "MOST_KEPT_BYTES", int(three))
+    monkeypatch.setattr(past_models, "MOST_BYTES", int(three))
     for step in range(9_000, 12_000, 7):
-        figures.follow(replace(model, step=step), digits, (0, 1), seen=False)
-    assert len(figures._kept) <= 3
+        past.keep(replace(model, step=step))
+    assert len(past.kept) <= 3
     decoder.forget()
-    assert not figures._kept
+    assert not past.kept
     assert decoder.close()
