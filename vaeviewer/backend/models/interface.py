@@ -87,7 +87,8 @@ class Metric:
         unit: Such as ``"nats per image"``.
         better: Whether higher or lower values are better, or neither says so.
         help: A sentence for a student.
-        plot: Metrics that name the same plot share its axis; an empty one is not drawn.
+        plot: Metrics that name the same plot share its axis; an empty one is not drawn. It stands above where there is
+            no room for their titles.
         loss_title: What its negative is called where losses are drawn, for a metric of which higher is better.
         of: Derives the metric from columns by key instead of storing it; works on numbers and on arrays.
     """

@@ -27,6 +27,7 @@ from vaeviewer.ui.curves.curve_data import (
 from vaeviewer.ui.curves.curves_item import metric_colors
 from vaeviewer.ui.curves.metric_plot import MetricCurves, MetricPlot
 from vaeviewer.ui.curves.readout import KINDS, Readout
+from vaeviewer.ui.curves.readout_column import ReadoutColumn
 from vaeviewer.ui.curves.value_axis import number_label
 from vaeviewer.ui.curves.verdict import best_row, overfits, warning
 from vaeviewer.ui.widgets.labels import ElidedLabel, tint
@@ -171,9 +172,7 @@ class CurvesPanel(QWidget):
         for plot, title in self._plots.items():
             shown = [metric for metric in drawn if metric.key in plot.keys]
             plot.parentWidget().setVisible(bool(shown))
-            names = in_a_row([readout.name(metric) for metric in shown])
-            unit = readout.unit(shown)
-            title.setText(f"{names} by {readout.axis.removesuffix('s')}" + (f", {unit}" if unit else ""))
+            title.setText(*(self._titles(shown) if shown else ("",)))
             plot.set_curves(
                 {metric.key: self._metric_curves(metric) for metric in shown},
                 log=readout.log,
@@ -186,6 +185,14 @@ class CurvesPanel(QWidget):
         changes = change_marks(self._timeline, self._until_step, self._place, self._change_words)
         for plot in self._plots:
             plot.set_changes(changes)
+
+    def _titles(self, shown: list[Metric]) -> list[str]:
+        """What a plot of some metrics is called, and what it is called where there is less room, longest first."""
+        readout = self._readout
+        names, unit = in_a_row([readout.name(metric) for metric in shown]), readout.unit(shown)
+        axis = f"by {readout.axis.removesuffix('s')}"
+        title = shown[0].plot.capitalize()  # such as “Players”
+        return [f"{names} {axis}" + (f", {unit}" if unit else ""), f"{names} {axis}", names, title]
 
     def _place(self, step: int) -> float:
         """Where a step lies on the horizontal axis."""
@@ -323,7 +330,7 @@ class CurvesPanel(QWidget):
         row = QHBoxLayout(body)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(12)
-        row.addWidget(readout)
+        row.addWidget(ReadoutColumn(readout))
         row.addLayout(pages, stretch=1)
         self._row.addWidget(body)
         return _Parts(body, readout, message, plots, pages)
