@@ -21,6 +21,7 @@ class ReadoutColumn(QScrollArea):
 
     def __init__(self, held: QWidget) -> None:
         super().__init__()
+        self._held = held
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the focus of what is in it
@@ -32,12 +33,12 @@ class ReadoutColumn(QScrollArea):
 
     def sizeHint(self) -> QSize:
         """All of it."""
-        hint = self.widget().sizeHint()
+        hint = self._held.sizeHint()
         return QSize(hint.width() + self._bar, hint.height())
 
     def minimumSizeHint(self) -> QSize:
         """Its width, and a few lines."""
-        whole = self.widget().minimumSizeHint()
+        whole = self._held.minimumSizeHint()
         return QSize(
             whole.width() + self._bar, min(whole.height(), LEAST_LINES * self.fontMetrics().height())
         )
@@ -56,7 +57,7 @@ class ReadoutColumn(QScrollArea):
         return found
 
     def _make_room(self) -> None:
-        scrolls = self.widget().minimumSizeHint().height() > self.height()
+        scrolls = self._held.minimumSizeHint().height() > self.height()
         bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent) + _GAP if scrolls else 0
         if bar != self._bar:
             self._bar = bar
