@@ -108,6 +108,8 @@ def test_narrow_and_wide_posteriors_lie_beside_each_other_exactly() -> None:
     found = answer(surgery(model_with(loc, scale)))
     assert found.exact
     assert abs(found.difference) < 0.02
+    of_the_wide_one = kl_divergence(Normal(torch.tensor(loc[-1]), 400.0), Normal(0.0, 1.0)).sum()
+    assert found.largest == pytest.approx(float(of_the_wide_one) / 101, rel=1e-4)
 
 
 def test_posteriors_too_narrow_for_quadrature_are_told_from_draws() -> None:

@@ -48,6 +48,7 @@ class Surgery:
         marginal: KL(q(z) ‖ p(z)).
         holes: Share of the prior's mass where q(z) < HOLE · p(z); ``None`` where not known.
         exact: Whether ``marginal`` is from quadrature; else it is the difference of the others.
+        largest: What the image with the largest KL adds to ``kl`` by itself; 0 where that is not known.
     """
 
     images: int
@@ -57,6 +58,7 @@ class Surgery:
     marginal: float
     holes: float | None
     exact: bool
+    largest: float = 0.0
 
     @property
     def ceiling(self) -> float:
@@ -110,9 +112,10 @@ def surgery(snapshot: Snapshot) -> Generator[None, None, Surgery]:
         yield from _integrate(snapshot, mixture, codes, points, log_q, integrals)
     else:
         yield from _compared_with_all(mixture, points, log_q)
-    holes = None
+    holes, largest = None, 0.0
     if normal:
-        kl, cross = _kl_from_normal(mixture), integrals.cross
+        each, cross = _kl_from_normal(mixture), integrals.cross
+        kl, largest = float(each.mean()), float(each.max()) / len(mixture)
         if flat:
             holes = max(0.0, 1.0 - integrals.filled)
     else:
@@ -127,7 +130,7 @@ def surgery(snapshot: Snapshot) -> Generator[None, None, Surgery]:
     information, error = _information(mixture, rows, noise, log_q[: len(z)])
     exact = flat and mixture.too_narrow <= _TOO_NARROW
     marginal = integrals.own - cross if exact else kl - information
-    return Surgery(len(mixture), kl, information, error, marginal, holes, exact)
+    return Surgery(len(mixture), kl, information, error, marginal, holes, exact, largest)
 
 
 @dataclass
@@ -207,10 +210,11 @@ def _information(mixture: Aggregate, rows: Rows, noise: Vector, log_q: Vector) -
     return float(ratio.mean()), float(ratio.std() / math.sqrt(len(ratio)))
 
 
-def _kl_from_normal(mixture: Aggregate) -> float:
-    """Mean KL(q(z|x) ‖ N(0, I)): Kingma & Welling 2013, appendix B."""
+def _kl_from_normal(mixture: Aggregate) -> Vector:
+    """KL(q(z|x) ‖ N(0, I)) of each image, ``(n,)``: Kingma & Welling 2013, appendix B."""
     terms = np.square(mixture.loc) + np.square(mixture.scale) - 1.0 - 2.0 * np.log(mixture.scale)
-    return float(0.5 * terms.sum(axis=1).mean())
+    found: Vector = 0.5 * terms.sum(axis=1)
+    return found
 
 
 def _where_the_prior_is(snapshot: Snapshot, latent_dim: int) -> Vector:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QDockWidget, QMenu
 from pytestqt.qtbot import QtBot
 
+from vaeviewer.analysis.surgery import Surgery
+from vaeviewer.analysis.whole_set import WholeSet
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session import past_models
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui.whole_set.whole_set_panel import WholeSetPanel
+from vaeviewer.ui.whole_set.term_curves import SHARES, TERMS
+from vaeviewer.ui.whole_set.whole_set_panel import WholeSetPanel, words_of
 from vaeviewer.ui.widgets.theme import DARK, build_palette
 from vaeviewer.ui.window.main_window import MainWindow
 
@@ -36,7 +40,6 @@ def opened(qtbot: QtBot, window: MainWindow) -> WholeSetPanel:
     return panel
 
 
-@pytest.mark.slow
 def test_opened_after_training_it_knows_all_of_it_and_its_maps_move_the_handle(
     qtbot: QtBot, make_window: MakeWindow, small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,3 +95,11 @@ def test_a_sentence_stands_for_terms_that_a_model_has_not(
     assert "neighbours" in panel.words.text()
     assert panel.reason.isVisible()
     assert not panel.maps.isVisible()
+
+
+def test_one_image_that_makes_up_much_of_the_mean_is_told_of() -> None:
+    terms = Surgery(60_000, 9.64, 6.66, 0.01, 2.98, 0.04, exact=True, largest=2.71)
+    figures = WholeSet(1, 0.1, None, terms, "", None, None, 0)
+    marks = dict.fromkeys((*TERMS, *SHARES), "")
+    assert "One image adds 2.71 nats" in words_of(figures, marks)
+    assert "One image" not in words_of(replace(figures, terms=replace(terms, largest=0.01)), marks)

@@ -18,6 +18,7 @@ from vaeviewer.ui.widgets.theme import theme_of
 _WAITING = "The figures of all images are being computed…"
 _NO_MODEL = "The figures appear with the model."
 
+_MANY, _TELLING = 100, 0.05  # images of which one adds so large a share of the mean KL that one should know
 _TIP = (
     "<p>The mean KL is computed in closed form, I(x; z) from draws of all posteriors, KL(q(z) ‖ p(z)) by quadrature: "
     "the first is the sum of the others, whatever the model. log N is reached where each code tells which of the N "
@@ -136,6 +137,8 @@ def words_of(figures: WholeSet, marks: dict[str, str]) -> str:
         notes.append(f"Both sides computed: {abs(terms.difference):.3f} apart")
     elif terms is not None:
         notes.append(f"From draws, ± {2.0 * terms.error:.2f}")
+    if terms is not None and terms.images >= _MANY and terms.largest > _TELLING * terms.kl:
+        notes.append(f"One image adds {terms.largest:.2f} nats by itself")
     return f"<table cellspacing='1'>{''.join(rows)}</table>" + "<br>".join(notes)
 
 
