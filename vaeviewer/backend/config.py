@@ -203,12 +203,16 @@ def value_problem(field: FieldInfo, value: Any) -> str:
 
 def protocol_text(settings: Settings) -> str:
     """The protocol of a run's figures, in words. Figures of different protocols are never compared."""
-    pixels = {
+    return settings.family.protocol(settings.model, pixels_text(settings.train.protocol))
+
+
+def pixels_text(protocol: Literal["grey", "dynamic", "threshold"]) -> str:
+    """How a model sees pixels, in words."""
+    return {
         "grey": "grey levels",
         "dynamic": "dynamically binarised",
         "threshold": "thresholded at one half",
-    }[settings.train.protocol]
-    return settings.family.protocol(settings.model, pixels)
+    }[protocol]
 
 
 def parse_settings(values: Mapping[str, Any]) -> Settings:

@@ -29,6 +29,7 @@ class Drag:
 
     Attributes:
         moves: Moves made.
+        entered: When each entered the plane, by ``time.perf_counter``.
         latencies_ms: From a move's entering the plane to the image's being painted.
         from_hand_ms: The same from when the move was due: what came late as the event loop was busy waited longer.
     """
@@ -41,7 +42,7 @@ class Drag:
         self._period = 1 / moves_per_s
         self._timer = precise_timer(self._move, single_shot=True)
         self._due: list[float] = []  # by move
-        self._entered: list[float] = []
+        self.entered: list[float] = []
         self._begin = 0.0
         self._in_image = 0  # moves that the newest decoded image knows of, …
         self._being_painted = 0  # … the one being painted, …
@@ -54,7 +55,7 @@ class Drag:
     @property
     def moves(self) -> int:
         """Moves made so far."""
-        return len(self._entered)
+        return len(self.entered)
 
     def start(self) -> None:
         """Press and begin to move."""
@@ -75,7 +76,7 @@ class Drag:
         while due <= time.perf_counter():
             self._due.append(due)
             place = self._place(self.moves)
-            self._entered.append(time.perf_counter())
+            self.entered.append(time.perf_counter())
             self._send(QEvent.Type.MouseMove, place, Qt.MouseButton.NoButton)
             due = self._begin + self.moves * self._period
         self._timer.start(max(0, math.ceil(1000 * (due - time.perf_counter()))))
@@ -111,7 +112,7 @@ class Drag:
     def _painted(self) -> None:
         if self._being_painted > self._on_screen:
             now = time.perf_counter()
-            self.latencies_ms.append(1000 * (now - self._entered[self._on_screen]))
+            self.latencies_ms.append(1000 * (now - self.entered[self._on_screen]))
             self.from_hand_ms.append(1000 * (now - self._due[self._on_screen]))
             self._on_screen = self._being_painted
 

@@ -25,6 +25,8 @@ from vaeviewer.session.grid_decoder import GridDecoder
 from vaeviewer.session.past_models import PastModels
 from vaeviewer.session.view_state import ViewState
 
+W = TypeVar("W", bound=QWidget)
+
 Place = Literal["centre", "left", "right", "bottom"]
 Capability = Literal["encodes", "has_density", "uses_labels", "generates"]
 
@@ -40,8 +42,6 @@ CAPABILITY_TEXTS: dict[Capability, str] = {
     "uses_labels": "networks that see the class of an image",
     "generates": "a prior p(z) whose codes decode to images",
 }
-
-W = TypeVar("W", bound=QWidget)
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,9 @@ class Host(Protocol):
 
     def set_view(self, **changes: Any) -> None:
         """Change the ViewState and draw what depends on it, now."""
+
+    def widget(self, kind: type[W]) -> W:
+        """The widget of this class that another panel made."""
 
 
 @dataclass(frozen=True)

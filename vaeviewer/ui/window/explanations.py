@@ -116,6 +116,16 @@ EXPLANATIONS = {
         formula=f"E {_KL}({_POSTERIOR} ‖ {_PRIOR}) = I(x; z) + {_KL}(q(z) ‖ {_PRIOR}), q(z) = 1/N Σ<sub>n</sub> "
         "q(z|x<sub>n</sub>), I(x; z) ≤ log N (Hoffman &amp; Johnson 2016).",
     ),
+    "Posterior lens": Explanation(
+        see=f"Which codes {_Z} can really have led to one image: the shades are p(z|x), the ellipses the encoder's "
+        f"{_POSTERIOR}. It is the selected image, or without one (Escape) the one decoded at the handle. All that lies "
+        f"between log p(x) and the {_ELBO} is {_KL}({_POSTERIOR}&nbsp;‖&nbsp;p(z|x)), in {_NATS}: part of it since no "
+        "Gaussian fits, the rest since the encoder does not find the best one.",
+        attempt="Select images between two clouds and look for a second mode that the encoder misses; then run HMC, "
+        "which finds p(z|x) without any encoder.",
+        formula=f"log p(x) = {_ELBO} + {_KL}({_POSTERIOR}&nbsp;‖&nbsp;p(z|x)), and p(z|x) = p(x|z) p(z) / p(x), where "
+        "p(x) is the integral of p(x|z) p(z) over the plane.",
+    ),
     "ELBO terms": _TERMS_OF_THE_BOUND,
     "Settings": Explanation(
         see="How the two networks are built and how they are trained; what needs new weights is grey "

@@ -17,6 +17,8 @@ from vaeviewer.ui.images.traversal_panel import TraversalPanel
 from vaeviewer.ui.panel import EACH_SNAPSHOT, Frame, Host, Panel
 from vaeviewer.ui.plane.dimensions_panel import DimensionsPanel
 from vaeviewer.ui.plane.latent_view import LatentView
+from vaeviewer.ui.plane.lens_overlay import LensInPlane
+from vaeviewer.ui.plane.lens_panel import LensPanel
 from vaeviewer.ui.settings.config_form import ConfigForm
 from vaeviewer.ui.window.explanations import explanation_of
 
@@ -74,6 +76,12 @@ def _make_manifold(host: Host) -> ManifoldPanel:
         lambda kind, images, grid: panel.show_images(images, *grid) if kind == MANIFOLD else None
     )
     decoder.forgotten.connect(lambda: panel.show_images(None))
+    return panel
+
+
+def _make_lens(host: Host) -> LensPanel:
+    panel = LensPanel(host)
+    LensInPlane(host.widget(LatentView), panel)
     return panel
 
 
@@ -178,6 +186,20 @@ PANELS: tuple[Panel[Any], ...] = (
         explanation=partial(explanation_of, "Samples over time"),
         behind="manifold",
         without_encoder=True,
+    ),
+    Panel(
+        key="lens",
+        title="Posterior lens",
+        letter="l",
+        place="right",
+        make=_make_lens,
+        update_frame=LensPanel.update_frame,
+        cadence=EACH_SNAPSHOT,  # the follower keeps its own pace
+        needs=("has_density",),
+        explanation=partial(explanation_of, "Posterior lens"),
+        follow_handle=LensPanel.update_frame,
+        behind="manifold",
+        on_demand=True,
     ),
     Panel(
         key="curves",
