@@ -55,6 +55,7 @@ class DensityMaps(QWidget):
         self._found: PlaneDensities | None = None
         self._maps: list[_Map] = []
         self._drawn_for: tuple[PlaneDensities | None, str, bool] = (None, "", False)
+        self._fine: list[QImage] = []  # the pictures at the size in which they are shown
         self._of, self._handle = "z", (0.0, 0.0)
 
     def show_densities(self, found: PlaneDensities, of: str, handle: tuple[float, float]) -> None:
@@ -93,8 +94,15 @@ class DensityMaps(QWidget):
         if self._drawn_for[0] is not self._found or self._drawn_for[1:] != (self._of, theme.dark):
             self._maps = _drawn(self._found, self._of, theme)
             self._drawn_for = self._found, self._of, theme.dark
-        for place, drawn in zip(self.squares(), self._maps, strict=True):
-            self._paint(painter, theme, place, drawn)
+            self._fine = []
+        squares, ratio = self.squares(), self.devicePixelRatioF()
+        side = round(squares[0].width() * ratio)
+        if not self._fine or self._fine[0].width() != side:  # once, as the handle is drawn anew at each move
+            smooth = Qt.TransformationMode.SmoothTransformation
+            square = Qt.AspectRatioMode.IgnoreAspectRatio
+            self._fine = [drawn.image.scaled(side, side, square, smooth) for drawn in self._maps]
+        for place, drawn, fine in zip(squares, self._maps, self._fine, strict=True):
+            self._paint(painter, theme, place, drawn, fine)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """The handle goes there."""
@@ -115,9 +123,8 @@ class DensityMaps(QWidget):
         up = y1 - (y1 - y0) * (at.y() - place.top()) / place.height()
         self.place_chosen.emit(across, up if len(self._found.q) > 1 else 0.0)  # a line has no height
 
-    def _paint(self, painter: QPainter, theme: Theme, place: QRectF, drawn: _Map) -> None:
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawImage(place, drawn.image)
+    def _paint(self, painter: QPainter, theme: Theme, place: QRectF, drawn: _Map, fine: QImage) -> None:
+        painter.drawImage(place, fine)
         line = self.fontMetrics().height()
         painter.setPen(QPen(QColor(theme.border), 1.0))
         painter.drawRect(place)
@@ -183,7 +190,9 @@ def _picture(shares: NDArray[np.floating[Any]], colors: NDArray[np.uint8], theme
     pixels[np.isnan(shares)] = ground.red(), ground.green(), ground.blue()
     pixels = np.ascontiguousarray(pixels[::-1])  # high z2 at the top
     rows, columns, _ = pixels.shape
-    return QImage(pixels.tobytes(), columns, rows, 3 * columns, QImage.Format.Format_RGB888).copy()
+    return QImage(pixels.tobytes(), columns, rows, 3 * columns, QImage.Format.Format_RGB888).convertToFormat(
+        QImage.Format.Format_RGB32
+    )
 
 
 def _density_colors(dark: bool) -> NDArray[np.uint8]:
