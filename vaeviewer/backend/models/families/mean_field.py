@@ -8,14 +8,14 @@ network is trained beside them on the same generative network. What its ELBO fal
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from vaeviewer.backend.models.bound import ELBO, KL, NATS, RECONSTRUCTION, DensityFamily
 from vaeviewer.backend.models.fields import ADVANCED, LIVE, ImageNetworks, PixelLikelihood
+from vaeviewer.backend.models.fixed import fixed
 from vaeviewer.backend.models.interface import (
     Batch,
     Capabilities,
@@ -31,7 +31,7 @@ from vaeviewer.backend.models.interface import (
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from vaeviewer.backend.models.latent_model import LatentModel
     from vaeviewer.backend.models.networks.mean_field import MeanField
@@ -176,7 +176,7 @@ class MeanFieldInference(DensityFamily[MeanFieldConfig]):
 
         def inference(batch: Batch, config: MeanFieldConfig) -> Objective:
             noise = batch.noise(1, len(batch.x), config.latent_dim)
-            with _fixed(free.decoder, free.likelihood):
+            with fixed(free.decoder, free.likelihood):
                 terms = free.elbo_terms(batch.x, free.by_network(batch.x), noise)
             elbo = (terms["reconstruction"] - terms["kl"]).mean()
             return Objective(-elbo, {"amortized": elbo})
@@ -198,19 +198,6 @@ class MeanFieldInference(DensityFamily[MeanFieldConfig]):
             **free.elbo_terms(batch.x, own, noise),
             "amortized": amortized["reconstruction"] - amortized["kl"],
         }
-
-
-@contextmanager
-def _fixed(*modules: nn.Module) -> Iterator[None]:
-    """No gradient is computed for what these learn."""
-    parameters = [parameter for module in modules for parameter in module.parameters()]
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in parameters:
-            parameter.requires_grad_(True)
 
 
 def _free(model: LatentModel) -> MeanField:
