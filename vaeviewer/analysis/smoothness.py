@@ -57,23 +57,13 @@ def smoothness(snapshot: Snapshot, distance: float = DISTANCE, pairs: int = PAIR
 
 def _divergences(model: LatentModel, here: Tensor, there: Tensor, y: Tensor | None) -> NDArray[np.float32]:
     """KL(p(x|z) ‖ p(x|z′)) of pairs of codes, ``(n,)``."""
-    from torch.distributions import Bernoulli, Independent, kl_divergence
-    from torch.nn.functional import softplus
+    from vaeviewer.backend.models.likelihoods import divergence
 
-    p, q = model.decode(here, y), model.decode(there, y)
-    first, second = (d.base_dist if isinstance(d, Independent) else d for d in (p, q))
-    if isinstance(first, Bernoulli) and isinstance(second, Bernoulli):
-        # By logits: by probabilities torch says infinity where one of them rounds to 1.
-        a, b = first.logits, second.logits
-        found: NDArray[np.float32] = (
-            (first.probs * (a - b) - softplus(a) + softplus(b)).flatten(1).sum(1).numpy()
-        )
-        return found
+    p = model.decode(here, y)
     try:
-        found = kl_divergence(p, q).numpy()
+        found: NDArray[np.float32] = divergence(p, model.decode(there, y)).numpy()
     except NotImplementedError:
-        kind = type(first).__name__
         raise NoDensityError(
-            f"The divergence of {kind} pixels has no closed form, so smoothness is not known."
+            "A divergence between such pixels has no closed form, so there is no smoothness."
         ) from None
     return found

@@ -15,7 +15,6 @@ from vaeviewer.backend.models.fields import FamilyConfig, ImageNetworks
 from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.models.likelihoods import Likelihood
 from vaeviewer.backend.models.networks.choice import generative_network, inference_network
-from vaeviewer.backend.models.networks.waves import Waves
 
 Answer = TypeVar("Answer")
 
@@ -112,7 +111,6 @@ class Autoencoder(LatentModel):
         likelihood: What the generative network's outputs mean.
         gaussian: Whether q(z|x) is a diagonal Gaussian, or a point.
         classes: Of how many classes both networks see which one it is, one-hot; 0: they see none.
-        waves: What the generative network sees of z; ``None``: z itself.
         more: Further numbers that the inference network gives, for subclasses.
     """
 
@@ -124,16 +122,13 @@ class Autoencoder(LatentModel):
         *,
         gaussian: bool,
         classes: int = 0,
-        waves: Waves | None = None,
         more: int = 0,
     ) -> None:
         super().__init__(config.latent_dim)
         self._gaussian, self._classes = gaussian, classes
-        self.waves = waves
         outputs = (2 * config.latent_dim if gaussian else config.latent_dim) + more
         self.encoder = inference_network(config, image, outputs, beside=classes)
-        inputs = (waves.outputs if waves else config.latent_dim) + classes
-        self.decoder = generative_network(config, image, inputs)
+        self.decoder = generative_network(config, image, config.latent_dim + classes)
         self.likelihood = likelihood
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Distribution:
@@ -143,8 +138,6 @@ class Autoencoder(LatentModel):
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
         """p(x|z), pixels independent given z."""
-        if self.waves:
-            z = self.waves(z)
         if self._classes:
             y_seen = self._one_hot(y).expand(*z.shape[:-1], self._classes)
             z = torch.cat([z, y_seen], -1)

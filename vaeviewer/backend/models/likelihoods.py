@@ -6,7 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Distribution, Normal
+from torch.distributions import Bernoulli, Distribution, Independent, Normal, kl_divergence
 from torch.nn import functional
 
 from vaeviewer.backend.models.fields import PixelLikelihood
@@ -138,3 +138,18 @@ def build_likelihood(config: PixelLikelihood) -> Likelihood:
             return GaussianPixels(config.gaussian_scale, config.gaussian_variance == "learned")
         case "logistic":
             return LogisticPixels()
+
+
+def divergence(p: Distribution, q: Distribution) -> Tensor:
+    """KL(p ‖ q) between two p(x|z) of one likelihood, in nats, ``(...)`` for decoded images ``(..., C, H, W)``.
+
+    Raises:
+        NotImplementedError: It has no closed form.
+    """
+    first, second = (d.base_dist if isinstance(d, Independent) else d for d in (p, q))
+    if isinstance(first, Bernoulli) and isinstance(second, Bernoulli):
+        # By logits: by probabilities torch says infinity where one of them rounds to 1.
+        a, b = first.logits, second.logits
+        each = torch.sigmoid(a) * (a - b) - functional.softplus(a) + functional.softplus(b)
+        return each.flatten(-3).sum(-1)
+    return kl_divergence(p, q)
