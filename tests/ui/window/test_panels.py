@@ -149,8 +149,8 @@ def test_a_layout_saved_before_there_was_the_panel_is_kept_and_the_panel_finds_i
     qtbot: QtBot, make_window: MakeWindow, small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = make_window(small)
-    names = [found.objectName() for found in first.docks]
-    assert names == [
+    names = {found.objectName() for found in first.docks}
+    assert names >= {
         "reconstructions-dock",
         "settings-dock",
         "decoded-image-dock",
@@ -160,7 +160,7 @@ def test_a_layout_saved_before_there_was_the_panel_is_kept_and_the_panel_finds_i
         "dimensions-dock",
         "samples-over-time-dock",
         "aggregate-posterior-dock",
-    ], "what layouts on users' disks name"
+    }, "what layouts on users' disks name"
     dock(first, "manifold-dock").hide()
     first.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, dock(first, "decoded-image-dock"))
     first.close()
