@@ -80,10 +80,9 @@ class FlowVAE(ElboFamily[FlowConfig]):
         "around another class.",
         why="Where an image could come from need not be an ellipse: from here, say, or from further along the rim of "
         "its class. A Gaussian that is forced on such a shape loses KL(<i>q</i> ‖ <i>p</i>(<i>z</i>|<i>x</i>)) of the "
-        "bound. Most of that loss is the inference network's, though: a Gaussian searched for each image alone, as in mean-field "
-        "inference, loses little, and the flow helps most by moving clouds to a better place. It "
-        "starts from a Gaussian <i>z</i><sub>0</sub> and bends it step by step; as each step can be "
-        "undone, the density is known everywhere: what is stretched gets thinner.",
+        "bound. Most of that is lost by the inference network, though: a Gaussian searched for each image alone, as in "
+        "mean-field inference, loses little. The flow starts from a Gaussian <i>z</i><sub>0</sub> and bends it step by "
+        "step; as each step can be undone, the density is known everywhere: what is stretched gets thinner.",
         objective="max &nbsp;E<sub><i>q</i>(<i>z</i><sub>0</sub>|<i>x</i>)</sub> [ log <i>p</i>(<i>x</i>|<i>z</i>) + "
         "<i>β</i> ( log <i>p</i>(<i>z</i>) − log <i>q</i>(<i>z</i><sub>0</sub>|<i>x</i>) + Σ<sub><i>t</i></sub> log "
         "|det ∂<i>z<sub>t</sub></i> / ∂<i>z</i><sub><i>t</i>−1</sub>| ) ]"
