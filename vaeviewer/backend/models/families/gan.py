@@ -136,7 +136,7 @@ class GanConfig(GameConfig):
         "it can change from class to class within a short way in the plane; 0: z alone.",
     )
     wave_scale: float = Field(
-        1.0,
+        2.0,
         gt=0.0,
         le=100.0,
         title="Wave scale",
