@@ -138,3 +138,19 @@ def test_a_second_mode_far_away_is_found_and_said(snapshot: Snapshot) -> None:
     x0, y0, width, height = found.rect
     inside = [x0 < a < x0 + width and y0 < b < y0 + height for a, b in found.modes[:2].tolist()]
     assert all(inside) or found.elsewhere == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_posterior_far_out_is_found_where_the_encoder_does_not_look(
+    snapshot: Snapshot, digits: ImageDataset
+) -> None:
+    """Of a decoder that sees z less 7 all posteriors lie about 7 farther out, and so does the best Gaussian."""
+    weights = dict(snapshot.weights)
+    first, shift = weights["decoder.0.weight"], np.array([7.0, 0.0], np.float32)
+    weights["decoder.0.bias"] = weights["decoder.0.bias"] - first @ shift
+    far = replace(snapshot, weights=weights)
+    *_, found = answers(far, Asked(digits.held_out_images[0]))
+    assert found.mean is not None
+    assert found.log_px is not None
+    assert found.best is not None
+    assert found.mean[0] > 4.5
+    assert found.best.elbo < found.log_px, "no bound lies above what it bounds"

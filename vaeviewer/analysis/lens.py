@@ -20,7 +20,7 @@ Logs = NDArray[np.float64]
 Image = NDArray[np.uint8] | Array
 
 REACH = 4.5
-"""The plane is searched for posterior mass up to here along each axis, and farther where q lies farther out."""
+"""The plane is searched for posterior mass up to here along each axis, and farther where there is any at the edge."""
 
 ROWS = 128
 """Codes decoded between two looks at what else is wanted."""
@@ -29,6 +29,11 @@ SHADES = 64
 """Along each side of a map, interpolated between the codes that were decoded."""
 
 _CELLS = 36  # along each side of the search
+_AT_EDGE, _GROWTH, _MOST_GROWTHS = (
+    1e-4,
+    1.6,
+    4,
+)  # while the outermost cells hold such a share it reaches farther
 _COARSE, _FINE = 11, 24  # codes decoded along each side of a map
 _WIDE = 3.6  # standard deviations to each side that a coarse map shows
 _MOST_LEVELS = 7
@@ -134,12 +139,17 @@ def lens(snapshot: Snapshot, asked: Asked, search: Search) -> Iterator[Lens | No
     measured = None if q is None else gaussian(logs, *q)
     found = replace(coarse, q=measured)
     yield found
-    reach = REACH if q is None else float(max(REACH, np.abs(q[0]).max() + 1.0))
-    for cells in search.logs(snapshot, image, asked.y, reach):
-        if cells is None:
-            yield None
-    assert cells is not None, "they come last"
-    for refined in _refined(logs, *cells, 2.0 * reach / _CELLS, mode, q):
+    reach = float(max(REACH, *np.abs(start).reshape(-1) + 1.0))
+    for _ in range(_MOST_GROWTHS):
+        for cells in search.logs(snapshot, image, asked.y, reach):
+            if cells is None:
+                yield None
+        assert cells is not None, "they come last"
+        if _share_at_edge(*cells) < _AT_EDGE:
+            break
+        reach *= _GROWTH
+    assert cells is not None, "there was a search"
+    for refined in _refined(logs, *cells, mode, q):
         if refined is not None:
             found = replace(refined, q=measured)
         yield None
@@ -263,11 +273,11 @@ def _refined(
     logs: Callable[[Points], Logs],
     codes: Points,
     values: Logs,
-    side: float,
     mode: Points,
     q: tuple[Array, Array] | None,
 ) -> Iterator[Lens | None]:
     """Divide cells into four wherever there is posterior mass, until log p(x) stays; the last answer is the lens."""
+    side = float(codes[1, 0] - codes[0, 0])
     origin = codes.min(axis=0) - 0.5 * side
     whole: list[tuple[Logs, float]] = []  # cells that are not divided, with their sides
     log_px, error = _log_sum([(values, side)]), math.inf
@@ -319,6 +329,13 @@ def _refined(
         covariance=covariance,
         elsewhere=float(share[~inside].sum()),
     )
+
+
+def _share_at_edge(codes: Points, values: Logs) -> float:
+    """How much of the mass lies in the outermost cells."""
+    share = np.exp(np.maximum(values - values.max(), _LEAST_LOG))
+    edge = np.abs(codes).max(axis=1) >= np.abs(codes).max()
+    return float(share[edge].sum() / share.sum())
 
 
 def _cell_of(codes: Points, mode: Points, side: float) -> NDArray[np.bool_]:

@@ -50,6 +50,9 @@ class LensFollower(QObject):
         self._search = Search()
         self._wanted: tuple[object, Asked, Snapshot] | None = None
         self._working: tuple[object, Asked, Snapshot] | None = None
+        self._answerless = (
+            False  # what is worked at has not answered yet: cut short each time, none ever would
+        )
         self._began = 0.0
         self._rests = QTimer(self)
         self._rests.setSingleShot(True)
@@ -57,6 +60,7 @@ class LensFollower(QObject):
         self.held = False
         self._clear()
         decoder.forgotten.connect(self.forget)
+        decoder.failed.connect(self._on_failed)
 
     def _clear(self) -> None:
         self.lens: Lens | None = None
@@ -79,6 +83,7 @@ class LensFollower(QObject):
         self._decoder.drop(_LENS)
         self._rests.stop()
         self._working = self._wanted = None
+        self._answerless = False
 
     def look(self, key: object, asked: Asked, snapshot: Snapshot) -> None:
         """Look at an image under a model; of equal keys are equal images."""
@@ -88,7 +93,8 @@ class LensFollower(QObject):
         self._wanted = key, asked, snapshot
         if not same_image:
             self.held = False
-            self._begin()
+            if not self._answerless:
+                self._begin()
         elif self._working is None and not self._rests.isActive():
             self._begin()
 
@@ -103,6 +109,7 @@ class LensFollower(QObject):
         _, asked, snapshot = working
         known, search = self.current, self._search
         self.complete = False
+        self._answerless = not known
 
         def job(model: Snapshot) -> Iterator[object]:
             try:
@@ -118,6 +125,11 @@ class LensFollower(QObject):
 
         self._decoder.ask_at_length(_LENS, snapshot, job, take)
 
+    def _on_failed(self, message: str) -> None:
+        """It could not be computed, as the window says; another image may be."""
+        if _LENS in message:
+            self._working, self._answerless = None, False
+
     @property
     def current(self) -> bool:
         """Whether what is known is of the image that is wanted, and not of the one before."""
@@ -125,6 +137,7 @@ class LensFollower(QObject):
 
     def _take(self, answer: object) -> None:
         assert self._working is not None, "it came from that"
+        self._answerless = False
         self._key, self.asked, self.snapshot = self._working
         newer = self._wanted is not None and self._wanted[2] is not self.snapshot
         if answer is _DONE:
@@ -133,7 +146,10 @@ class LensFollower(QObject):
             self.lens, self.reason = answer, ""
         else:
             self.lens, self.reason = None, str(answer)
-        if self.lens is None or self.complete or (newer and self.lens.log_px is not None):
+        if self._wanted is not None and self._wanted[0] != self._key:
+            self._working = None
+            self._begin()
+        elif self.lens is None or self.complete or (newer and self.lens.log_px is not None):
             self._working = None
             self._decoder.drop(_LENS)
             if newer:
