@@ -176,8 +176,20 @@ def _evaluate(words: list[str]) -> int:
     parser = _Parser(prog="vaeviewer evaluate", description="Held-out figures of a saved run.")
     parser.add_argument("run", type=_path, metavar="RUN", help="a run folder")
     parser.add_argument("--data", type=_path, metavar="DIR", help="a folder that holds the run's data")
+    parser.add_argument(
+        "--exact",
+        action="store_true",
+        help="log p(x) by quadrature with one or two latent dimensions, by importance weighting with more",
+    )
+    parser.add_argument(
+        "--annealed", action="store_true", help="with --exact: annealed importance sampling, too; takes long"
+    )
+    parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N held-out images")
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    return evaluate.evaluate(parser.parse_args(words))
+    options = parser.parse_args(words)
+    if options.annealed and not options.exact:
+        parser.error("--annealed goes with --exact")
+    return evaluate.evaluate(options)
 
 
 def _export(words: list[str]) -> int:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from vaeviewer.errors import RunFolderError
-
-if TYPE_CHECKING:
-    pass
-
+from vaeviewer.backend.config import protocol_text
+from vaeviewer.commands.exact import exact, exact_lines, require_density
 from vaeviewer.commands.speech import note, terms_line
+from vaeviewer.errors import RunFolderError
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -30,6 +28,15 @@ def evaluate(options: argparse.Namespace) -> int:
     from vaeviewer.backend.training.health import NonFiniteError
 
     dataset = restore.find_data(run, options.data)
+    if options.exact:
+        require_density(run)
+    if options.limit is not None:
+        dataset = replace(
+            dataset,
+            held_out_images=dataset.held_out_images[: options.limit],
+            held_out_labels=dataset.held_out_labels[: options.limit],
+            held_out_files=dataset.held_out_files[: options.limit],
+        )
     trainer = restore.trainer_of(run, dataset, {"device": "auto"})
     try:
         held_out = trainer.evaluate()
@@ -57,6 +64,8 @@ def evaluate(options: argparse.Namespace) -> int:
         "knn5_accuracy": accuracy,
         "data_as_trained": dataset.source.checksum == run.data.source.checksum,
     }
+    if options.exact and held_out is not None:
+        report |= exact(trainer, dataset, held_out.values.get("elbo"), annealed=options.annealed)
     if options.json:
         print(json.dumps(report))
     else:
@@ -66,6 +75,8 @@ def evaluate(options: argparse.Namespace) -> int:
             f"step {trainer.step_count:,}, {len(dataset.held_out_images):,} held-out images of {dataset.name}"
         )
         print(terms_line(held_out, settings, dataset.image))
+        if "log_px_error" in report:
+            print("\n".join(exact_lines(report, protocol_text(settings))))
         if not dataset.labelled:
             print("the images have no labels, so there is no nearest-neighbour accuracy")
         elif accuracy is not None:

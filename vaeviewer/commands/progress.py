@@ -70,3 +70,19 @@ def opening_bar(*, fetches: bool = False) -> Iterator[Callable[[int, int], None]
             bar.update(done - bar.n)
 
         yield show
+
+
+@contextmanager
+def share_bar(title: str) -> Iterator[Callable[[float], None]]:
+    """A bar over what takes long, which is told the share done, 0 … 1."""
+    from tqdm import tqdm
+
+    shape = "{l_bar}{bar}| {elapsed}<{remaining}"
+    with tqdm(
+        total=1.0, desc=title, disable=None, leave=False, delay=1.0, bar_format=shape, file=_Screen()
+    ) as bar:
+
+        def show(share: float) -> None:
+            bar.update(share - bar.n)
+
+        yield show

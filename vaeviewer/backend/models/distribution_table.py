@@ -34,7 +34,8 @@ class DistributionTable(LikelihoodTable):
         return sum(part.batch_shape[0] for part in self.decoded)
 
     @torch.no_grad()
-    def _of(self, x: Array) -> Array:
+    def of_pixels(self, x: Array) -> Array:
+        """As there: one image after the other against all codes."""
         found = np.empty((len(x), len(self)), np.float32)
         start = 0
         for part in self.decoded:

@@ -259,6 +259,7 @@ class Family(ABC, Generic[ConfigT]):
         presets: Named starting points; ``default`` is the plain Config.
         page: What a student reads about what is seen of it.
         class_title: What a user calls the ``y`` that :meth:`class_names` names.
+        bounds_given_class: Whether its ELBO is a bound on log p(x|y), how probable an image is given its class.
     """
 
     key: ClassVar[str]
@@ -272,6 +273,7 @@ class Family(ABC, Generic[ConfigT]):
     presets: ClassVar[Mapping[str, Preset]] = {}
     page: ClassVar[Page] = Page()
     class_title: ClassVar[str] = "Class"
+    bounds_given_class: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, config: ConfigT, data: DataSpec) -> LatentModel:

@@ -40,10 +40,10 @@ class LikelihoodTable(ABC):
         Args:
             images: ``(n, *image_shape)`` or ``(n, values)``: grey levels as uint8, or floats in 0 … 1.
         """
-        return self._of(self.seen(images).reshape(len(images), -1))
+        return self.of_pixels(self.seen(images).reshape(len(images), -1))
 
     @abstractmethod
-    def _of(self, x: Array) -> Array:
+    def of_pixels(self, x: Array) -> Array:
         """The same for pixels ``(n, values)`` as the model sees them."""
 
 
@@ -66,7 +66,8 @@ class NaturalTable(LikelihoodTable):
     def __len__(self) -> int:
         return len(self.natural)
 
-    def _of(self, x: Array) -> Array:
+    def of_pixels(self, x: Array) -> Array:
+        """As there."""
         pixels = x.astype(self.natural.dtype, copy=False)
         found = pixels @ self.natural.T
         found -= self.log_normalizer

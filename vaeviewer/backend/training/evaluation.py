@@ -108,6 +108,13 @@ class HeldOutImages:
         self._y = torch.tensor(dataset.held_out_labels).to(device)
         self._noise = noise.to(device)  # (samples, m, latent_dim)
 
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """Grey levels as the model sees them, ``(m, height, width)`` or ``(m, height, width, 3)``, from the CPU."""
+        last = self._levels.permute(0, 2, 3, 1)
+        levels: NDArray[np.uint8] = (last[..., 0] if last.shape[-1] == 1 else last).numpy()
+        return levels
+
     @torch.no_grad()
     def evaluate(self, model: LatentModel, settings: Settings) -> HeldOut | None:
         """The family's metrics, float32 throughout, averaged over images; ``None`` where none are held out."""

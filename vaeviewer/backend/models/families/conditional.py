@@ -65,6 +65,7 @@ class Conditional(ElboFamily[ConditionalConfig]):
         )
     )
     capabilities = Capabilities(uses_labels=True)
+    bounds_given_class = True
     page = Page(
         see="The classes do not part here as in a VAE: both networks are told the class <i>y</i>, so the plane need "
         "not say it, and each class fills all of the prior. What is left for <i>z</i> is how an image is drawn: slant, "

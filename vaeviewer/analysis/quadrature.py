@@ -1,0 +1,272 @@
+"""Integrals of many positive functions of one or two numbers at once, each as fine as it needs, at shared points.
+
+The midpoint rule on a uniform grid: for a smooth function that falls to nothing all around, its error falls faster than
+any power of the spacing (Trefethen & Weideman, "The Exponentially Convergent Trapezoidal Rule", 2014). So a function
+keeps to one spacing wherever it is not negligible, and this is halved until its integral stays the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaeviewer.backend.models.likelihood_table import LEAST_EXPONENT
+
+Array = NDArray[np.float32]
+Logs = NDArray[np.float64]
+Rows = NDArray[np.intp]
+Tiles = NDArray[np.int64]
+
+At = Callable[[Array], Callable[[Rows], Array]]
+"""Logarithms of the functions' values at points ``(m, d)``: of some of the functions, ``(k,)``, then ``(k, m)``."""
+
+SIDE = {1: 64, 2: 8}
+"""Points along each side of a tile, by dimension; a tile's points are computed together."""
+
+COARSEST = {1: 1 / 64, 2: 1 / 8}
+"""Spacing of the first points; wider where the box is wide …"""
+
+MOST_TILES = 48
+"""… so that there are at most so many first tiles along an axis."""
+
+TRUSTED = 0.04
+"""At a wider spacing a peak may be missed altogether, however well two spacings agree."""
+
+TOLERANCE = 5e-3
+"""A function whose integral changes by less, in nats, needs no finer spacing: of a Gaussian peak's relative error a
+halving leaves the fourth power."""
+
+HALVINGS = 8
+"""Most of them."""
+
+NEGLIGIBLE = (30.0, 20.0, 12.0, 9.0)
+"""A tile is divided no more where its highest point lies so many nats below the function's, after 0, 1, … halvings; its
+part of the integral still counts."""
+
+AT_EDGE = 1e-5
+"""The box grows while a function has such a share of its integral at its edge …"""
+
+RINGS = 8
+"""… by a ring of tiles at a time, and at most so often."""
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """Where integrals are taken: opposite corners, each ``(d,)``."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Where a function was computed: evenly spaced points of one tile.
+
+    Attributes:
+        codes: ``(m, d)``.
+        logs: Logarithms of its values, ``(m,)``.
+        spacing: Between the points.
+    """
+
+    codes: Array
+    logs: Array
+    spacing: float
+
+
+@dataclass(frozen=True, eq=False)
+class Integrals:
+    """Of ``n`` functions.
+
+    Attributes:
+        log_value: Their logarithms, ``(n,)``, nats.
+        change: By how much these changed at the last halving, ``(n,)``: as a rule far more than the error left.
+        points: Of a single function, which tile the box; none of several.
+    """
+
+    log_value: Logs
+    change: Logs
+    points: tuple[Points, ...] = ()
+
+
+def first_spacing(box: Box) -> float:
+    """Of the first points, unless somebody says otherwise."""
+    d = len(box.low)
+    return max(COARSEST[d], float((box.high - box.low).max()) / (MOST_TILES * SIDE[d]))
+
+
+def integrate(
+    at: At, count: int, box: Box, *, first: float | None = None, workers: int = 1
+) -> Iterator[float | Integrals]:
+    """Integrals of functions, in small steps.
+
+    Args:
+        at: The functions.
+        count: How many there are.
+        box: Where they are large; it grows where one is large at its edge.
+        first: Spacing of the first points.
+        workers: Threads; one: all is done on the thread that asks.
+
+    Yields:
+        About how much is done, 0 … 1; at last the integrals.
+    """
+    pool = ThreadPoolExecutor(workers) if workers > 1 else None
+    try:
+        yield from _integrate(at, count, box, first or first_spacing(box), pool)
+    finally:
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+
+def _integrate(
+    at: At, count: int, box: Box, first: float, pool: ThreadPoolExecutor | None
+) -> Iterator[float | Integrals]:
+    d = len(box.low)
+    width = SIDE[d] * first
+    grid = _Grid(at, box.low, width, pool)
+    value, change = np.full(count, -np.inf), np.full(count, np.inf)
+    settled = np.full(count, -np.inf)  # what lies in tiles that are divided no more
+    points: list[Points] = []
+    across = np.maximum(1, np.ceil((box.high - box.low) / width - 1e-9)).astype(np.int64)
+    pairs = _everywhere(count, across)
+    for level in range(HALVINGS + 1):
+        for share in grid.measure(level, pairs):
+            yield (level + 0.9 * share) / (HALVINGS + 1)
+        if level == 0:
+            yield from grid.grow(pairs, across, count)
+        open_rows = np.unique(pairs.rows)
+        before, value = value, value.copy()
+        value[open_rows] = np.logaddexp(_sum_by_row(pairs.rows, pairs.sums, count), settled)[open_rows]
+        if level > 0:
+            change[open_rows] = np.abs(value - before)[open_rows]
+        fine = grid.spacing(level) <= TRUSTED
+        going_on = (change >= TOLERANCE if fine else np.ones(count, bool)) & (level < HALVINGS)
+        highest = np.full(count, -np.inf, np.float32)
+        np.maximum.at(highest, pairs.rows, pairs.peaks)
+        floor = highest - NEGLIGIBLE[min(level, len(NEGLIGIBLE) - 1)]
+        divided = going_on[pairs.rows] & (pairs.peaks >= floor[pairs.rows])
+        settled = np.logaddexp(settled, _sum_by_row(pairs.rows[~divided], pairs.sums[~divided], count))
+        if count == 1:
+            points += [pairs.points[int(i)] for i in np.flatnonzero(~divided)]
+        if not divided.any():
+            break
+        pairs = _Pairs(*_halves(pairs.rows[divided], pairs.tiles[divided]))
+    yield Integrals(value, change, tuple(points))
+
+
+@dataclass(eq=False)
+class _Pairs:
+    """Functions, and the tiles where each is measured.
+
+    Attributes:
+        rows: Functions, ``(p,)``.
+        tiles: Their tiles' places along the axes, counted in tiles of a level, ``(p, d)``.
+        sums: Logarithms of the integrals over the tiles, ``(p,)``.
+        peaks: Logarithms of the largest values there, ``(p,)``.
+        points: Of a single function, by place.
+    """
+
+    rows: Rows
+    tiles: Tiles
+    sums: Logs = field(init=False)
+    peaks: Array = field(init=False)
+    points: dict[int, Points] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sums, self.peaks = np.empty(len(self.rows)), np.empty(len(self.rows), np.float32)
+
+    def by_tile(self) -> list[Rows]:
+        """Places of the pairs of each tile."""
+        key = self.tiles @ (1 << 24) ** np.arange(self.tiles.shape[1])
+        order = np.argsort(key, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(key[order])) + 1)
+
+    def add(self, others: _Pairs) -> None:
+        """Take over others."""
+        self.points |= {place + len(self.rows): points for place, points in others.points.items()}
+        for name in ("rows", "tiles", "sums", "peaks"):
+            setattr(self, name, np.concatenate([getattr(self, name), getattr(others, name)]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    at: At
+    low: NDArray[np.float64]  # corner of tile 0, 0
+    width: float  # of a tile at level 0
+    pool: ThreadPoolExecutor | None
+
+    def spacing(self, level: int) -> float:
+        """Between points."""
+        return self.width / (SIDE[len(self.low)] * (1 << level))
+
+    def measure(self, level: int, pairs: _Pairs) -> Iterator[float]:
+        """Fill in sums and peaks; yields the share done after each tile."""
+        d, spacing = len(self.low), self.spacing(level)
+        inside = np.stack(np.meshgrid(*[np.arange(SIDE[d]) + 0.5] * d, indexing="ij"), -1).reshape(-1, d)
+        tiles = pairs.by_tile()
+        single = len(tiles) == len(pairs.rows) and not pairs.rows.any()
+
+        def one(places: Rows) -> tuple[Array, Logs, Points | None]:
+            codes = self.low + spacing * (SIDE[d] * pairs.tiles[places[0]] + inside)
+            codes = codes.astype(np.float32)
+            logs = self.at(codes)(pairs.rows[places])  # (k, m)
+            points = Points(codes, logs[0].copy(), spacing) if single else None
+            peaks = logs.max(1)
+            logs -= peaks[:, None]
+            np.maximum(logs, LEAST_EXPONENT, out=logs)
+            np.exp(logs, out=logs)
+            return peaks, peaks + np.log(logs.sum(1, dtype=np.float64)) + d * np.log(spacing), points
+
+        found = (map if self.pool is None else self.pool.map)(one, tiles)
+        for i, (places, (peaks, sums, points)) in enumerate(zip(tiles, found, strict=True)):
+            pairs.peaks[places], pairs.sums[places] = peaks, sums
+            if points is not None:
+                pairs.points[int(places[0])] = points
+            yield (i + 1) / len(tiles)
+
+    def grow(self, pairs: _Pairs, across: Tiles, count: int) -> Iterator[float]:
+        """Measure tiles beside those at the edge where a function is not negligible, ring by ring."""
+        low, high = np.zeros_like(across), across.copy()
+        beside = np.array(list(itertools.product((-1, 0, 1), repeat=len(across))))
+        for _ in range(RINGS):
+            total = _sum_by_row(pairs.rows, pairs.sums, count)
+            edge = ((pairs.tiles == low) | (pairs.tiles == high - 1)).any(1)
+            edge &= pairs.sums - total[pairs.rows] > np.log(AT_EDGE)
+            tiles = (pairs.tiles[edge][:, None] + beside).reshape(-1, len(across))
+            rows = np.repeat(pairs.rows[edge], len(beside))
+            outside = ((tiles < low) | (tiles >= high)).any(1)
+            if not outside.any():
+                return
+            found = np.unique(np.column_stack([rows, tiles])[outside], axis=0)
+            low, high = low - 1, high + 1
+            ring = _Pairs(found[:, 0], found[:, 1:])
+            for _ in self.measure(0, ring):
+                yield 0.0
+            pairs.add(ring)
+
+
+def _everywhere(count: int, across: Tiles) -> _Pairs:
+    """All functions at all tiles of a box so many tiles wide along each axis."""
+    tiles = np.array(list(itertools.product(*map(range, across))))
+    return _Pairs(np.tile(np.arange(count), len(tiles)), np.repeat(tiles, count, axis=0))
+
+
+def _halves(rows: Rows, tiles: Tiles) -> tuple[Rows, Tiles]:
+    """The tiles of the next level that these are made of."""
+    d = tiles.shape[1]
+    parts = np.array(list(itertools.product((0, 1), repeat=d)))
+    return np.repeat(rows, len(parts)), (2 * tiles[:, None] + parts).reshape(-1, d)
+
+
+def _sum_by_row(rows: Rows, logs: Logs, count: int) -> Logs:
+    """Logarithms of sums of exponentials, ``(count,)``; −∞ of none."""
+    most = np.full(count, -np.inf)
+    np.maximum.at(most, rows, logs)
+    shares = np.exp(np.maximum(logs - most[rows], LEAST_EXPONENT))
+    with np.errstate(divide="ignore"):
+        found: Logs = most + np.log(np.bincount(rows, shares, count))
+    return found
