@@ -60,13 +60,3 @@ def test_a_narrow_peak_beside_a_wide_one(d: int) -> None:
     weight[: n // 2] = 0.5
     found = integrals(gaussians(mean, scale, weight), n, d)
     assert np.abs(found.log_value).max() < 2e-3
-
-
-def test_the_points_of_one_function_have_its_moments() -> None:
-    mean = np.array([[[1.0, -2.0], [1.3, -2.2]]])
-    at = gaussians(mean, np.array([[0.1, 0.02]]), np.array([[0.7, 0.3]]))
-    found = integrals(at, 1, 2)
-    weights = np.concatenate([np.exp(p.logs - found.log_value[0]) * p.spacing**2 for p in found.points])
-    codes = np.concatenate([p.codes for p in found.points])
-    assert weights.sum() == pytest.approx(1.0, abs=1e-5)
-    np.testing.assert_allclose(weights @ codes, [0.7 * 1.0 + 0.3 * 1.3, -0.7 * 2.0 - 0.3 * 2.2], atol=1e-4)

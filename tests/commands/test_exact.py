@@ -9,6 +9,8 @@ import pytest
 
 from vaeviewer.cli import main
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--hidden", "16", "--epochs", "1", "--threads", "1", "--device", "cpu", "--engine", "eager")
 
 

@@ -79,7 +79,7 @@ def annealed_in_steps(
         some = images[part]
         steps: Array | None = None
         for count, begun in ((PILOTS, 0.0), (chains, 0.5)):
-            rows: NDArray[np.uint8] | Array = np.repeat(some, count, axis=0)
+            rows = some[np.repeat(np.arange(len(some)), count)]
             classes = None if y is None else np.repeat(y[part], count)
             for step in _anneal(snapshot, rows, classes, count, distributions, steps, part.start):
                 if isinstance(step, float):

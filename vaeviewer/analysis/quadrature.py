@@ -64,33 +64,16 @@ class Box:
 
 
 @dataclass(frozen=True, eq=False)
-class Points:
-    """Where a function was computed: evenly spaced points of one tile.
-
-    Attributes:
-        codes: ``(m, d)``.
-        logs: Logarithms of its values, ``(m,)``.
-        spacing: Between the points.
-    """
-
-    codes: Array
-    logs: Array
-    spacing: float
-
-
-@dataclass(frozen=True, eq=False)
 class Integrals:
     """Of ``n`` functions.
 
     Attributes:
         log_value: Their logarithms, ``(n,)``, nats.
         change: By how much these changed at the last halving, ``(n,)``: as a rule far more than the error left.
-        points: Of a single function, which tile the box; none of several.
     """
 
     log_value: Logs
     change: Logs
-    points: tuple[Points, ...] = ()
 
 
 def first_spacing(box: Box) -> float:
@@ -130,7 +113,6 @@ def _integrate(
     grid = _Grid(at, box.low, width, pool)
     value, change = np.full(count, -np.inf), np.full(count, np.inf)
     settled = np.full(count, -np.inf)  # what lies in tiles that are divided no more
-    points: list[Points] = []
     across = np.maximum(1, np.ceil((box.high - box.low) / width - 1e-9)).astype(np.int64)
     pairs = _everywhere(count, across)
     for level in range(HALVINGS + 1):
@@ -150,12 +132,10 @@ def _integrate(
         floor = highest - NEGLIGIBLE[min(level, len(NEGLIGIBLE) - 1)]
         divided = going_on[pairs.rows] & (pairs.peaks >= floor[pairs.rows])
         settled = np.logaddexp(settled, _sum_by_row(pairs.rows[~divided], pairs.sums[~divided], count))
-        if count == 1:
-            points += [pairs.points[int(i)] for i in np.flatnonzero(~divided)]
         if not divided.any():
             break
         pairs = _Pairs(*_halves(pairs.rows[divided], pairs.tiles[divided]))
-    yield Integrals(value, change, tuple(points))
+    yield Integrals(value, change)
 
 
 @dataclass(eq=False)
@@ -167,14 +147,12 @@ class _Pairs:
         tiles: Their tiles' places along the axes, counted in tiles of a level, ``(p, d)``.
         sums: Logarithms of the integrals over the tiles, ``(p,)``.
         peaks: Logarithms of the largest values there, ``(p,)``.
-        points: Of a single function, by place.
     """
 
     rows: Rows
     tiles: Tiles
     sums: Logs = field(init=False)
     peaks: Array = field(init=False)
-    points: dict[int, Points] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sums, self.peaks = np.empty(len(self.rows)), np.empty(len(self.rows), np.float32)
@@ -187,7 +165,6 @@ class _Pairs:
 
     def add(self, others: _Pairs) -> None:
         """Take over others."""
-        self.points |= {place + len(self.rows): points for place, points in others.points.items()}
         for name in ("rows", "tiles", "sums", "peaks"):
             setattr(self, name, np.concatenate([getattr(self, name), getattr(others, name)]))
 
@@ -208,24 +185,19 @@ class _Grid:
         d, spacing = len(self.low), self.spacing(level)
         inside = np.stack(np.meshgrid(*[np.arange(SIDE[d]) + 0.5] * d, indexing="ij"), -1).reshape(-1, d)
         tiles = pairs.by_tile()
-        single = len(tiles) == len(pairs.rows) and not pairs.rows.any()
 
-        def one(places: Rows) -> tuple[Array, Logs, Points | None]:
+        def one(places: Rows) -> tuple[Array, Logs]:
             codes = self.low + spacing * (SIDE[d] * pairs.tiles[places[0]] + inside)
-            codes = codes.astype(np.float32)
-            logs = self.at(codes)(pairs.rows[places])  # (k, m)
-            points = Points(codes, logs[0].copy(), spacing) if single else None
+            logs = self.at(codes.astype(np.float32))(pairs.rows[places])  # (k, m)
             peaks = logs.max(1)
             logs -= peaks[:, None]
             np.maximum(logs, LEAST_EXPONENT, out=logs)
             np.exp(logs, out=logs)
-            return peaks, peaks + np.log(logs.sum(1, dtype=np.float64)) + d * np.log(spacing), points
+            return peaks, peaks + np.log(logs.sum(1, dtype=np.float64)) + d * np.log(spacing)
 
         found = (map if self.pool is None else self.pool.map)(one, tiles)
-        for i, (places, (peaks, sums, points)) in enumerate(zip(tiles, found, strict=True)):
+        for i, (places, (peaks, sums)) in enumerate(zip(tiles, found, strict=True)):
             pairs.peaks[places], pairs.sums[places] = peaks, sums
-            if points is not None:
-                pairs.points[int(places[0])] = points
             yield (i + 1) / len(tiles)
 
     def grow(self, pairs: _Pairs, across: Tiles, count: int) -> Iterator[float]:
