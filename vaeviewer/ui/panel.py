@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from PySide6.QtWidgets import QWidget
 
 from vaeviewer.analysis.generated import Generated
+from vaeviewer.analysis.ledger import Ledger
 from vaeviewer.analysis.prior import PriorShape
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
@@ -22,6 +23,7 @@ from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.backend.training.history import History
 from vaeviewer.backend.training.records import Change
 from vaeviewer.session.grid_decoder import GridDecoder
+from vaeviewer.session.image_ledger import ImageLedger
 from vaeviewer.session.past_models import PastModels
 from vaeviewer.session.view_state import ViewState
 
@@ -56,6 +58,7 @@ class Frame:
         timeline: Changes of settings during the run.
         prior: How the prior lies in the plane, where it is not N(0, I) and as soon as that is known.
         generated: Images drawn from the prior, likewise, where there is no encoder.
+        ledger: The numbers of each image, once somebody has asked for them; of the model at that time.
     """
 
     snapshot: Snapshot | None
@@ -65,6 +68,7 @@ class Frame:
     timeline: tuple[Change, ...]
     prior: PriorShape | None = None
     generated: Generated | None = None
+    ledger: Ledger | None = None
 
 
 class Host(Protocol):
@@ -73,10 +77,12 @@ class Host(Protocol):
     Attributes:
         decoder: Answers what takes longer than a frame, on a thread of its own.
         past: Models of earlier steps.
+        ledger: Computes the numbers of each image when it is asked to.
     """
 
     decoder: GridDecoder
     past: PastModels
+    ledger: ImageLedger
 
     def frame(self) -> Frame:
         """What there is to draw now."""

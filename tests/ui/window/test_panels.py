@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QDockWidget, QLabel, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QLabel, QMenu, QTabBar, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
@@ -159,6 +159,7 @@ def test_a_layout_saved_before_there_was_the_panel_is_kept_and_the_panel_finds_i
         "traversal-dock",
         "dimensions-dock",
         "samples-over-time-dock",
+        "nearest-images-dock",
         "aggregate-posterior-dock",
     }, "what layouts on users' disks name"
     dock(first, "manifold-dock").hide()
@@ -199,6 +200,10 @@ def test_one_on_demand_waits_in_a_menu_of_its_own_and_comes_to_the_front(
     qtbot.waitUntil(lambda: not norms.visibleRegion().isEmpty())
     window.set_view(z=(0.75, 0.0))
     assert norms.handle.text() == "0.75"
+    bars = [bar for bar in window.findChildren(QTabBar) if bar.geometry().intersects(window.rect())]
+    assert sum(bar.tabText(n) == "Norms" for bar in bars for n in range(bar.count())) == 1, (
+        "none is left over"
+    )
     window.reset_layout()
     assert not dock(window).isVisible()
 

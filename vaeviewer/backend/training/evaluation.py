@@ -47,9 +47,9 @@ def first_look(work: Work) -> float:
 
 
 def metrics_by_image(
-    snapshot: Snapshot, dataset: ImageDataset, at_once: int
+    snapshot: Snapshot, dataset: ImageDataset, at_once: int, *, held_out: bool = False
 ) -> Iterator[tuple[slice, dict[str, NDArray[np.float32]]]]:
-    """The family's metrics of each image trained on, some at a time, with one draw of z each.
+    """The family's metrics of each image trained on, or held out, some at a time, with one draw of z each.
 
     Draws are the same at every call, so that what changes are the weights.
 
@@ -57,17 +57,22 @@ def metrics_by_image(
         snapshot: The model.
         dataset: The images, as the model was trained on.
         at_once: Most images at a time; fewer where the networks are wide.
+        held_out: Which of them.
 
     Yields:
         Which images, and their metrics by key, stored and derived, each ``(k,)``.
     """
     family, spec, config = snapshot.family, snapshot.image, snapshot.model
-    generator = named_generator(EVALUATION_SEED, "by image")
-    for part in parts(len(dataset.train_images), min(at_once, rows_at_once(config.widest(spec.values)))):
-        levels = channels_first(as_tensor(dataset.train_images[part]), spec)
+    generator = named_generator(EVALUATION_SEED, "held out, by image" if held_out else "by image")
+    images, labels = dataset.train_images, dataset.train_labels
+    if held_out:
+        images, labels = dataset.held_out_images, dataset.held_out_labels
+    for part in parts(len(images), min(at_once, rows_at_once(config.widest(spec.values)))):
+        levels = channels_first(as_tensor(images[part]), spec)
         x = pixels(levels, snapshot.protocol, generator)
-        y = torch.tensor(dataset.train_labels[part])
-        batch = Batch(x, y, torch.arange(part.start, part.start + len(x)), generator)
+        y = torch.tensor(labels[part])
+        rows = torch.full((len(x),), -1) if held_out else torch.arange(part.start, part.start + len(x))
+        batch = Batch(x, y, rows, generator)
         noise = torch.randn(1, len(x), config.latent_dim, generator=generator)
 
         def evaluate(model: LatentModel, batch: Batch = batch, noise: Tensor = noise) -> Mapping[str, Tensor]:

@@ -8,6 +8,7 @@ from PySide6.QtGui import QFocusEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from vaeviewer.analysis.generated import Generated
+from vaeviewer.analysis.ledger import Ledger
 from vaeviewer.analysis.prior import PriorShape
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
@@ -145,6 +146,7 @@ class LatentView(QWidget):
         view: ViewState,
         prior: PriorShape | None = None,
         generated: Generated | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         """Draw a snapshot as the user wants to see it; only what differs from the last frame is drawn again.
 
@@ -159,7 +161,7 @@ class LatentView(QWidget):
             self._marks_item.set_prior(snapshot.family.capabilities.follows_normal, prior)
         before, self._view = self._view, view
         turned = self._take_space(snapshot, view, before)
-        regrouped = self._colors.choose(snapshot, view)
+        regrouped = self._colors.choose(snapshot, view, ledger)
         marked_anew = (
             posterior is not self._points.posterior
             or turned

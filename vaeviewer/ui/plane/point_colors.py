@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from vaeviewer.analysis.generated import Generated
+from vaeviewer.analysis.ledger import Ledger
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.backend.snapshot import Snapshot
@@ -58,6 +59,7 @@ class PointColors(QObject):
         self._dark = False
         self._due = False  # the points moved while the plane was hidden
         self._values: NDArray[np.float32] | None = None
+        self._ledger: Ledger | None = None
         self._metrics = None if decoder is None else ImageMetrics(decoder, self)
         if self._metrics is not None:
             self._metrics.changed.connect(self._metrics_changed)
@@ -99,10 +101,16 @@ class PointColors(QObject):
             self._recolor()
         return self._dataset
 
-    def choose(self, snapshot: Snapshot | None, view: ViewState) -> bool:
-        """Colour the points as the user wants to; returns whether they are parted into other groups than before."""
+    def choose(self, snapshot: Snapshot | None, view: ViewState, ledger: Ledger | None = None) -> bool:
+        """Colour the points as the user wants to; returns whether they are parted into other groups than before.
+
+        Numbers that a ledger has of this very model are taken from there.
+        """
         if self._dataset is None:
             return False
+        if ledger is not self._ledger:
+            self._ledger = ledger
+            self._metrics_changed()
         if snapshot is not None and snapshot.family is not self._family:
             self._offer(snapshot.family)
             self.column.show_choice(self._choice)
@@ -115,7 +123,8 @@ class PointColors(QObject):
             if self._metrics is not None and choice.kind != "metric":
                 self._metrics.stop()
             self._show()
-        if choice.kind == "metric" and snapshot is not None and self._plane.isVisible():
+        in_ledger = ledger is not None and snapshot is not None and ledger.step == snapshot.step
+        if choice.kind == "metric" and snapshot is not None and self._plane.isVisible() and not in_ledger:
             assert self._metrics is not None, "else no metric is offered"
             self._metrics.want(snapshot)
         return regrouped
@@ -219,11 +228,14 @@ class PointColors(QObject):
             return choice.column.values.astype(np.float32), notes
         metrics = self._metrics
         assert metrics is not None, "else no metric is offered"
-        known = None if metrics.values is None else metrics.values.get(choice.name)
+        known, step = None if metrics.values is None else metrics.values.get(choice.name), metrics.step
+        ledger = self._ledger
+        if ledger is not None and choice.name in ledger.values and (known is None or ledger.step >= step):
+            known, step = ledger.values[choice.name][: ledger.trained], ledger.step
         if metrics.share is not None:
             notes = (f"Computing… {100 * metrics.share:.0f}\u00a0%",)
         if known is not None:
-            notes = (f"of step {metrics.step:,}", *notes)
+            notes = (f"of step {step:,}", *notes)
         return known, notes
 
     def _unit(self) -> str:

@@ -126,6 +126,22 @@ EXPLANATIONS = {
         formula=f"log p(x) = {_ELBO} + {_KL}({_POSTERIOR}&nbsp;‖&nbsp;p(z|x)), and p(z|x) = p(x|z) p(z) / p(x), where "
         "p(x) is the integral of p(x|z) p(z) over the plane.",
     ),
+    "Nearest images": Explanation(
+        see=f"Training images near the handle: those whose codes are nearest in {_Z}, and those that look most like "
+        "the decoded image. The sentence says whether images lie there at all.",
+        attempt="Drag from one cloud into another, slowly: what is drawn in between is like no image. Then far out, "
+        "where the decoder extrapolates: it was never trained on such a code.",
+        formula=f"min<sub>i</sub> |{_Z} − μ<sub>i</sub>| over the means of {_POSTERIOR}, and "
+        f"min<sub>i</sub> |{_X}<sub>i</sub> − E[x|z]|.",
+    ),
+    "Ledger": Explanation(
+        see="Every image with its own numbers, those trained on and those held out, of the model at one step: a mean "
+        "hides which images a model finds hard. Beside the table stand the worst and the best.",
+        attempt="Click a number's title to sort by it, and the worst image to see where it lies in the plane; then "
+        "press “Colour the plane”, and see whether hard images lie together.",
+        formula=f"{_ELBO}(x) = log {_LIKELIHOOD} − {_KL}({_POSTERIOR}&nbsp;‖&nbsp;{_PRIOR}) in {_NATS}, for each "
+        f"{_X} by itself, with one {_Z} drawn from {_POSTERIOR}.",
+    ),
     "ELBO terms": _TERMS_OF_THE_BOUND,
     "Settings": Explanation(
         see="How the two networks are built and how they are trained; what needs new weights is grey "
@@ -144,7 +160,7 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
     The sentences above are those of a model with q(z|x), p(x|z) and the ELBO; what a family has not, they leave out.
     """
     found, can = EXPLANATIONS[title], family.capabilities
-    if title in ("ELBO terms", "Settings") and not {"elbo", "kl"} <= {
+    if title in ("ELBO terms", "Settings", "Ledger") and not {"elbo", "kl"} <= {
         metric.key for metric in family.metrics
     }:
         return _of_its_metrics(title, family)
@@ -168,6 +184,17 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
                 if can.generates
                 else "Drag in the picture, and see where that is in the plane.",
                 f"The images are {_XHAT} = g({_Z}) at evenly spaced {_Z}.",
+            )
+        case "Nearest images" if not can.encodes:
+            return Explanation(
+                "Training images that look most like the one decoded at the handle.",
+                "Drag, and look whether the model draws what is in none of them, or one of them again.",
+                f"min<sub>i</sub> |{_X}<sub>i</sub> − g({_Z})|.",
+            )
+        case "Nearest images":
+            return replace(
+                found,
+                formula=f"min<sub>i</sub> |{_Z} − {_Z}<sub>i</sub>|, and min<sub>i</sub> |{_X}<sub>i</sub> − {_XHAT}|.",
             )
         case "Traversal":
             return replace(
@@ -214,6 +241,8 @@ def _of_its_metrics(title: str, family: AnyFamily) -> Explanation:
         return Explanation(see, attempt, about)
     helps = [f"{escape(metric.title)}: {escape(metric.help)}" for metric in family.metrics if metric.help]
     see = " ".join(helps) or f"{escape(best.title)}, {escape(best.unit)}."
+    if title == "Ledger":
+        return replace(EXPLANATIONS[title], formula=see)
     return Explanation(see, "Change a setting above the plane while it trains, and watch the curves.", about)
 
 

@@ -16,6 +16,7 @@ from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.beside_the_points import GeneratedCodes, PriorInPlane
 from vaeviewer.session.grid_decoder import GridDecoder
+from vaeviewer.session.image_ledger import ImageLedger
 from vaeviewer.session.mailbox import Progress
 from vaeviewer.session.past_models import PastModels
 from vaeviewer.session.session import Session
@@ -49,6 +50,7 @@ class Frames(QObject):
         view: What the user chose to look at.
         decoder: What decodes for the panels.
         past: Models of earlier steps, for panels that look at all of training.
+        ledger: What computes the numbers of each image for them.
         panels: Each with its widget, in order.
     """
 
@@ -59,6 +61,7 @@ class Frames(QObject):
         self.past = PastModels(self.decoder, self)
         self._prior = PriorInPlane(self.decoder, self)
         self._generated = GeneratedCodes(self.decoder, self)
+        self.ledger = ImageLedger(self.decoder, self)
         self.panels = [
             awaited(panel, self) if panel.on_demand else (panel, panel.make(self)) for panel in panels
         ]
@@ -84,7 +87,7 @@ class Frames(QObject):
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.draw_due)
-        for beside in (self._prior, self._generated):
+        for beside in (self._prior, self._generated, self.ledger):
             beside.found.connect(self._draw_beside)
 
     def add(
@@ -118,7 +121,7 @@ class Frames(QObject):
         """What there is to draw now."""
         session = self._session
         timeline = session.progress.timeline if session.progress is not None else ()
-        beside = self._prior.shape, self._generated.shown
+        beside = self._prior.shape, self._generated.shown, self.ledger.known
         return Frame(session.snapshot, session.dataset, self.view, session.history, timeline, *beside)
 
     def set_view(self, **changes: Any) -> None:

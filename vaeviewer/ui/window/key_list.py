@@ -47,6 +47,15 @@ _DIMENSIONS: Rows = [
     ("Shift+Click, Shift+Enter", "Show it along the vertical axis"),
     ("Up, Down", "Go to another one"),
 ]
+_LEDGER: Rows = [
+    ("Click, or Up, Down", "Select an image, and go there in the plane"),
+    ("Click a title, or Enter", "Sort by that column, or turn the order round"),
+    ("Ctrl+C", "Copy the rows selected"),
+    ("F5", "Compute the numbers of the model as it is now"),
+]
+_STRIPS: Rows = [
+    ("Click, or Left, Right and Enter", "Select that image in the plane"),
+]
 _CURVES: Rows = [
     ("Wheel, drag", "Zoom, move the view"),
     ("Double-click, or F", "Show everything again"),
@@ -74,6 +83,8 @@ def key_rows(window: QMainWindow) -> dict[str, Rows]:
         "In its list of classes": _CLASSES,
         "In the traversal": _TRAVERSAL,
         "In the dimensions": _DIMENSIONS,
+        "In the ledger": _LEDGER,
+        "In a row of images": _STRIPS,
         "In the curves": _CURVES,
     }
     return {**rows, **panels, "Fields and messages": _ELSEWHERE}

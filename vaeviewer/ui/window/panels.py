@@ -7,7 +7,6 @@ from typing import Any
 
 from PySide6.QtWidgets import QWidget
 
-from vaeviewer.session.plane_choice import select_image
 from vaeviewer.ui.curves.curves_panel import CurvesPanel
 from vaeviewer.ui.images.decoded_image_view import DecodedImageView
 from vaeviewer.ui.images.manifold_panel import MANIFOLD, ManifoldPanel
@@ -19,6 +18,7 @@ from vaeviewer.ui.plane.dimensions_panel import DimensionsPanel
 from vaeviewer.ui.plane.latent_view import LatentView
 from vaeviewer.ui.plane.lens_overlay import LensInPlane
 from vaeviewer.ui.plane.lens_panel import LensPanel
+from vaeviewer.ui.plane.selection import selecting
 from vaeviewer.ui.settings.config_form import ConfigForm
 from vaeviewer.ui.window.explanations import explanation_of
 
@@ -27,21 +27,9 @@ def _make_plane(host: Host) -> LatentView:
     plane = LatentView(decoder=host.decoder)
     plane.handle_moved.connect(lambda a, b: host.set_view(z=(a, b)))
 
-    def select(row: int) -> None:
-        frame = host.frame()
-        snapshot, dataset, generated = frame.snapshot, frame.dataset, frame.generated
-        codes = snapshot.posterior if snapshot is not None else None
-        if generated is not None and codes is None:
-            codes = generated.table
-        changes = select_image(frame.view, snapshot, row if row >= 0 else None, codes)
-        if row >= 0:  # so that what is decoded there is this image's
-            if generated is not None and generated.y is not None:
-                changes["y"] = int(generated.y[row])
-            elif dataset is not None and snapshot is not None and snapshot.family.capabilities.uses_labels:
-                changes["y"] = int(dataset.train_labels[row])
-        host.set_view(**changes)
-
-    plane.image_selected.connect(select)
+    plane.image_selected.connect(
+        lambda row: host.set_view(**selecting(host.frame(), row if row >= 0 else None))
+    )
 
     def color(key: str, same_classes: bool) -> None:
         hidden = host.frame().view.hidden_classes if same_classes else frozenset()
@@ -53,7 +41,7 @@ def _make_plane(host: Host) -> LatentView:
 
 
 def _draw_plane(plane: LatentView, frame: Frame) -> None:
-    plane.update_frame(frame.snapshot, frame.view, frame.prior, frame.generated)
+    plane.update_frame(frame.snapshot, frame.view, frame.prior, frame.generated, frame.ledger)
 
 
 def _make_reconstructions(host: Host) -> ReconstructionPanel:
@@ -93,6 +81,18 @@ def _make_whole_set(host: Host) -> QWidget:
     from vaeviewer.ui.whole_set.whole_set_panel import WholeSetPanel  # no start waits for it
 
     return WholeSetPanel(host)
+
+
+def _make_ledger(host: Host) -> QWidget:
+    from vaeviewer.ui.ledger.ledger_panel import LedgerPanel  # when it is wanted
+
+    return LedgerPanel(host)
+
+
+def _make_nearest(host: Host) -> QWidget:
+    from vaeviewer.ui.images.nearest_panel import NearestPanel  # likewise
+
+    return NearestPanel(host)
 
 
 PANELS: tuple[Panel[Any], ...] = (
@@ -202,6 +202,19 @@ PANELS: tuple[Panel[Any], ...] = (
         on_demand=True,
     ),
     Panel(
+        key="nearest",
+        title="Nearest images",
+        letter="n",
+        place="right",
+        make=_make_nearest,
+        update_frame=lambda panel, frame: panel.update_frame(frame),
+        cadence=0.6,
+        explanation=partial(explanation_of, "Nearest images"),
+        follow_handle=lambda panel, frame: panel.update_frame(frame),
+        behind="manifold",
+        on_demand=True,
+    ),
+    Panel(
         key="curves",
         title="ELBO terms",
         letter="e",
@@ -222,6 +235,19 @@ PANELS: tuple[Panel[Any], ...] = (
         needs=("encodes",),
         explanation=partial(explanation_of, "Aggregate posterior"),
         follow_handle=lambda panel, frame: panel.follow_handle(frame),
+        behind="curves",
+        on_demand=True,
+    ),
+    Panel(
+        key="ledger",
+        title="Ledger",
+        letter="d",
+        place="bottom",
+        make=_make_ledger,
+        update_frame=lambda panel, frame: panel.update_frame(frame),
+        cadence=1.7,
+        needs=("encodes",),
+        explanation=partial(explanation_of, "Ledger"),
         behind="curves",
         on_demand=True,
     ),

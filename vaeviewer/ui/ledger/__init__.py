@@ -1,0 +1,1 @@
+"""The ledger: a table of all images with their numbers."""
