@@ -68,7 +68,7 @@ class LedgerPanel(QWidget):
             ImageStrip("Images with the lowest numbers"),
             ImageStrip("Images with the highest numbers"),
         )
-        self._titles = QLabel(), QLabel()
+        self._titles = QLabel("\n"), QLabel("\n")  # two lines from the start
         self.note = ElidedLabel()
         self.note.setObjectName("ledgerNote")
         self.note.setAccessibleName("State of the ledger")
@@ -179,7 +179,7 @@ class LedgerPanel(QWidget):
             pairs.reverse()  # the worst first
         model = self.table.entries_model
         for title, strip, (word, some) in zip(self._titles, self.strips, pairs, strict=True):
-            title.setText(f"{word}\n{column.title}" if len(some) else "")
+            title.setText(f"{word}\n{column.title}" if len(some) else "\n")
             strip.setAccessibleName(f"{word}: {column.title}")
             strip.show_images(
                 [
