@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vaeviewer.analysis.gaps import Gaussian, ascent, gaussian
 from vaeviewer.analysis.hmc import LogDensity, Points, Score
+from vaeviewer.analysis.modes import modes_of
 from vaeviewer.backend.chunks import parts
 from vaeviewer.backend.models.likelihood_table import LikelihoodTable
 from vaeviewer.backend.snapshot import Array, Snapshot
@@ -42,7 +43,6 @@ _KEPT = (60.0, 30.0, 16.0, 11.0)  # nats below the highest at which cells are di
 _CLOSE = 0.01  # nats by which the last division may change log p(x)
 _SEEN = 8.0  # nats below the highest that a map shows
 _FARTHEST_Q = 2.5  # times as large a map for q's sake at most
-_LEAST_MODE = 7.0  # nats below the highest that a mode may be
 _LEAST_LOG = -80.0  # of an exp, which is slow below
 
 
@@ -306,7 +306,7 @@ def _refined(
     apart = codes - mean
     covariance = (share[:, None] * apart).T @ apart
     places = np.floor((codes - origin) / side).astype(np.int64)
-    modes, main = _modes(places, values, codes)
+    modes, main = modes_of(places, values, codes)
     seen = codes[main & (values > values[main].max() - _SEEN)]
     low, high = seen.min(axis=0) - side, seen.max(axis=0) + side
     if q is not None:  # in view, too, unless the posterior would be small beside the way there
@@ -348,50 +348,6 @@ def _log_sum(cells: list[tuple[Logs, float]]) -> float:
     logs = np.concatenate([values + 2.0 * math.log(side) for values, side in cells])
     highest = float(logs.max())
     return highest + math.log(float(np.exp(np.maximum(logs - highest, _LEAST_LOG)).sum()))
-
-
-def _modes(places: NDArray[np.int64], values: Logs, codes: Points) -> tuple[Points, NDArray[np.bool_]]:
-    """Cells higher than their neighbours, the highest first; and which cells hang together with the most mass."""
-    row_of = {place: row for row, place in enumerate(map(tuple, places.tolist()))}
-    high = np.flatnonzero(values > values.max() - 2.0 * _SEEN)
-    maxima = []
-    groups = np.full(len(values), -1)
-    masses: list[float] = []
-    for row in high[np.argsort(-values[high])].tolist():
-        x, y = places[row].tolist()
-        near = [(x + dx, y + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if dx or dy]
-        around = [row_of[place] for place in near if place in row_of]
-        if all(values[other] <= values[row] for other in around) and values[row] > values.max() - _LEAST_MODE:
-            maxima.append(codes[row])
-        if groups[row] < 0:
-            masses.append(
-                _flood(row, len(masses), groups, values, places, row_of, values.max() - 2.0 * _SEEN)
-            )
-    return np.array(maxima), groups == int(np.argmax(masses))
-
-
-def _flood(
-    row: int,
-    group: int,
-    groups: NDArray[np.int64],
-    values: Logs,
-    places: NDArray[np.int64],
-    row_of: dict[tuple[int, ...], int],
-    lowest: float,
-) -> float:
-    """Mark all cells that hang together with one, two apart included; returns their mass, in parts of the highest's."""
-    waiting, mass, highest = [row], 0.0, float(values.max())
-    groups[row] = group
-    while waiting:
-        here = waiting.pop()
-        mass += math.exp(values[here] - highest)
-        x, y = places[here].tolist()
-        for place in ((x + dx, y + dy) for dx in range(-2, 3) for dy in range(-2, 3)):
-            other = row_of.get(place)
-            if other is not None and groups[other] < 0 and values[other] >= lowest:
-                groups[other] = group
-                waiting.append(other)
-    return mass
 
 
 # The gaps
