@@ -33,6 +33,9 @@ def test_all_can_be_reached_on_960_by_540(qtbot: QtBot, make_window: MakeWindow,
         QApplication.processEvents()
         area = dock.widget()
         assert isinstance(area, QScrollArea)
+        panel = area.widget()
+        # One made just now is laid out in the events that follow.
+        qtbot.waitUntil(lambda panel=panel: panel.height() >= panel.minimumSizeHint().height())  # type: ignore[misc]
         for bar in (area.verticalScrollBar(), area.horizontalScrollBar()):
             bar.setValue(bar.maximum())
         corner = area.widget().mapTo(area.viewport(), area.widget().rect().bottomRight())
