@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.models.symptoms import Trouble
 from vaeviewer.backend.runs.folder import load_run
-from vaeviewer.backend.training.health import Finding, Trouble
-from vaeviewer.session.failure_sentences import senseless, way_back
+from vaeviewer.backend.training.findings import Finding, Origin, Remedy
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
 
@@ -85,16 +86,20 @@ Start = Callable[[Settings], Told]
 def test_one_command_leads_back_to_a_healthy_run(start: Start, state: State) -> None:
     told = start(updated(SETTINGS, learning_rate=1.0))
     finding = told.train_until_told()
-    assert senseless(finding) == "The ELBO is exploding: a learning rate of 1 is probably too high."
-    assert way_back(finding) == "Start again with learning rate 0.003"
+    assert re.fullmatch(
+        r"the ELBO has fallen from −54\d\.\d to −[\d.e+,]+ at step \d+: learning rate 1 is probably too high\.",
+        finding.sentence,
+    )
+    (remedy,) = finding.remedies
+    assert remedy == Remedy("Start again with learning rate 0.003", Origin.GOOD, {"learning_rate": 0.003})
     if state is not State.RUNNING:
         told.session.request(Action.PAUSE if state is State.PAUSED else Action.STOP)
         thread = told.session._thread
         told.wait(lambda: thread._announcer.state is state and told.session.state is state)
     folder = told.session.folder
-    told.session.go_back(finding)
+    told.session.treat(remedy)
     told.wait_for_a_healthy_run()
-    assert told.session.settings.train.learning_rate == finding.suggested
+    assert told.session.settings.train.learning_rate == 0.003
     assert told.changed == ["learning_rate"]
     assert not told.problems
 
@@ -103,10 +108,10 @@ def test_one_command_leads_back_to_a_healthy_run(start: Start, state: State) -> 
     assert told.session.folder == folder
     assert folder is not None
     run = load_run(folder)
-    assert [(c.step, c.field, c.value) for c in run.timeline] == [(0, "learning_rate", finding.suggested)]
+    assert [(c.step, c.field, c.value) for c in run.timeline] == [(0, "learning_rate", 0.003)]
     assert run.checkpoint.snapshot.step == told.session.saved_step
     lines = Path(folder, "log.txt").read_text(encoding="utf-8")
-    assert lines.count("The ELBO is exploding") == 1
+    assert lines.count("the ELBO has fallen") == 1
     assert "went back to step 0" in lines
 
 
@@ -116,10 +121,12 @@ def test_a_large_beta_is_told_and_undone(start: Start) -> None:
     told.session.forget_run()
     finding = told.train_until_told()
     assert finding.trouble is Trouble.COLLAPSED
-    assert senseless(finding) == (
-        "β = 1000 weighs the KL so much that q(z|x) no longer depends on the image (posterior collapse)."
+    assert re.fullmatch(
+        r"β = 1000 weighs the KL so much that q\(z\|x\) says nothing of the image: "
+        r"the KL is 0\.0\d\d nats per image \(posterior collapse\)\.",
+        finding.sentence,
     )
-    told.session.go_back(finding)
+    told.session.treat(finding.remedies[0])
     told.wait_for_a_healthy_run()
     assert told.session.settings.model.beta == 1.0
 
@@ -131,7 +138,8 @@ def test_where_numbers_become_infinite_at_once_the_way_back_is_offered_too(start
     finding = told.train_until_told()
     told.wait(lambda: told.session.state is State.FAILED)
     assert len(told.problems) == 1
-    told.session.go_back(Finding(**{**vars(finding), "suggested": 1e-4}))
+    assert "became infinite or undefined at step" in finding.sentence
+    told.session.treat(Remedy("", Origin.GOOD, {"learning_rate": 1e-4}))
     told.wait_for_a_healthy_run(elbo=-400.0)
 
 

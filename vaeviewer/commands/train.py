@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vaeviewer.backend.data.base import ImageDataset
     from vaeviewer.backend.runs.autosave import Autosave
     from vaeviewer.backend.training.failure import Failure
-    from vaeviewer.backend.training.health import Finding
+    from vaeviewer.backend.training.findings import Finding
     from vaeviewer.backend.training.trainer import Trainer
 
 from vaeviewer.commands.flags import FIELDS, flag, settings_of
@@ -197,20 +197,20 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[int], stop
     from vaeviewer.backend.training import loop
     from vaeviewer.backend.training.failure import Kind, describe_failure
     from vaeviewer.backend.training.recovery import Eased, with_smaller_batches
-    from vaeviewer.session.failure_sentences import eased, senseless
+    from vaeviewer.session.failure_sentences import eased
 
     last = math.inf if stop_after is None else trainer.epoch + stop_after
     autosave.begin(trainer)
     trainer.cores.stay(give_way_to_window=False)
     with progress_bar(trainer) as show_progress:
-        told: set[Finding] = set()
+        told: Finding | None = None
 
         def after_block() -> None:
+            nonlocal told
             show_progress()
-            finding = trainer.finding
-            if finding is not None and finding not in told:
-                told.add(finding)
-                note(senseless(finding))
+            if trainer.finding is not None and trainer.finding != told:
+                told = trainer.finding
+                note(told.sentence)
             autosave.after_block(trainer)
 
         def train() -> None:

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vaeviewer.session import failure_sentences, messages
+from vaeviewer.session import messages
 from vaeviewer.session.mailbox import Mailbox
 from vaeviewer.session.run_keeper import RunKeeper
 from vaeviewer.session.states import State
 
 if TYPE_CHECKING:
-    from vaeviewer.backend.training.health import Finding
+    from vaeviewer.backend.training.findings import Finding
     from vaeviewer.backend.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,6 @@ class Announcer:
             return
         self._told = finding
         if finding is not None:
-            sentence = failure_sentences.senseless(finding)
-            log.warning("%s", sentence)
-            self._run_keeper.note(trainer, sentence)
+            log.warning("%s", finding.sentence)
+            self._run_keeper.note(trainer, finding.sentence)
         self.notify(messages.Exploding(finding))

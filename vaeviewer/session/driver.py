@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vaeviewer.backend.config import Settings, live_fields
 from vaeviewer.backend.data.base import ImageDataset
@@ -115,8 +115,8 @@ class Driver:
                 if self.current().device.type != "cpu":
                     self.exchange(moved_to_cpu(self.current()))
                 self._train(further=False)
-            case messages.GoBack(learning_rate, beta):
-                self._go_back(learning_rate=learning_rate, beta=beta)
+            case messages.GoBack(changes, best):
+                self._go_back(changes, best=best)
 
     def _build(self, settings: Settings, dataset: ImageDataset) -> None:
         from vaeviewer.backend.training.device import resolve_device
@@ -189,17 +189,23 @@ class Driver:
         if self._announcer.state is State.RUNNING and not self._inbox.leaving and not self._inbox.deferring:
             self.rest(State.FINISHED)
 
-    def _go_back(self, **changes: float | None) -> None:
-        """Go back to the last good state and train on with some settings changed."""
+    def _go_back(self, changes: Mapping[str, Any], *, best: bool) -> None:
+        """Go back to the last good state and train on with some settings changed, or to the best one and rest."""
         trainer, was_running = self.current(), self._announcer.state is State.RUNNING
+        if best:
+            if trainer.best is None:
+                raise UserError("the state of the best epoch is not kept.")
+            trainer.good = trainer.best
         step = trainer.restore_good_state()
         self._run_keeper.note(trainer, f"went back to step {step:,}")
         for field, value in changes.items():
-            if value is not None:
-                trainer.change(field, value)
-                self._run_keeper.note(trainer, f"{field} = {value}")
-                self._announcer.notify(messages.Changed(field, value))
+            trainer.change(field, value)
+            self._run_keeper.note(trainer, f"{field} = {value}")
+            self._announcer.notify(messages.Changed(field, value))
         self._announcer.finding(trainer, trainer.finding)
+        if best:
+            self.rest(_state_of(trainer))
+            return
         self.publisher.begin(trainer)
         self.publisher.snapshot(trainer)
         self.publisher.progress(trainer)

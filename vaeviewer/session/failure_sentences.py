@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from vaeviewer.backend.training.failure import Failure, Kind
-from vaeviewer.backend.training.health import Finding, Trouble
 
 
 def eased(failed_size: int, batch_size: int, step: int) -> str:
@@ -49,23 +48,6 @@ def stopped(failure: Failure, *, device: str, batch_size: int, step: int) -> str
                 f"Training stopped: {failure.reason}. {back}; "
                 "press Continue to try again, or save the run and send the details to the developers."
             )
-
-
-def senseless(finding: Finding) -> str:
-    """Training goes on, but makes no sense any more."""
-    if finding.trouble is Trouble.COLLAPSED:
-        return (
-            f"{finding.label} = {finding.value:g} weighs the KL so much that q(z|x) no longer depends on the image "
-            "(posterior collapse)."
-        )
-    return f"The {finding.measure} is exploding: a {finding.label} of {finding.value:g} is probably too high."
-
-
-def way_back(finding: Finding) -> str:
-    """What going back does, as a button says it."""
-    name = finding.label if len(finding.label) > 1 else f"{finding.label} ="
-    start = f"Go back to step {finding.good_step:,}" if finding.good_step else "Start again"
-    return f"{start} with {name} {finding.suggested:g}"
 
 
 def unbuilt(failure: Failure, *, device: str) -> str:

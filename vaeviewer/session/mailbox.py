@@ -23,6 +23,7 @@ class Progress:
         mode: How steps are computed now, in words.
         learning_rate: Of the next step, as the schedule has it.
         timeline: Changes of settings on the way, oldest first.
+        best_step: Of the state with the best held-out figures that is kept, or ``None``.
         mode_note: What else there is to say about that, or empty.
         history: The run's metrics; every step's are kept there.
     """
@@ -36,6 +37,7 @@ class Progress:
     learning_rate: float
     timeline: tuple[Change, ...]
     history: History
+    best_step: int | None = None
     mode_note: str = ""
 
 

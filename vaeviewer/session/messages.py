@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
-from vaeviewer.backend.training.health import Finding
+from vaeviewer.backend.training.findings import Finding
 from vaeviewer.session.mailbox import Mailbox
 from vaeviewer.session.states import State
 
@@ -83,10 +84,13 @@ class ContinueOnCpu:
 
 @dataclass(frozen=True)
 class GoBack:
-    """Go back to the last good state, and train on from there with what is not ``None``."""
+    """Go back to the last good state and train on from there with other values of live settings, by name.
 
-    learning_rate: float | None = None
-    beta: float | None = None
+    With ``best`` go back to the state with the best held-out figures, and rest there.
+    """
+
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    best: bool = False
 
 
 Command = Build | UseData | OpenRun | Train | Pause | Step | Stop | Change | Save | ContinueOnCpu | GoBack

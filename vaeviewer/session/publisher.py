@@ -107,6 +107,7 @@ class Publisher:
                 timeline=tuple(trainer.timeline),
                 mode_note=trainer.mode_note,
                 history=trainer.history,
+                best_step=trainer.best.step if trainer.best is not None else None,
             ),
         )
 

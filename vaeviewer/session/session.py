@@ -12,7 +12,7 @@ from vaeviewer.backend.data import CATALOG
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.data.catalog import title_of
 from vaeviewer.backend.snapshot import Snapshot
-from vaeviewer.backend.training.health import Finding
+from vaeviewer.backend.training.findings import Origin, Remedy
 from vaeviewer.backend.training.history import History
 from vaeviewer.session import messages
 from vaeviewer.session.data_loader import DataLoader
@@ -41,7 +41,7 @@ class Session(QObject):
         save_failed(str): The run could not be written and why; it is tried again until ``saved``.
         problem(str, str, str, bool): A sentence for the user, details, a key that says what it is about, and whether
             a device failed that the CPU can stand in for, see :meth:`use_cpu`.
-        exploding(Finding or None): Training makes no sense any more, or does again; see :meth:`go_back`.
+        exploding(Finding or None): Training makes no sense any more, or does again; see :meth:`treat`.
         changed(str): Recovering from a failure gave this setting another value.
         work_began(str, str, bool): Something that may take long: its key, what it is, and whether
             :meth:`cancel_loading` gives it up.
@@ -184,11 +184,27 @@ class Session(QObject):
         elif self.state is State.LOADING:
             self.use_settings(updated(self.settings, device="cpu"))
 
-    def go_back(self, finding: Finding) -> None:
-        """Go back to the last good state and train on from there with the smaller value that a finding suggests."""
-        if self.state is not State.LOADING:
-            self._send(messages.GoBack(**{finding.field: finding.suggested}))
-            self._set_state(State.RUNNING)
+    def treat(self, remedy: Remedy) -> None:
+        """Do what a finding suggests; choosing other images is the window's to do."""
+        if self.state is State.LOADING:
+            return
+        match remedy.origin:
+            case Origin.HERE:
+                for field, value in remedy.changes.items():
+                    self.change(field, value)
+                    self.changed.emit(field)
+                if self.state is not State.RUNNING:
+                    self.request(Action.TRAIN)
+            case Origin.GOOD:
+                self._send(messages.GoBack(remedy.changes))
+                self._set_state(State.RUNNING)
+            case Origin.BEST:
+                self._send(messages.GoBack(best=True))
+                self._set_state(State.PAUSED)
+            case Origin.NEW:
+                self.use_settings(updated(self.settings, **remedy.changes))
+                self.new_run()
+                self._send(messages.Train())
 
     def change(self, field: str, value: Any) -> None:
         """Change a live setting, in the settings and in the run under way.

@@ -10,6 +10,7 @@ import pytest
 
 from vaeviewer.backend.runs import restore
 from vaeviewer.backend.runs.folder import read_manifest
+from vaeviewer.backend.runs.formats import FORMAT
 from vaeviewer.backend.runs.listing import summary_of
 from vaeviewer.backend.runs.saving import mark_in_training
 from vaeviewer.backend.training import loop
@@ -56,7 +57,7 @@ def test_it_goes_on_as_it_would_have(folder: Path) -> None:
 
 def test_its_manifest_may_be_renewed_while_its_files_stay(folder: Path) -> None:
     mark_in_training(folder, in_training=True)
-    assert read_manifest(folder).format == 3
+    assert read_manifest(folder).format == FORMAT
     assert finish(restore.open_run(folder)) == pytest.approx(figures(folder, "resumed"), abs=0.2)
 
 

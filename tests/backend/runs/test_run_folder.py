@@ -312,7 +312,7 @@ def test_a_folder_with_a_run_of_another_model_is_refused(tmp_path: Path) -> None
 
 def test_a_run_of_a_newer_program_is_neither_read_nor_replaced(tmp_path: Path) -> None:
     save_run(make_run(tmp_path, 3))
-    (tmp_path / "manifest.json").write_text('{"format": 4, "new": []}')
+    (tmp_path / "manifest.json").write_text('{"format": 5, "new": []}')
     before = contents(tmp_path)
     with pytest.raises(RunFolderError, match="newer vaeviewer"):
         save_run(make_run(tmp_path, 4))

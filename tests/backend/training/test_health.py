@@ -11,7 +11,9 @@ import pytest
 
 from vaeviewer.backend.config import Settings, presets, updated
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.training.health import Health, NonFiniteError, Trouble
+from vaeviewer.backend.models.symptoms import Trouble
+from vaeviewer.backend.training.findings import Finding, Origin
+from vaeviewer.backend.training.health import Health, NonFiniteError
 from vaeviewer.backend.training.trainer import Trainer
 
 pytestmark = pytest.mark.slow
@@ -28,6 +30,15 @@ def train(trainer: Trainer, steps: int) -> Trainer:
             trainer.keep_good_state()
     trainer.finish_block()
     return trainer
+
+
+def treat(trainer: Trainer, finding: Finding) -> None:
+    """Take the first remedy, as a session does."""
+    (remedy,) = finding.remedies
+    assert remedy.origin is Origin.GOOD
+    trainer.restore_good_state()
+    for field, value in remedy.changes.items():
+        trainer.change(field, value)
 
 
 def objective_of(trainer: Trainer) -> float:
@@ -58,7 +69,7 @@ def test_healthy_training_is_left_alone(digits: ImageDataset, changes: Mapping[s
     trainer = Trainer(digits, updated(BASE, **changes))
     for _ in range(4):
         assert train(trainer, 40).finding is None
-    assert trainer.good_checkpoint.snapshot.step == 160
+    assert trainer.good.step == 160
 
 
 def test_the_paper_and_a_handful_of_images_are_left_alone(digits: ImageDataset) -> None:
@@ -86,11 +97,11 @@ def test_a_rate_that_is_too_high_is_found_at_once_and_a_lower_one_helps(
         assert rate == 10.0
     finding = trainer.finding
     assert finding is not None
-    assert (finding.trouble, finding.field, finding.value) == (Trouble.EXPLODING, "learning_rate", rate)
+    assert finding.trouble is Trouble.EXPLODING
+    assert finding.sentence.endswith(f": learning rate {rate:g} is probably too high.")
     assert finding.step <= 24
-    assert finding.good_step == 0
-    trainer.restore_good_state()
-    trainer.change("learning_rate", finding.suggested)
+    assert trainer.good.step == 0
+    treat(trainer, finding)
     assert train(trainer, 160).finding is None
     assert objective_of(trainer) > -230.0
 
@@ -100,9 +111,9 @@ def test_a_beta_that_leaves_nothing_to_the_posterior_is_found(digits: ImageDatas
     trainer = train(Trainer(digits, updated(BASE, beta=beta)), 80)
     finding = trainer.finding
     assert finding is not None
-    assert (finding.trouble, finding.field, finding.value) == (Trouble.COLLAPSED, "beta", beta)
-    trainer.restore_good_state()
-    trainer.change("beta", finding.suggested)
+    assert finding.trouble is Trouble.COLLAPSED
+    assert finding.sentence.startswith(f"β = {beta:g} weighs the KL so much")
+    treat(trainer, finding)
     assert train(trainer, 160).finding is None
     assert trainer.evaluate(record=False).values["kl"] > 1.0
 
@@ -117,8 +128,8 @@ def test_what_goes_wrong_later_leads_back_to_the_state_before(
     train(trainer, 160)
     finding = trainer.finding
     assert finding is not None
-    assert finding.field == field
-    assert 160 <= finding.good_step < 200
+    assert [*finding.remedies[0].changes] == [field]
+    assert 160 <= trainer.good.step < 200
     trainer.restore_good_state()
     after = trainer.evaluate(record=False)
     assert after.values["reconstruction"] > before.values["reconstruction"] - 60.0
@@ -143,7 +154,7 @@ def test_a_state_that_explodes_is_never_kept_as_good(digits: ImageDataset) -> No
         trainer.step()
         trainer.finish_block()
         trainer.keep_good_state()
-        assert trainer.good_checkpoint.snapshot.step == 0
+        assert trainer.good.step == 0
 
 
 def test_an_exploded_run_that_is_opened_again_goes_back_to_the_untrained_network(
@@ -155,7 +166,7 @@ def test_an_exploded_run_that_is_opened_again_goes_back_to_the_untrained_network
     opened = Trainer(digits, settings)
     opened.restore(trainer.checkpoint(), trainer.history, list(trainer.timeline), trainer.held_out)
     assert opened.finding is not None
-    assert opened.finding.good_step == 0
+    assert opened.good.step == 0
     assert opened.restore_good_state() == 0
     assert np.isfinite(opened.evaluate().values["elbo"])
 

@@ -296,7 +296,7 @@ def test_falling_with_the_training_elbo_is_not_overfitting() -> None:
     lower = np.stack([view["reconstruction"] - view.step * 0.5, view["kl"]], axis=1)
     falling.training.append(view.step, view.epoch, lower.astype(np.float32))
     training = Curves.of(falling.training.view(), smooth=True)
-    assert not overfits(training, Curves.of(history.held_out.view(), smooth=False), FAMILY.metrics.headline)
+    assert not overfits(FAMILY, training, Curves.of(history.held_out.view(), smooth=False))
 
 
 def test_a_kl_near_zero_is_posterior_collapse(panel: CurvesPanel) -> None:
@@ -313,7 +313,7 @@ def test_a_kl_near_zero_is_posterior_collapse(panel: CurvesPanel) -> None:
 def test_an_untrained_model_has_not_collapsed() -> None:
     history = made_history(60, kl=0.01)
     training = Curves.of(history.training.view(), smooth=True)
-    assert warning(FAMILY, training, Curves.of(history.held_out.view(), smooth=False)) == ""
+    assert warning(FAMILY, Settings().model, training, Curves.of(history.held_out.view(), smooth=False)) == ""
 
 
 def move_mouse(plot: MetricPlot, position: QPoint) -> None:

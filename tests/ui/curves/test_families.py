@@ -17,12 +17,11 @@ from vaeviewer.backend.models import registry
 from vaeviewer.backend.models.families.denoising import FAMILY as DENOISING
 from vaeviewer.backend.models.interface import Metric, Metrics
 from vaeviewer.backend.training.history import History, MetricsTable
+from vaeviewer.backend.training.overfitting import Figures, best_row, overfitting
 from vaeviewer.session.states import Action, State
-from vaeviewer.ui.curves.curve_data import Curves
 from vaeviewer.ui.curves.curves_panel import CurvesPanel, in_a_row
 from vaeviewer.ui.curves.metric_plot import MetricPlot
 from vaeviewer.ui.curves.value_axis import number_label
-from vaeviewer.ui.curves.verdict import best_row, overfits
 from vaeviewer.ui.widgets.theme import DARK, LIGHT, Theme, theme_of
 from vaeviewer.ui.window.main_window import MainWindow
 
@@ -105,8 +104,8 @@ def test_the_lowest_is_best_where_lower_is_better(panel: CurvesPanel) -> None:
     panel.update_frame(denoising_history(80.0, 70.0, 75.0))
     assert text(panel, "verdict") == "Best held-out: epoch 2, 70.00"
     assert [plot._item.best for plot in panel._body.findChildren(MetricPlot)] == [(20.0, 70.0), None]
-    panel.update_frame(denoising_history(80.0, 70.0, 75.0, 76.0, 77.0, 78.0))
-    assert text(panel, "verdict") == "Overfitting since epoch 2? Best there: 70.00"
+    panel.update_frame(denoising_history(80.0, 72.0, 70.0, 72.0, 75.0, 78.0, 81.0))
+    assert text(panel, "verdict") == "Overfitting since epoch 3? Best there: 70.00"
 
 
 def test_there_is_no_best_of_what_is_neither() -> None:
@@ -114,9 +113,10 @@ def test_there_is_no_best_of_what_is_neither() -> None:
     table = MetricsTable(Metrics((metric,)), 16)
     for step in range(1, 9):
         table.append_row(step, float(step), {"size": 1.0})
-    curves = Curves.of(table.view(), smooth=False)
-    assert best_row(curves, metric) is None
-    assert not overfits(curves, curves, metric)
+    view = table.view()
+    figures = Figures(view.epoch, view["size"])
+    assert best_row(figures.values, metric) is None
+    assert overfitting(metric, figures, figures) is None
 
 
 def test_an_undefined_value_is_left_out(panel: CurvesPanel, two: Settings) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from vaeviewer.backend.models.fields import ElboObjective, PixelLikelihood
 from vaeviewer.backend.models.interface import Family, ImageSpec, Metric, Metrics
+from vaeviewer.backend.models.symptoms import Symptom, Trouble
 
 DensityT = TypeVar("DensityT", bound=PixelLikelihood)
 ElboT = TypeVar("ElboT", bound=ElboObjective)
@@ -25,6 +26,12 @@ LARGE_BETA = 10.0
 
 NEAR_ZERO_KL = 0.1
 """KL, in nats per image, below which q(z|x) hardly depends on x, whatever the reason."""
+
+FAR_KL = 10.0
+"""KL, in nats for each number of z, above which codes have left the prior: means lie three of its deviations away."""
+
+USUAL_WARM_UP = 2_000
+"""Steps over which β may rise where a posterior has collapsed without one that is large."""
 
 ELBO = Metric(
     "elbo",
@@ -52,6 +59,39 @@ KL = Metric(
     help="KL(q(z|x) ‖ p(z)): how far the posterior is from the prior, what an image's place in the plane costs.",
     plot="kl",
 )
+
+
+def kl_symptoms(kl: float, latent_dim: int, *, beta: float, warmed: bool | None) -> Sequence[Symptom]:
+    """What a mean KL(q(z|x) ‖ p(z)) says of a model that has trained for a while.
+
+    Args:
+        kl: Nats per image.
+        latent_dim: Numbers in z.
+        beta: Its weight in the objective.
+        warmed: Whether that weight rose from 0; ``None`` where the family has no such setting.
+    """
+    if kl < NEAR_ZERO_KL:
+        if beta > 1.0:
+            why, changes = (
+                f"β = {beta:g} weighs the KL so much that q(z|x) says nothing of the image",
+                {"beta": 1.0},
+            )
+        else:
+            why, changes = (
+                "q(z|x) says nothing of the image",
+                {"warm_up": USUAL_WARM_UP} if warmed is False else {},
+            )
+        sentence = f"{why}: the KL is {kl:.3f} nats per image (posterior collapse)."
+        title = "KL near zero: posterior collapse — q(z|x) ignores x"
+        return (Symptom(Trouble.COLLAPSED, title, sentence, changes),)
+    if kl > FAR_KL * latent_dim:
+        sentence = (
+            f"the KL has grown to {kl:,.0f} nats per image, {kl / latent_dim:,.0f} for each number of z: codes lie far "
+            "outside the prior, and what is drawn from there is no image."
+        )
+        title = f"KL of {kl:,.0f} nats: codes have left the prior"
+        return (Symptom(Trouble.KL, title, sentence, {"beta": 1.0} if beta < 1.0 else {}),)
+    return ()
 
 
 class DensityFamily(Family[DensityT]):
@@ -88,9 +128,11 @@ class ElboFamily(DensityFamily[ElboT]):
         """Whether a large β has made the posterior the prior."""
         return config.beta >= LARGE_BETA and bool(np.median(terms["kl"]) < COLLAPSED_KL)
 
-    def warning(self, terms: Mapping[str, float]) -> str:
-        """Posterior collapse, whatever the reason."""
-        return "KL near zero: posterior collapse — q(z|x) ignores x" if terms["kl"] < NEAR_ZERO_KL else ""
+    def symptoms(self, config: ElboT, terms: Mapping[str, float], step: int) -> Sequence[Symptom]:
+        """Posterior collapse, whatever the reason, and codes that left the prior."""
+        if config.beta_at(step) < config.beta:  # while it warms up, the KL is anything
+            return ()
+        return kl_symptoms(terms["kl"], config.latent_dim, beta=config.beta, warmed=bool(config.warm_up))
 
     def suspect(self, config: ElboT) -> str:
         """β, where it is large."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from vaeviewer.backend.models.fields import FamilyConfig
+from vaeviewer.backend.models.symptoms import Symptom
 
 if TYPE_CHECKING:  # families are known, and their settings shown, before torch is there
     import torch
@@ -349,9 +350,9 @@ class Family(ABC, Generic[ConfigT]):
         """Whether the metrics of some steps, arrays, show that codes no longer depend on the images."""
         return False
 
-    def warning(self, terms: Mapping[str, float]) -> str:
-        """What a student should know who sees these metrics of a model that has trained a while; mostly nothing."""
-        return ""
+    def symptoms(self, config: ConfigT, terms: Mapping[str, float], step: int) -> Sequence[Symptom]:
+        """What these stored metrics, means over steps up to ``step``, show to be wrong; mostly nothing."""
+        return ()
 
     def suspect(self, config: ConfigT) -> str:
         """Name of a setting so large that it may be why training makes no sense, or nothing: the learning rate is."""

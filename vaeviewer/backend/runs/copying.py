@@ -31,6 +31,7 @@ def copy_of_run(trainer: Trainer, folder: Path, *, in_training: bool = False) ->
         device=trainer.device.type,
         threads=trainer.threads,
         in_training=in_training,
+        best=trainer.best,
     )
 
 

@@ -1,6 +1,6 @@
 """What a run folder holds, and reading it.
 
-    RUN/manifest.json                         settings, data, timeline, newest checkpoint and the one before
+    RUN/manifest.json                         settings, data, timeline; newest checkpoint, the one before, the best
     RUN/step-00000703.weights.safetensors     the Snapshot's weights
     RUN/step-00000703.training.safetensors    optimizer and generator states
     RUN/step-00000703.metrics.safetensors     the history up to that step
@@ -32,6 +32,7 @@ from vaeviewer.backend.runs.formats import upgraded_optimizer
 from vaeviewer.backend.runs.lock import LOCK
 from vaeviewer.backend.runs.log import LOG
 from vaeviewer.backend.runs.manifest import (
+    BestEntry,
     CheckpointEntry,
     DataDescription,
     FileEntry,
@@ -41,6 +42,7 @@ from vaeviewer.backend.runs.manifest import (
 from vaeviewer.backend.runs.tensor_files import check_arrays, unpack
 from vaeviewer.backend.snapshot import Checkpoint, Snapshot, TrainingState, snapshot_of
 from vaeviewer.backend.training.history import History, MetricsView, check_views
+from vaeviewer.backend.training.kept import Kept
 from vaeviewer.backend.training.records import Change, HeldOut
 from vaeviewer.errors import RunFolderError
 from vaeviewer.limits import (
@@ -82,6 +84,7 @@ class Run:
         notes: Sentences for the user about how loading went; not stored.
         saved: When it was saved, UTC; ``None`` before. Not read by a save.
         in_training: Whether it was being trained when it was saved.
+        best: The state with the best held-out figures so far, where one is kept.
     """
 
     folder: Path
@@ -96,6 +99,7 @@ class Run:
     notes: tuple[str, ...] = ()
     saved: datetime | None = None
     in_training: bool = False
+    best: Kept | None = None
 
 
 def prepare_folder(path: Path | str) -> Path:
@@ -167,14 +171,47 @@ def load_run(path: Path | str) -> Run:
 
 
 def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem: str) -> Run:
+    settings = manifest.settings
+    checkpoint = _checkpoint(folder, manifest, entry, entry.files.weights, entry.files.training)
+    with _naming(folder, entry.files.metrics):
+        columns = _read(folder, entry.files.metrics, MAX_METRICS_FILE_BYTES)
+        history = unpacked_history(columns, entry.step, settings.family.metrics)
+    notes = [f"{newer_problem} Step {entry.step:,}, saved before, was opened."] if newer_problem else []
+    best = None
+    if manifest.best is not None and manifest.best.step <= entry.step:
+        try:
+            best = _best(folder, manifest, manifest.best, checkpoint)
+        except RunFolderError as error:
+            notes.append(f"{error} The best epoch, at step {manifest.best.step:,}, cannot be gone back to.")
+    return Run(
+        folder=folder,
+        settings=settings,
+        data=manifest.data,
+        checkpoint=checkpoint,
+        history=history,
+        # Of the checkpoint before, only what had happened by then.
+        timeline=tuple(change for change in manifest.timeline if change.step <= entry.step),
+        held_out=entry.held_out,
+        device=manifest.device,
+        threads=manifest.threads,
+        notes=tuple(notes),
+        saved=manifest.saved,
+        in_training=manifest.in_training,
+        best=best,
+    )
+
+
+def _checkpoint(
+    folder: Path, manifest: Manifest, entry: CheckpointEntry | BestEntry, file: FileEntry, beside: FileEntry
+) -> Checkpoint:
+    """What an entry's two files hold, the weights and the training state."""
     from vaeviewer.backend.models.latent_model import state_shapes
 
-    settings, data, files = manifest.settings, manifest.data, entry.files
+    settings, data = manifest.settings, manifest.data
     expected, parameters = state_shapes(settings.model, data.spec)
     numbers = sum(prod(shape) for _, shape in expected.values())
-    weights_limit = 8 * numbers + MAX_TENSOR_HEADER_BYTES + 8
-    with _naming(folder, files.weights):
-        weights = _read(folder, files.weights, weights_limit)
+    with _naming(folder, file):
+        weights = _read(folder, file, 8 * numbers + MAX_TENSOR_HEADER_BYTES + 8)
         check_arrays(weights, expected)
         snapshot = snapshot_of(
             settings.model,
@@ -185,26 +222,17 @@ def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem
             protocol=settings.train.protocol,
         )
         _check_computes(snapshot)
-    with _naming(folder, files.metrics):
-        columns = _read(folder, files.metrics, MAX_METRICS_FILE_BYTES)
-        history = unpacked_history(columns, entry.step, settings.family.metrics)
-    with _naming(folder, files.training):
-        training = upgraded_optimizer(_read(folder, files.training, MAX_TENSOR_FILE_BYTES), parameters)
-    return Run(
-        folder=folder,
-        settings=settings,
-        data=manifest.data,
-        checkpoint=Checkpoint(snapshot, TrainingState(training, entry.training_values)),
-        history=history,
-        # Of the checkpoint before, only what had happened by then.
-        timeline=tuple(change for change in manifest.timeline if change.step <= entry.step),
-        held_out=entry.held_out,
-        device=manifest.device,
-        threads=manifest.threads,
-        notes=(f"{newer_problem} Step {entry.step:,}, saved before, was opened.",) if newer_problem else (),
-        saved=manifest.saved,
-        in_training=manifest.in_training,
-    )
+    with _naming(folder, beside):
+        training = upgraded_optimizer(_read(folder, beside, MAX_TENSOR_FILE_BYTES), parameters)
+    return Checkpoint(snapshot, TrainingState(training, entry.training_values))
+
+
+def _best(folder: Path, manifest: Manifest, entry: BestEntry, opened: Checkpoint) -> Kept:
+    """The best state, which may be the checkpoint that was opened."""
+    checkpoint = opened
+    if (entry.step, entry.training_values) != (opened.snapshot.step, dict(opened.training.values)):
+        checkpoint = _checkpoint(folder, manifest, entry, entry.weights, entry.training)
+    return Kept(checkpoint, entry.held_out, entry.step)
 
 
 def _check_computes(snapshot: Snapshot) -> None:

@@ -1,8 +1,8 @@
 """Run folders of earlier formats, as the newest says the same.
 
-Format 1 had no ``in_training``. Up to format 2 there was one family; its β and samples stood among the settings of
-training, as did what computes; held-out figures were three fields, and the optimizer's arrays were of all parameters
-in one.
+Up to format 3 no state of the best epoch was kept. Format 1 had no ``in_training``. Up to format 2 there was one
+family; its β and samples stood among the settings of training, as did what computes; held-out figures were three
+fields, and the optimizer's arrays were of all parameters in one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever an older program could misread what is written."""
 
 _MODEL = ("beta", "samples")
@@ -23,8 +23,10 @@ _GONE = ("repeatable", "cuda_graph")
 
 
 def upgraded_manifest(data: bytes) -> bytes:
-    """A manifest of format 1 or 2 as one of the newest; what is wrong with it is left for the reader to say."""
+    """A manifest of an earlier format as one of the newest; what is wrong with it is left for the reader to say."""
     manifest = json.loads(data)
+    if manifest.get("format") == 3:
+        return data
     settings = manifest.get("settings")
     if isinstance(settings, dict) and isinstance(settings.get("train"), dict):
         train = settings["train"]

@@ -116,6 +116,22 @@ class CheckpointEntry(_Part):
     files: Files
 
 
+class BestEntry(_Part):
+    """The state with the best held-out figures so far; its files may be a checkpoint's."""
+
+    step: Step
+    epoch: float = Field(ge=0.0)
+    held_out: HeldOut
+    training_values: Annotated[dict[str, JsonValue], AfterValidator(_finite_json)]
+    weights: FileEntry
+    training: FileEntry
+
+    @property
+    def names(self) -> set[str]:
+        """Its two files' names."""
+        return {self.weights.name, self.training.name}
+
+
 class Manifest(_Part):
     """All of ``manifest.json``. ``checkpoints`` are newest first; times are of the form of ISO 8601.
 
@@ -123,7 +139,7 @@ class Manifest(_Part):
     end cleanly.
     """
 
-    format: Literal[1, 2, 3]
+    format: Literal[1, 2, 3, 4]
     program: str = Field(max_length=64)
     created: AwareDatetime
     saved: AwareDatetime
@@ -134,6 +150,13 @@ class Manifest(_Part):
     threads: int = Field(ge=0, le=65_536)
     timeline: tuple[Change, ...] = Field(max_length=MAX_CHANGES)
     checkpoints: tuple[CheckpointEntry, ...] = Field(min_length=1, max_length=2)
+    best: BestEntry | None = None
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all its files."""
+        found = self.best.names if self.best is not None else set()
+        return found.union(*(entry.files.names for entry in self.checkpoints))
 
 
 class NewerFormatError(ValueError):

@@ -90,7 +90,7 @@ def trainer_of(run: Run, dataset: ImageDataset, compute: Mapping[str, str] | Non
     check_classes(settings, dataset, len(run.data.class_names))
     trainer = Trainer(dataset, settings)
     try:
-        trainer.restore(run.checkpoint, run.history, list(run.timeline), run.held_out)
+        trainer.restore(run.checkpoint, run.history, list(run.timeline), run.held_out, run.best)
     except NonFiniteError:
         raise RunFolderError(f"{run.folder} holds weights too large to compute with.") from None
     except (ValueError, SettingsError) as error:
@@ -144,6 +144,6 @@ def moved_to_cpu(trainer: Trainer) -> Trainer:
     """A trainer on the CPU in the last good state of another, whose device may be lost: it is not touched."""
     trainer.drop_after_good_state()
     moved = Trainer(trainer.dataset, updated(trainer.initial_settings, device="cpu"))
-    moved.restore(trainer.good_checkpoint, trainer.history, trainer.timeline, trainer.held_out)
+    moved.restore(trainer.good.checkpoint, trainer.history, trainer.timeline, trainer.held_out, trainer.best)
     moved.planned_epochs = trainer.planned_epochs
     return moved

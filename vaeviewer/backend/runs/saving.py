@@ -31,6 +31,7 @@ from vaeviewer.backend.runs.formats import FORMAT
 from vaeviewer.backend.runs.log import LOG
 from vaeviewer.backend.runs.manifest import (
     FILE_NAME,
+    BestEntry,
     CheckpointEntry,
     FileEntry,
     Manifest,
@@ -97,6 +98,7 @@ def _save(run: Run) -> None:
     stem = _unused_stem(snapshot.step, there)
     files = {kind: _file_entry(f"{stem}.{kind}.safetensors", data) for kind, data in contents.items()}
     previous = _newest_whole(folder, old.checkpoints) if old else ()
+    best, best_files = _best(run, files, old, there)
     now = datetime.now(UTC)
     manifest = manifest_bytes(
         {
@@ -120,9 +122,10 @@ def _save(run: Run) -> None:
                 },
                 *previous,
             ],
+            "best": best,
         }
     )
-    named = {files[kind].name: data for kind, data in contents.items()}
+    named = {files[kind].name: data for kind, data in contents.items()} | best_files
     try:
         _write(folder, named, manifest)
     except OSError as error:
@@ -134,7 +137,7 @@ def _save(run: Run) -> None:
     except OSError:
         return  # the manifest before may come back after a power cut: the files it names stay
     if old:  # what no manifest ever named is not ours to judge
-        _tidy(folder, there, {file.name for file in files.values()}.union(*(p.files.names for p in previous)))
+        _tidy(folder, there, parse_manifest(manifest).names)
 
 
 def _write(folder: Path, files: Mapping[str, bytes], manifest: bytes) -> None:
@@ -168,15 +171,15 @@ def _make_room(folder: Path, old: Manifest, kept: tuple[CheckpointEntry, ...]) -
         for file in (files.weights, files.training, files.metrics):
             as_declared(folder, file)
         there = set(atomic_files.listing(folder))
-        if not any(_is_left_over(name, files.names) for name in there):
+        alone = old.model_copy(update={"format": FORMAT, "checkpoints": kept})
+        if not any(_is_left_over(name, alone.names) for name in there):
             return False
         if old.checkpoints != kept:
-            alone = old.model_copy(update={"format": FORMAT, "checkpoints": kept})
             atomic_files.write_whole(folder / MANIFEST, manifest_bytes(alone.model_dump(mode="json")))
             atomic_files.sync_folder(folder)
     except (RunFolderError, OSError, MemoryError, ValueError):
         return False
-    _tidy(folder, there, files.names)
+    _tidy(folder, there, alone.names)
     return True
 
 
@@ -210,6 +213,36 @@ def _packed(run: Run) -> dict[str, bytes]:
         if len(data) > limit:
             raise ValueError(f"its {kind} take {len(data):,} bytes, more than the {limit:,} a file may hold")
     return contents
+
+
+def _best(
+    run: Run, newest: Mapping[str, FileEntry], old: Manifest | None, there: Collection[str]
+) -> tuple[BestEntry | None, dict[str, bytes]]:
+    """What a manifest says of the best state, and its files where it needs some of its own."""
+    if run.best is None or run.best.held_out is None:
+        return None, {}
+    kept, held_out, state = run.best, run.best.held_out, run.best.checkpoint.training
+    # Held-out figures that agree to the last bit are of the same weights.
+    saved = old.best if old else None
+    if saved and (saved.step, saved.held_out) == (kept.step, held_out) and saved.names <= set(there):
+        return saved, {}
+    contents: dict[str, bytes] = {}
+    if (kept.step, held_out) == (run.checkpoint.snapshot.step, run.held_out):
+        files, state = dict(newest), run.checkpoint.training
+    else:
+        stem = _unused_stem(kept.step, [*there, *(file.name for file in newest.values())])
+        packed = {"weights": pack(kept.checkpoint.snapshot.weights), "training": pack(state.tensors)}
+        files = {kind: _file_entry(f"{stem}.{kind}.safetensors", data) for kind, data in packed.items()}
+        contents = {files[kind].name: data for kind, data in packed.items()}
+    entry = BestEntry(
+        step=kept.step,
+        epoch=kept.checkpoint.snapshot.epoch,
+        held_out=held_out,
+        training_values=dict(state.values),
+        weights=files["weights"],
+        training=files["training"],
+    )
+    return entry, contents
 
 
 def _manifest_before(folder: Path) -> Manifest | None:

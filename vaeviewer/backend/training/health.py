@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vaeviewer.backend.config import Settings, TrainConfig
+from vaeviewer.backend.config import Settings, TrainConfig, value_of
+from vaeviewer.backend.models.symptoms import Trouble
+from vaeviewer.backend.training.findings import Finding, Origin, Remedy, number, with_changes, within_sentence
 from vaeviewer.backend.training.history import MetricsView
 
 STEPS = 16
@@ -49,38 +49,6 @@ class NonFiniteError(Exception):
         self.step = step
 
 
-class Trouble(Enum):
-    """What went wrong."""
-
-    EXPLODING = "exploding"
-    COLLAPSED = "collapsed"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Training makes no sense any more, and which setting is probably too large.
-
-    Attributes:
-        trouble: What went wrong.
-        measure: What explodes, as a user reads it, such as ``"ELBO"``.
-        field: The setting to lower, such as ``learning_rate``.
-        label: What a user calls it, within a sentence.
-        value: Its value when that was seen.
-        suggested: A value that should do.
-        step: Where it was seen.
-        good_step: The last good state's step, to which going back leads; 0 is the untrained network.
-    """
-
-    trouble: Trouble
-    measure: str
-    field: str
-    label: str
-    value: float
-    suggested: float
-    step: int
-    good_step: int
-
-
 class Health:
     """Follows the stored metrics of a run's steps.
 
@@ -90,11 +58,12 @@ class Health:
     """
 
     def __init__(self, untrained: float, values: int) -> None:
+        self._untrained = untrained
         # From what a fair coin for each pixel would give, if the network starts above that.
         self._bound = untrained - (TIMES_WORSE - 1.0) * max(abs(untrained), values * math.log(2.0))
         self._rows: deque[dict[str, float]] = deque(maxlen=COLLAPSE_STEPS)
         self._settings: deque[tuple[int, Settings]] = deque()
-        self._finding: tuple[Trouble, int, Settings] | None = None
+        self._finding: tuple[Trouble, int, Settings, str] | None = None
 
     @property
     def sound(self) -> bool:
@@ -119,7 +88,9 @@ class Health:
 
     def broke(self, step: int, settings: Settings) -> NonFiniteError:
         """A number became infinite or NaN at ``step``, which says all; returns what is to be raised."""
-        self._finding = self._finding or (Trouble.EXPLODING, step, settings)
+        measure = within_sentence(settings.family.metrics.headline.title)
+        told = f"the {measure} became infinite or undefined at step {step:,}"
+        self._finding = self._finding or (Trouble.EXPLODING, step, settings, told)
         return NonFiniteError(step)
 
     def look_back(self, rows: MetricsView, settings: Settings) -> None:
@@ -135,19 +106,23 @@ class Health:
         self._finding = None
 
     def finding(self, good_step: int) -> Finding | None:
-        """What is wrong, if anything is, and what to do about it from the good state at ``good_step``."""
+        """What is wrong, if anything is, and what to do about it from the good state at ``good_step``, 0: untrained."""
         if self._finding is None:
             return None
-        trouble, step, settings = self._finding
+        trouble, step, settings, told = self._finding
         rate, suspect = settings.train.learning_rate, settings.family.suspect(settings.model)
-        measure = settings.family.metrics.headline.title
         if suspect and (trouble is Trouble.COLLAPSED or rate < LARGE_RATE):
             declared = type(settings.model).model_fields[suspect]
-            value, label = getattr(settings.model, suspect), (declared.title or suspect).lower()
-            return Finding(trouble, measure, suspect, label, value, declared.default, step, good_step)
-        usual = TrainConfig.model_fields["learning_rate"].default
-        lower = min(float(f"{rate / 10:.0e}"), usual)
-        return Finding(trouble, measure, "learning_rate", "learning rate", rate, lower, step, good_step)
+            changes = {suspect: declared.default}
+        else:
+            usual = TrainConfig.model_fields["learning_rate"].default
+            suspect, changes = "learning_rate", {"learning_rate": min(float(f"{rate / 10:.0e}"), usual)}
+        if trouble is Trouble.EXPLODING:
+            cause = with_changes(settings, {suspect: value_of(settings, suspect)})
+            told = f"{told}: {cause} is probably too high."
+        start = f"Go back to step {good_step:,}" if good_step else "Start again"
+        label = f"{start} with {with_changes(settings, changes)}"
+        return Finding(trouble, told, (Remedy(label, Origin.GOOD, changes),), step)
 
     def _judge(self, step: int, settings: Settings) -> None:
         if self._settings and self._settings[-1][1] == settings:
@@ -157,9 +132,9 @@ class Health:
             self._settings.popleft()
         if self._finding is None:
             if self._exploding(STEPS):
-                self._finding = Trouble.EXPLODING, step, settings
+                self._finding = Trouble.EXPLODING, step, settings, self._explosion(step, settings)
             elif self._collapsed(COLLAPSE_STEPS):
-                self._finding = Trouble.COLLAPSED, step, settings
+                self._finding = Trouble.COLLAPSED, step, settings, self._collapse(step, settings)
         elif settings != self._finding[2] and not self._exploding(FEW) and not self._collapsed(FEW):
             self._finding = None  # the user has changed what it was about, and that helped
 
@@ -188,3 +163,21 @@ class Health:
             return False
         settings = self._settings[-1][1]
         return settings.family.collapsed(settings.model, terms)
+
+    def _explosion(self, step: int, settings: Settings) -> str:
+        """What training wants to raise, now and before any training."""
+        now, metric = float(np.median(self._objective(STEPS))), settings.family.metrics.headline
+        shown = float(np.median(settings.family.metrics.complete(self._terms(STEPS))[metric.key]))
+        name, before = "training objective", self._untrained
+        if math.isclose(abs(shown), abs(now), rel_tol=0.01):  # nothing weighs its terms
+            name = within_sentence(metric.title)
+            now, before = shown, math.copysign(before, shown)
+        went = "risen" if now > before else "fallen"
+        return f"the {name} has {went} from {number(before)} to {number(now)} at step {step:,}"
+
+    def _collapse(self, step: int, settings: Settings) -> str:
+        """What the family says of it."""
+        terms = {key: float(np.median(values)) for key, values in self._terms(COLLAPSE_STEPS).items()}
+        for symptom in settings.family.symptoms(settings.model, terms, step):
+            return symptom.sentence
+        return "codes no longer depend on the images (posterior collapse)."

@@ -22,10 +22,13 @@ from vaeviewer.backend.training.device import resolve_device, torch_threads, use
 from vaeviewer.backend.training.engines.choice import choose_engine
 from vaeviewer.backend.training.engines.interface import Work
 from vaeviewer.backend.training.evaluation import HeldOutImages, first_look
-from vaeviewer.backend.training.health import Finding, Health
+from vaeviewer.backend.training.findings import Finding
+from vaeviewer.backend.training.health import Health
 from vaeviewer.backend.training.history import History
+from vaeviewer.backend.training.kept import Kept
 from vaeviewer.backend.training.live_state import LiveState
 from vaeviewer.backend.training.metric_block import MetricBlock
+from vaeviewer.backend.training.overfitting import newest_is_best
 from vaeviewer.backend.training.randomness import named_generator, named_seed, seed_torch
 from vaeviewer.backend.training.records import PLANNED_EPOCHS, Change, HeldOut
 from vaeviewer.backend.training.rows import SeenRows, TrainingRows
@@ -63,6 +66,8 @@ class Trainer:
         timeline: Changes made on the way, oldest first.
         threads: Processor threads in use.
         held_out: Figures of the newest evaluation, or ``None`` before the first.
+        good: The last good state, to which a failure returns.
+        best: The state with the best held-out figures so far, where that can be said, to go back to.
 
     Raises:
         SettingsError: The device cannot be used, or the images have no labels and the family needs them.
@@ -78,6 +83,7 @@ class Trainer:
         self.history = History.empty(self.family.metrics)
         self.timeline: list[Change] = []
         self.held_out: HeldOut | None = None
+        self.best: Kept | None = None
         self._held_out_step = -1
 
         seed = settings.train.seed
@@ -172,7 +178,7 @@ class Trainer:
     @property
     def finding(self) -> Finding | None:
         """What makes training senseless, if anything does: see :mod:`vaeviewer.backend.training.health`."""
-        return self._health.finding(self._good.snapshot.step)
+        return self._health.finding(self.good.step)
 
     # Training
 
@@ -248,6 +254,8 @@ class Trainer:
         self.held_out, self._held_out_step = found, self.batches.step
         if record and found is not None:
             self.history.held_out.append_row(self.batches.step, self.epoch, found.values)
+            if newest_is_best(self.family, self.history.held_out.view()):
+                self.best = self._kept()
         return found
 
     @torch.no_grad()
@@ -293,6 +301,7 @@ class Trainer:
         history: History,
         timeline: list[Change],
         held_out: HeldOut | None = None,
+        best: Kept | None = None,
     ) -> None:
         """Go on from a checkpoint of the same settings and data, with its history, timeline and held-out figures.
 
@@ -300,8 +309,9 @@ class Trainer:
             ValueError: The checkpoint or the timeline holds what no trainer can go on from; the text says what.
             NonFiniteError: The weights are finite but so large that what they compute is not.
         """
-        self._live.check(checkpoint, timeline, self.initial_settings)
-        self.history = history
+        for state in (checkpoint, *([best.checkpoint] if best else ())):
+            self._live.check(state, timeline, self.initial_settings)
+        self.history, self.best = history, best
         rows = history.held_out.view().step
         self.held_out, self._held_out_step = held_out, int(rows[-1]) if len(rows) else -1
         self.timeline = timeline
@@ -311,7 +321,7 @@ class Trainer:
         self.refresh_posterior()
         self._health.look_back(history.training.view(), self.settings)
         if self._health.sound:
-            self._good, self._good_held_out = checkpoint, (self.held_out, self._held_out_step)
+            self.good = Kept(checkpoint, self.held_out, self._held_out_step)
         self.snapshot()
 
     def keep_good_state(self) -> None:
@@ -320,15 +330,10 @@ class Trainer:
         Raises:
             NonFiniteError: A weight or the optimizer is infinite or NaN, as the metrics would say a step later.
         """
-        state = Checkpoint(self._live.snapshot(posteriors=False), self._live.training_state())
+        state = self._kept()
         # The terms so far are of the weights before the last step, which may have thrown them far away.
         if self._health.sound and self._health.bears(first_look(self._work)):
-            self._good, self._good_held_out = state, (self.held_out, self._held_out_step)
-
-    @property
-    def good_checkpoint(self) -> Checkpoint:
-        """The last good state, without a posterior table. Reading it does not touch the device."""
-        return self._good
+            self.good = state
 
     def restore_good_state(self, batch_size: int | None = None) -> int:
         """Go back to the last good state; returns its step. Rows of the history after it are dropped.
@@ -339,7 +344,7 @@ class Trainer:
             batch_size: Take batches of this many images from there on, and note it in the timeline.
         """
         planned = self.planned_epochs
-        self._live.load(self._good)
+        self._live.load(self.good.checkpoint)
         self.planned_epochs = planned
         self.drop_after_good_state()
         self._health.restart()
@@ -353,9 +358,11 @@ class Trainer:
 
     def drop_after_good_state(self) -> None:
         """Forget metrics of later steps than the good state's; changes made since count from its step on."""
-        step = self._good.snapshot.step
+        step = self.good.step
         if self._held_out_step > step:
-            self.held_out, self._held_out_step = self._good_held_out
+            self.held_out, self._held_out_step = self.good.held_out, self.good.held_out_step
+        if self.best is not None and self.best.step > step:
+            self.best = None
         self.history.training.truncate(step)
         self.history.held_out.truncate(step)
         self.timeline = [replace(change, step=min(change.step, step)) for change in self.timeline]
@@ -370,6 +377,10 @@ class Trainer:
         with torch_threads(self.threads):
             draws = named_generator(settings.train.seed, "prepare")
             self.family.prepare(self._model, seen, rows.labels, settings.model, draws)
+
+    def _kept(self) -> Kept:
+        checkpoint = Checkpoint(self._live.snapshot(posteriors=False), self._live.training_state())
+        return Kept(checkpoint, self.held_out, self._held_out_step)
 
     def _note_change(self, field: str, value: Any) -> None:
         """Add to the timeline; of several changes of a field at one step the last one counts."""

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, 
 from vaeviewer.backend.config import Settings, protocol_text
 from vaeviewer.backend.models.interface import Metric
 from vaeviewer.backend.models.registry import AnyFamily
+from vaeviewer.backend.training.findings import within_sentence
 from vaeviewer.backend.training.history import History, MetricsTable, MetricsView
 from vaeviewer.backend.training.records import Change
 from vaeviewer.ui.curves.curve_data import (
@@ -29,9 +30,8 @@ from vaeviewer.ui.curves.metric_plot import MetricCurves, MetricPlot
 from vaeviewer.ui.curves.readout import KINDS, Readout
 from vaeviewer.ui.curves.readout_column import ReadoutColumn
 from vaeviewer.ui.curves.value_axis import number_label
-from vaeviewer.ui.curves.verdict import best_row, overfits, warning
+from vaeviewer.ui.curves.verdict import best_of, overfits, warning
 from vaeviewer.ui.widgets.labels import ElidedLabel, tint
-from vaeviewer.ui.widgets.plain_text import within_sentence
 from vaeviewer.ui.widgets.theme import theme_of
 
 _EMPTY = "The curves appear with the first step."
@@ -70,6 +70,7 @@ class CurvesPanel(QWidget):
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(10, 4, 6, 4)
         self._parts: dict[str, _Parts] = {}
+        self._config = Settings().model
         self._use(Settings().family)
 
     def update_frame(
@@ -88,7 +89,7 @@ class CurvesPanel(QWidget):
 
     def set_settings(self, settings: Settings) -> None:
         """Show what the family of these settings measures, and which protocol its numbers belong to."""
-        family = settings.family
+        family, self._config = settings.family, settings.model
         if family is not self._family:
             choices = self.options()
             self._body.hide()
@@ -238,7 +239,7 @@ class CurvesPanel(QWidget):
 
     def _mark_best(self) -> None:
         held_out, headline = self._curves["held_out"], self._family.metrics.headline
-        best = best_row(held_out, headline)
+        best = best_of(held_out, headline)
         point = None
         if best is not None and headline in self._readout.drawn and "held_out" in self._readout.kinds:
             y = self._scaled(held_out.raw[headline.key][best : best + 1], headline)
@@ -250,15 +251,15 @@ class CurvesPanel(QWidget):
         """Say what matters most: the family's warning, then overfitting, then the best epoch."""
         training, held_out = self._curves["training"], self._curves["held_out"]
         headline = self._family.metrics.headline
-        best = best_row(held_out, headline)
-        warns = warning(self._family, training, held_out)
+        best = best_of(held_out, headline)
+        warns = warning(self._family, self._config, training, held_out)
         if warns or best is None:
             self._readout.set_verdict(warns, warns=bool(warns))
             return
         epoch = round(float(held_out.epoch[best]))
         value = self._readout.sign(headline) * float(held_out.raw[headline.key][best])
         text = f"Best held-out: epoch {epoch}, {number_label(value, 2)}"
-        if overfits(training, held_out, headline):
+        if overfits(self._family, training, held_out):
             text = f"Overfitting since epoch {epoch}? Best there: {number_label(value, 2)}"
         self._readout.set_verdict(text, warns=False)
 

@@ -9,10 +9,11 @@ from PySide6.QtGui import QAction, QFontMetrics
 from PySide6.QtWidgets import QMenu
 
 from vaeviewer.backend.runs.listing import RunSummary
+from vaeviewer.backend.training.findings import within_sentence
 from vaeviewer.session.session import Session
 from vaeviewer.ui.curves.value_axis import number_label
 from vaeviewer.ui.runs.recent_runs import RecentRuns
-from vaeviewer.ui.widgets.plain_text import menu_text, plain_tip, within_sentence
+from vaeviewer.ui.widgets.plain_text import menu_text, plain_tip
 
 MOST_SHOWN = 10
 TEXT_WIDTH = 220

@@ -45,8 +45,3 @@ def plain_tip(text: str) -> str:
 def menu_text(text: str) -> str:
     """``text`` for a menu or a button, where a single ``&`` would be a letter to press."""
     return text.replace("&", "&&")
-
-
-def within_sentence(title: str) -> str:
-    """A title as it stands in the middle of a sentence: "squared error", but "KL"."""
-    return title if title[1:2].isupper() else title[:1].lower() + title[1:]

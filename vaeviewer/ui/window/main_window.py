@@ -32,10 +32,10 @@ from vaeviewer.ui.window import panels
 from vaeviewer.ui.window.closing import Closing
 from vaeviewer.ui.window.data_messages import DataMessages
 from vaeviewer.ui.window.dock_layout import DockLayout
+from vaeviewer.ui.window.doctor_notice import DOCTOR_SECONDS, Doctor
 from vaeviewer.ui.window.first_size import first_size
 from vaeviewer.ui.window.focus_keys import FieldKeys, next_seen
 from vaeviewer.ui.window.frames import Frames
-from vaeviewer.ui.window.health_notice import HealthNotice
 from vaeviewer.ui.window.lecture_hall import LectureHall
 from vaeviewer.ui.window.message_bar import MessageBar
 from vaeviewer.ui.window.messages import Kind
@@ -91,13 +91,14 @@ class MainWindow(QMainWindow):
         self.recent_runs = RecentRuns(session, store, self)
         self.run_status = RunStatus(self, session, self.message)
         self._closing = Closing(self, session, self.message, self.run_status)
-        HealthNotice(session, self.message)
+        self.doctor = Doctor(session, self.message, self._frames.decoder)
         DataMessages(session, self.message)
         self.opening = Opening(self, session, store, self.message)
         self.text_size = TextSize(self, store)
         self.lecture_hall = LectureHall(self, self._layout, self.text_size, self.plane, self.message)
         self._settings = SettingsExchange(session, self.form, self.controls, self.show_problem, self)
         self._frames.add("status", STATUS_SECONDS, self._show_status)
+        self._frames.add("doctor", DOCTOR_SECONDS, self.doctor.look)
         self._frames.add("plane bar", PLANE_BAR_SECONDS, self._plane_bar.refresh)
         self._frames.add("class bar", CLASS_BAR_SECONDS, self._class_bar.refresh, self._class_bar.follow)
         self._frames.add(UNDERLAY, UNDERLAY_SECONDS, Underlay(self.plane, self._frames).request)

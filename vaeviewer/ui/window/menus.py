@@ -31,7 +31,9 @@ class Menus(QObject):
         super().__init__(window)
         self._window = window
         self._build_file()
-        DataMenu(self._menu("&Data"), window)
+        data = self._menu("&Data")
+        DataMenu(data, window)
+        window.doctor.images_wanted.connect(lambda: window.menuBar().setActiveAction(data.menuAction()))
         self._build_view()
         self._build_training()
         self._build_help()

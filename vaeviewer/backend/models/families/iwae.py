@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from vaeviewer.backend.models.bound import ELBO, KL, NATS, NEAR_ZERO_KL, RECONSTRUCTION, DensityFamily
+from vaeviewer.backend.models.bound import ELBO, KL, NATS, RECONSTRUCTION, DensityFamily, kl_symptoms
 from vaeviewer.backend.models.families.vae import kl_by_dimension
 from vaeviewer.backend.models.fields import ImageNetworks, PixelLikelihood
 from vaeviewer.backend.models.interface import (
@@ -23,6 +23,7 @@ from vaeviewer.backend.models.interface import (
     Preset,
 )
 from vaeviewer.backend.models.networks.numpy_mlp import MlpForm, form_of
+from vaeviewer.backend.models.symptoms import Symptom
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -147,9 +148,9 @@ class IWAE(DensityFamily[IwaeConfig]):
         """Where it is fully connected NumPy decodes."""
         return form_of(config)
 
-    def warning(self, terms: Mapping[str, float]) -> str:
-        """Posterior collapse, as of a VAE."""
-        return "KL near zero: posterior collapse — q(z|x) ignores x" if terms["kl"] < NEAR_ZERO_KL else ""
+    def symptoms(self, config: IwaeConfig, terms: Mapping[str, float], step: int) -> Sequence[Symptom]:
+        """As of a VAE."""
+        return kl_symptoms(terms["kl"], config.latent_dim, beta=1.0, warmed=None)
 
 
 def posterior(model: LatentModel, x: Tensor) -> Normal:

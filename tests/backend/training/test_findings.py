@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vaeviewer.ui.widgets.plain_text import within_sentence
+from vaeviewer.backend.training.findings import within_sentence
 
 
 @pytest.mark.parametrize(
