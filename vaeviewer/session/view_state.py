@@ -17,6 +17,7 @@ class ViewState:
 
     Attributes:
         z: The handle's position in the latent plane, ``(z1, z2)``.
+        second: Another place in it that is marked, the start of ways to the handle; or ``None``.
         axes: The two dimensions that span the latent plane, or ``None`` for the two principal axes of the codes.
         plane: The latent plane, or ``None`` for that of ``axes`` through the centre.
         y: The class that is decoded, where the model's family has one to choose: see ``Family.class_names``.
@@ -34,6 +35,7 @@ class ViewState:
     """
 
     z: tuple[float, float] = (0.0, 0.0)
+    second: tuple[float, float] | None = None
     axes: Axes | None = (0, 1)
     plane: LatentPlane | None = None
     y: int = 0

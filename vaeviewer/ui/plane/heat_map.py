@@ -51,7 +51,7 @@ def colors(dark: bool) -> NDArray[np.uint8]:
     share = np.linspace(0.0, 1.0, 256)
     ends = (0.1, 0.95) if dark else (0.98, 0.2)
     rgb = pg.colormap.get("inferno").map(ends[0] + (ends[1] - ends[0]) * share, mode=pg.ColorMap.BYTE)[:, :3]
-    return np.concatenate([rgb, (255 * 0.72 * np.sqrt(share))[:, None]], axis=1).astype(np.uint8)
+    return np.concatenate([rgb, (255 * 0.8 * share)[:, None]], axis=1).astype(np.uint8)
 
 
 def picture(heat: HeatMap, dark: bool) -> QImage:

@@ -33,6 +33,7 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
     Attributes:
         extent: The size of what there is to see, units of z.
         pointer_area: Where a press of the left button follows the pointer to the handle, which is out of view.
+        grip: Where it takes something else than the handle, to drag that.
     """
 
     handle_dragged = Signal(QPointF)
@@ -42,6 +43,8 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
     """The left button was pressed and released here, without moving away in between."""
     hovered = Signal(object)
     """The mouse is at this ``QPointF`` with no button down; ``None``: it is not."""
+    grip_dragged = Signal(QPointF)
+    """The mouse was moved here after a press on the grip."""
     navigated = Signal()
     """The user zoomed or panned."""
     pointer_pressed = Signal()
@@ -65,6 +68,7 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         self.box.setDefaultPadding(0.0)
         self.extent = PRIOR_BOX.x1 - PRIOR_BOX.x0
         self.pointer_area = QRectF()
+        self.grip = QRectF()
         self._axes = axes
         self.apply_fonts()
         for axis in axes.values():
@@ -73,11 +77,12 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         self._pressed_at: QPointF | None = None
         self._strayed = False
         self._panned_at: QPointF | None = None
+        self._gripped = False
 
     @property
     def dragging(self) -> bool:
-        """Whether the handle or the view is held with the mouse."""
-        return self._pressed_at is not None or self._panned_at is not None
+        """Whether the handle, the grip or the view is held with the mouse."""
+        return self._gripped or self._pressed_at is not None or self._panned_at is not None
 
     def apply_fonts(self) -> None:
         """Write the axes in the size of the text around them."""
@@ -165,6 +170,9 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         self.hovered.emit(None)
         if event.button() == Qt.MouseButton.LeftButton and self.pointer_area.contains(pixel):
             self.pointer_pressed.emit()
+        elif event.button() == Qt.MouseButton.LeftButton and self.grip.contains(pixel):
+            self._gripped = True
+            self.parentWidget().setFocus(Qt.FocusReason.MouseFocusReason)
         elif event.button() == Qt.MouseButton.LeftButton:
             self._pressed_at, self._strayed = pixel, False
             self.parentWidget().setFocus(Qt.FocusReason.MouseFocusReason)
@@ -189,7 +197,10 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
             Qt.MouseButton.MiddleButton | Qt.MouseButton.RightButton
         ):
             self._release_view()
-        if self._pressed_at is not None:
+        self._gripped = self._gripped and bool(held & Qt.MouseButton.LeftButton)
+        if self._gripped:
+            self.grip_dragged.emit(pixel)
+        elif self._pressed_at is not None:
             way = pixel - self._pressed_at
             self._strayed = self._strayed or way.x() ** 2 + way.y() ** 2 > CLICK_DISTANCE**2
             self.handle_dragged.emit(pixel)
@@ -205,11 +216,15 @@ class LatentCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no typ
         event.accept()
         if event.button() == Qt.MouseButton.LeftButton and self._pressed_at is not None:
             self._release_handle()
+        elif event.button() == Qt.MouseButton.LeftButton:
+            self._gripped = False
         elif self._panned_at is not None and event.button() != Qt.MouseButton.LeftButton:
             self._release_view()
 
     def _show_cursor(self, pixel: QPointF) -> None:
         shape = Qt.CursorShape.CrossCursor
+        if self.grip.contains(pixel):
+            shape = Qt.CursorShape.OpenHandCursor
         if self.pointer_area.contains(pixel):
             shape = Qt.CursorShape.PointingHandCursor
         if self.viewport().cursor().shape() != shape:

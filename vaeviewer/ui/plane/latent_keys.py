@@ -13,23 +13,29 @@ _ZOOM_IN = (Qt.Key.Key_Plus, Qt.Key.Key_Equal)
 _ZOOM_OUT = Qt.Key.Key_Minus
 _ZOOM = 1.2
 _BRING = Qt.Key.Key_H
+_MARK = Qt.Key.Key_M
 _WAYS: dict[int, Way] = {
     Qt.Key.Key_Return: "nearest",
     Qt.Key.Key_Enter: "nearest",
     Qt.Key.Key_N: "next",
     Qt.Key.Key_P: "previous",
 }
-OWN_KEYS = (*_WAYS, _BRING, *_FIT, *_ZOOM_IN, _ZOOM_OUT)
+OWN_KEYS = (*_WAYS, _BRING, _MARK, *_FIT, *_ZOOM_IN, _ZOOM_OUT)
 """Those that are the plane's own while it has the focus, not the window's shortcuts; the arrow keys are, too."""
 
 
 class PlaneKeys(QObject):
-    """Arrows and H move the handle, F and Home fit, plus and minus zoom, Enter, N and P select, Escape does not."""
+    """Arrows and H move the handle, F and Home fit, plus and minus zoom, Enter, N and P select, Escape does not.
+
+    M marks the place of the handle.
+    """
 
     stepped = Signal(float, float)
     """Move the handle by this much, units of z."""
     brought = Signal()
     """Bring the handle into the middle of what is visible."""
+    marked = Signal()
+    """Mark where the handle is, as the second handle."""
     fitted = Signal()
     zoomed = Signal(float)
     """Zoom in by this factor; out where below 1."""
@@ -58,6 +64,8 @@ class PlaneKeys(QObject):
             self.zoomed.emit(1 / _ZOOM)
         elif key == _BRING:
             self.brought.emit()
+        elif key == _MARK:
+            self.marked.emit()
         elif key in _WAYS:
             self.walked.emit(_WAYS[key])
         elif key == Qt.Key.Key_Escape:

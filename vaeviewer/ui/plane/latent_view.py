@@ -30,6 +30,7 @@ from vaeviewer.ui.plane.latent_tip import tip_of
 from vaeviewer.ui.plane.latent_walk import NeighbourWalk
 from vaeviewer.ui.plane.point_colors import PointColors
 from vaeviewer.ui.plane.posterior_item import PosteriorItem, SelectedPosterior
+from vaeviewer.ui.plane.second_handle import SecondHandle
 from vaeviewer.ui.widgets.theme import theme_of
 
 SETTLE_MS = 120
@@ -45,6 +46,7 @@ class LatentView(QWidget):
 
     Attributes:
         backdrop: What lies behind the points.
+        second: The second handle, and ways from it to the first.
     """
 
     handle_moved = Signal(float, float)
@@ -85,6 +87,7 @@ class LatentView(QWidget):
         self._step_item = StepItem(self._canvas.box)
         self._handle_item = HandleItem(self._canvas.box)
         self._pointer = HandlePointer(self._canvas.box)
+        self.second = SecondHandle(self._canvas)
         self._walk = NeighbourWalk(self._points)
         self._colors = PointColors(self, self._points, self._picture.raster, decoder)
         self._legend = self._colors.column.legend
@@ -114,6 +117,7 @@ class LatentView(QWidget):
         keys.zoomed.connect(lambda factor: canvas.zoom(factor, canvas.box.rect().center()))
         keys.walked.connect(lambda way: self._select(self._walk.select(way, self._z, self._view.selected)))
         keys.cleared.connect(lambda: self.image_selected.emit(-1))
+        keys.marked.connect(lambda: self.second.moved.emit(*self._z))
         self._range.following_changed.connect(self.following_changed)
         self._canvas.box.sigRangeChanged.connect(self._range_changed)
         self._canvas.box.sigResized.connect(self._range_changed)
@@ -190,6 +194,7 @@ class LatentView(QWidget):
         self._posterior.follow(snapshot, view)
         self.backdrop.show(view.behind)
         self._set_handle(view.z)
+        self.second.follow(view)
         if marked_anew:  # a move of the handle alone paints the handle alone
             self._set_marks()
 
@@ -256,6 +261,7 @@ class LatentView(QWidget):
         self._step_item.set_corner(rect.topRight())
         self._points_item.invalidate()
         self.backdrop.place()
+        self.second.place()
         self._set_handle(self._z)
         self._set_marks()
         self._canvas.make_room_for_ticks()
@@ -384,4 +390,5 @@ class LatentView(QWidget):
         self._handle_item.set_theme(theme)
         self._pointer.set_theme(theme)
         self.backdrop.set_theme(theme)
+        self.second.set_theme(theme)
         self._colors.set_dark(theme.dark)

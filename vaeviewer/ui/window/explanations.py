@@ -142,6 +142,17 @@ EXPLANATIONS = {
         formula=f"{_ELBO}(x) = log {_LIKELIHOOD} − {_KL}({_POSTERIOR}&nbsp;‖&nbsp;{_PRIOR}) in {_NATS}, for each "
         f"{_X} by itself, with one {_Z} drawn from {_POSTERIOR}.",
     ),
+    "Geometry": Explanation(
+        see=f"How far codes {_Z} are apart for the decoder: the straight line in the plane and the shortest way found, "
+        "each with its length and images at equal lengths. The map shades the plane where a small move changes what is "
+        "decoded much; high ridges part one kind of image from the next.",
+        attempt="Mark a place in one class (M) and drag the handle into another: the shortest way bends around high "
+        "ridges, and its images change evenly. Where no data lie the decoder may hardly change, and a way lead "
+        "through there.",
+        formula=f"ds² = dzᵀ G dz with the Fisher information G({_Z}) = Jᵀ diag(1 / (p (1 − p))) J of {_LIKELIHOOD}, "
+        "J = ∂p/∂z, for Bernoulli pixels; the map is √det G (Bishop et al. 1997, Arvanitidis et al. 2018, "
+        "Chen et al. 2018).",
+    ),
     "ELBO terms": _TERMS_OF_THE_BOUND,
     "Settings": Explanation(
         see="How the two networks are built and how they are trained; what needs new weights is grey "
@@ -201,6 +212,8 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
                 found,
                 formula=f"The images are {_XHAT} = g({_Z} + (t − z<sub>k</sub>) e<sub>k</sub>), t = −3 … 3.",
             )
+        case "Geometry":
+            return _of_geometry(family, found)
         case "Dimensions":
             return Explanation(
                 f"How much each number of {_Z} varies from image to image. Grey ones are inactive: they hardly do.",
@@ -208,6 +221,16 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
                 "The bars are Var[z<sub>k</sub>] over the images; active: above 0.01 (Burda et al. 2015).",
             )
     return found
+
+
+def _of_geometry(family: AnyFamily, found: Explanation) -> Explanation:
+    if family.capabilities.has_density:
+        return found
+    return replace(
+        found,
+        formula=f"ds² = dzᵀ JᵀJ dz with J = ∂x̂/∂z: without {_LIKELIHOOD} the pixels of x̂ = g({_Z}) say how far apart "
+        "codes are. The map is √det JᵀJ.",
+    )
 
 
 def _of_plane(family: AnyFamily, attempt: str) -> Explanation:

@@ -127,11 +127,11 @@ class Frames(QObject):
     def set_view(self, **changes: Any) -> None:
         """Change the ViewState and draw what depends on it, now."""
         self.view = replace(self.view, **changes)
-        if changes.keys() & {"z", "own_image"}:
+        if changes.keys() & {"z", "second", "own_image"}:
             frame = self.frame()
             for follow in self._following:
                 follow(frame)
-            if changes.keys() <= {"z", "plane", "own_image"}:
+            if changes.keys() <= {"z", "second", "plane", "own_image"}:
                 if (
                     "plane" in changes and not self._rest_timer.isActive()
                 ):  # what else is drawn of it may wait
@@ -166,7 +166,7 @@ class Frames(QObject):
         latent_dim = settings.model.latent_dim
         if latent_dim != self._latent_dim:
             self._latent_dim = latent_dim
-            self.view = replace(self.view, axes=(0, 1), z=(0.0, 0.0))
+            self.view = replace(self.view, axes=(0, 1), z=(0.0, 0.0), second=None)
         self.view = replace(self.view, plane=None)
         reasons = {panel.key: panel.why_not(family) for panel, _ in self.panels}
         self._lacking = frozenset(key for key, sentence in reasons.items() if sentence)

@@ -20,6 +20,7 @@ _PLANE: Rows = [
     ("Drag, middle or right button", "Move the view"),
     ("Arrow keys", "Move the handle by 0.05, with Shift by 0.5; in the manifold, too"),
     ("H", "Bring the handle into the middle of the view"),
+    ("M", "Mark where the handle is; the mark can be dragged, and Geometry shows ways between the two"),
     ("Click the arrow at the edge", "Go to the handle, which is out of view there"),
     ("Enter", "Select the image nearest to the handle"),
     ("N, P", "Select the next image outwards from there, the one before"),

@@ -36,6 +36,7 @@ def _make_plane(host: Host) -> LatentView:
         host.set_view(color_by=key, hidden_classes=hidden)
 
     plane.color_chosen.connect(color)
+    plane.second.moved.connect(lambda a, b: host.set_view(second=(a, b)))
     plane.hidden_classes_changed.connect(lambda hidden: host.set_view(hidden_classes=hidden))
     return plane
 
@@ -71,6 +72,12 @@ def _make_lens(host: Host) -> LensPanel:
     panel = LensPanel(host)
     LensInPlane(host.widget(LatentView), panel)
     return panel
+
+
+def _make_geometry(host: Host) -> QWidget:
+    from vaeviewer.ui.plane.geometry_panel import GeometryPanel
+
+    return GeometryPanel(host, host.widget(LatentView))
 
 
 def _draw_manifold(panel: ManifoldPanel, frame: Frame) -> None:
@@ -211,6 +218,19 @@ PANELS: tuple[Panel[Any], ...] = (
         cadence=0.6,
         explanation=partial(explanation_of, "Nearest images"),
         follow_handle=lambda panel, frame: panel.update_frame(frame),
+        behind="manifold",
+        on_demand=True,
+    ),
+    Panel(
+        key="geometry",
+        title="Geometry",
+        letter="g",
+        place="right",
+        make=_make_geometry,
+        update_frame=lambda panel, frame: panel.update_frame(frame),
+        cadence=EACH_SNAPSHOT,
+        explanation=partial(explanation_of, "Geometry"),
+        follow_handle=lambda panel, frame: panel.follow_handle(frame),
         behind="manifold",
         on_demand=True,
     ),
