@@ -30,7 +30,8 @@ def test_all_can_be_reached_on_960_by_540(qtbot: QtBot, make_window: MakeWindow,
     for dock in window.docks:
         dock.show()
         dock.raise_()
-        QApplication.processEvents()
+        QApplication.processEvents()  # makes a panel that waited to be wanted …
+        QApplication.processEvents()  # … and gives it its room
         area = dock.widget()
         assert isinstance(area, QScrollArea)
         panel = area.widget()
