@@ -153,6 +153,13 @@ EXPLANATIONS = {
         "J = ∂p/∂z, for Bernoulli pixels; the map is √det G (Bishop et al. 1997, Arvanitidis et al. 2018, "
         "Chen et al. 2018).",
     ),
+    "Draw": Explanation(
+        see="A sheet of your own. The encoder says where your drawing lies in the plane, and the handle goes there; "
+        "the decoder draws it again. log p(x) says how probable the model finds it, beside held-out images.",
+        attempt="Draw a digit, then one between two digits, then a face. Select an image in the plane, take it onto "
+        "the sheet and rub out its upper half: is it still sure?",
+        formula=f"x → {_POSTERIOR} → its mean → p(x|z). log p(x) = log ∫ p(x|z) p(z) dz.",
+    ),
     "ELBO terms": _TERMS_OF_THE_BOUND,
     "Settings": Explanation(
         see="How the two networks are built and how they are trained; what needs new weights is grey "

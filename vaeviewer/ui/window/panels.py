@@ -102,6 +102,12 @@ def _make_nearest(host: Host) -> QWidget:
     return NearestPanel(host)
 
 
+def _make_draw(host: Host) -> QWidget:
+    from vaeviewer.ui.draw.draw_panel import DrawPanel  # no start waits for it
+
+    return DrawPanel(host)
+
+
 PANELS: tuple[Panel[Any], ...] = (
     Panel(
         key="plane",
@@ -269,6 +275,19 @@ PANELS: tuple[Panel[Any], ...] = (
         needs=("encodes",),
         explanation=partial(explanation_of, "Ledger"),
         behind="curves",
+        on_demand=True,
+    ),
+    Panel(
+        key="draw",
+        title="Draw",
+        letter="r",
+        place="right",
+        make=_make_draw,
+        update_frame=lambda panel, frame: panel.update_frame(frame),
+        cadence=0.31,
+        needs=("encodes",),
+        explanation=partial(explanation_of, "Draw"),
+        behind="manifold",
         on_demand=True,
     ),
 )

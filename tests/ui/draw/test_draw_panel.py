@@ -1,0 +1,97 @@
+"""A digit drawn with the mouse has its place at once; a real one loses what is rubbed out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from helpers_mouse import drag
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtWidgets import QDockWidget
+from pytestqt.qtbot import QtBot
+
+from vaeviewer.analysis.likely import Likely
+from vaeviewer.backend.config import Settings, updated
+from vaeviewer.session.states import Action, State
+from vaeviewer.ui.draw.draw_panel import MOST_HELD_OUT, DrawPanel
+from vaeviewer.ui.window.main_window import MainWindow
+
+MakeWindow = Callable[[Settings], MainWindow]
+
+
+def opened(qtbot: QtBot, window: MainWindow) -> DrawPanel:
+    dock = window.findChild(QDockWidget, "draw-dock")
+    assert isinstance(dock, QDockWidget)
+    dock.toggleViewAction().trigger()
+    qtbot.waitUntil(lambda: window.findChild(DrawPanel) is not None)
+    panel = window.findChild(DrawPanel)
+    assert panel is not None
+    qtbot.waitUntil(panel.isVisible)
+    return panel
+
+
+def draw_a_one(panel: DrawPanel) -> None:
+    width, height = panel.canvas.width(), panel.canvas.height()
+    drag(panel.canvas, [QPointF(0.5 * width, (0.2 + 0.06 * i) * height) for i in range(11)])
+
+
+def test_a_stroke_goes_to_its_place_in_the_plane_and_is_compared(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings
+) -> None:
+    window = make_window(updated(small, epochs=8, engine="eager"))
+    session = window.session
+    session.request(Action.TRAIN)
+    qtbot.waitUntil(lambda: session.state is State.FINISHED, timeout=60_000)
+    panel = opened(qtbot, window)
+    moves: list[tuple[float, float]] = []
+    panel.canvas.changed.connect(lambda: moves.append(window.view.z))
+    draw_a_one(panel)
+    assert len(moves) == 11
+    assert len(set(moves)) > 3, "it follows each move"
+    own, snapshot = window.view.own_image, session.snapshot
+    assert own is not None
+    assert snapshot is not None
+    assert own.shape == (28, 28)
+    codes = snapshot.encode(own[None])
+    assert codes is not None
+    assert np.allclose(window.view.z, codes[0][0], atol=1e-5), "the handle is at its posterior mean"
+    ones = snapshot.posterior.loc[window.session.dataset.train_labels == 1]  # type: ignore[union-attr]
+    others = snapshot.posterior.loc[window.session.dataset.train_labels == 0]  # type: ignore[union-attr]
+    z = np.array(window.view.z)
+    assert np.linalg.norm(z - ones.mean(0)) < np.linalg.norm(z - others.mean(0)), (
+        "a stroke down is a one, no nought"
+    )
+
+    qtbot.waitUntil(lambda: "held-out" in panel.likely.text(), timeout=30_000)
+    held_out = panel._of_held_out.value
+    assert isinstance(held_out, Likely)
+    assert held_out.exact
+    assert len(held_out.log_px) == min(MOST_HELD_OUT, len(window.session.dataset.held_out_images))  # type: ignore[union-attr]
+    qtbot.mouseClick(panel.clear, Qt.MouseButton.LeftButton)
+    assert window.view.own_image is None
+    assert not panel.canvas.ink().any()
+
+
+def test_a_real_image_loses_what_is_rubbed_out(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings
+) -> None:
+    window = make_window(small)
+    panel = opened(qtbot, window)
+    assert not panel.take.isEnabled(), "nothing is selected"
+    window.set_view(selected=3)
+    dataset = window.session.dataset
+    assert dataset is not None
+    qtbot.waitUntil(panel.take.isEnabled)
+    qtbot.mouseClick(panel.take, Qt.MouseButton.LeftButton)
+    before = window.view.own_image
+    assert before is not None
+    assert np.array_equal(before, dataset.train_images[3]), "not centred anew"
+    assert panel.erase.isChecked()
+    width, height = panel.canvas.width(), panel.canvas.height()
+    drag(panel.canvas, [QPointF(x * width, 0.5 * height) for x in np.linspace(0.05, 0.95, 30)])
+    after = window.view.own_image
+    assert after is not None
+    assert after.astype(int).sum() < before.astype(int).sum()
+    assert np.array_equal(after[:8], before[:8]), "elsewhere it is as it was"
+    window.set_view(selected=5, own_image=None)
+    qtbot.waitUntil(lambda: panel._own is None)

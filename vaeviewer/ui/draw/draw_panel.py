@@ -1,0 +1,249 @@
+"""The panel in which one draws an image, or rubs out a part of a real one, and sees what the model makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from vaeviewer.analysis.handwriting import ink_is_dark, like_mnist
+from vaeviewer.analysis.likely import Likely, likely_in_steps, percentile
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.snapshot import Array, Snapshot, as_grey_levels
+from vaeviewer.session.newest import Newest
+from vaeviewer.ui.draw.canvas import Canvas
+from vaeviewer.ui.images.decoded_image_view import number_text, percent_text
+from vaeviewer.ui.images.image_widget import ImageWidget
+from vaeviewer.ui.images.selected_image import posterior_text
+from vaeviewer.ui.panel import Frame, Host
+
+DRAWN = "drawn"
+"""The kind of what it asks a GridDecoder for …"""
+
+HELD_OUT = "drawn, held out"
+"""… and of what is computed of held-out images."""
+
+MOST_HELD_OUT = 200
+"""Held-out images that a drawing is compared with."""
+
+_SAYS = "Draw with the mouse or a pen."
+_CENTRED = "Scaled to the box of MNIST's digits, and centred by its mass, before the model sees it."
+_AS_IT_IS = "A real image: what you rub out or draw is seen where it is."
+
+
+class DrawPanel(QWidget):
+    """A sheet, what the model sees of it, and what it makes of that.
+
+    Args:
+        host: The window.
+    """
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self.setObjectName("draw")
+        self.setAccessibleName("Draw")
+        self._host = host
+        self._dataset: ImageDataset | None = None
+        self._from_image = False  # what lies on the sheet began as a real image
+        self._own: NDArray[np.uint8] | None = None
+        self._asked: Snapshot | None = None
+
+        self.canvas = Canvas()
+        self.canvas.changed.connect(self._on_changed)
+        self.clear = QPushButton("&New sheet")
+        self.clear.setToolTip("Begin with an empty sheet.")
+        self.clear.clicked.connect(self._begin)
+        self.erase = QPushButton("&Rub out")
+        self.erase.setCheckable(True)
+        self.erase.setToolTip("Rub out instead of drawing.")
+        self.erase.toggled.connect(self._on_erase)
+        self.take = QPushButton("&Selected image")
+        self.take.setToolTip("Take the image selected in the plane onto the sheet, to rub out parts of it.")
+        self.take.clicked.connect(self._take_selected)
+        self._seen, self._drawn = ImageWidget(), ImageWidget()
+        self._seen.setToolTip("x: the image as the model sees it.")
+        self._drawn.setToolTip("The reconstruction: the decoder's mean image at the posterior mean.")
+        for image, name in ((self._seen, "Image that the model sees"), (self._drawn, "Its reconstruction")):
+            image.setAccessibleName(name)
+            image.setMaximumHeight(120)
+        self.posterior, self.likely, self._how = QLabel(), QLabel(), QLabel(_SAYS)
+        for label, name in (
+            (self.posterior, "drawnPosterior"),
+            (self.likely, "drawnLikely"),
+            (self._how, "drawnHow"),
+        ):
+            label.setObjectName(name)
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            label.setWordWrap(True)
+        self._of_drawn = Newest(host.decoder, DRAWN, _likely_of, self, rest=0.0)
+        self._of_drawn.found.connect(self._write_likely)
+        self._of_held_out = Newest(host.decoder, HELD_OUT, _likely_of, self)
+        self._of_held_out.found.connect(self._write_likely)
+
+        buttons = QHBoxLayout()
+        for button in (self.clear, self.erase, self.take):
+            buttons.addWidget(button)
+        pictures = QGridLayout()
+        pictures.addWidget(self._seen, 0, 0)
+        pictures.addWidget(self._drawn, 0, 1)
+        pictures.addWidget(_caption("as the model sees it"), 1, 0)
+        pictures.addWidget(_caption("its reconstruction"), 1, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(4)
+        layout.addWidget(self.canvas, 3)
+        layout.addLayout(buttons)
+        layout.addLayout(pictures, 1)
+        for label in (self.posterior, self.likely, self._how):
+            layout.addWidget(label)
+
+    def update_frame(self, frame: Frame) -> None:
+        """Ask the newest model what it makes of the drawing."""
+        if frame.dataset is not self._dataset:
+            self._dataset = frame.dataset
+            self._from_image, self._own = False, None
+            self._clear_sheet()
+        if self._own is not None and frame.view.own_image is not self._own:
+            self._own = None  # another image was selected
+            self._of_drawn.forget()
+            self._write_likely()
+        self.take.setEnabled(frame.view.selected is not None)
+        if self.isVisible() and self._own is not None and frame.snapshot is not self._asked:
+            self._ask(frame)
+
+    def sizeHint(self) -> QSize:
+        """A sheet with room below."""
+        return QSize(300, 560)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while hidden."""
+        super().showEvent(event)
+        self.update_frame(self._host.frame())
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Paint the sheet's edge in the colours of a new scheme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.canvas.update()
+
+    def _on_erase(self, on: bool) -> None:
+        self.canvas.erases = on
+
+    def _begin(self) -> None:
+        self._from_image = False
+        self.erase.setChecked(False)
+        self._clear_sheet()
+        self._own = None
+        self._of_drawn.forget()
+        self._host.set_view(own_image=None)
+
+    def _clear_sheet(self) -> None:
+        dataset = self._dataset
+        if dataset is not None:
+            dark = ink_is_dark(dataset.train_images)
+            self.canvas.begin(dataset.image.height, dataset.image.width, dark_ink=dark)
+        self._seen.set_image(None)
+        self._drawn.set_image(None)
+        for label in (self.posterior, self.likely):
+            label.clear()
+        self._how.setText(_SAYS)
+
+    def _take_selected(self) -> None:
+        frame = self._host.frame()
+        if frame.dataset is None or frame.view.selected is None:
+            return
+        self._from_image = True
+        self.canvas.show_image(frame.dataset.train_images[frame.view.selected])
+        self.erase.setChecked(True)
+        self._on_changed()
+
+    def _on_changed(self) -> None:
+        frame = self._host.frame()
+        if frame.dataset is None:
+            return
+        self._own = self._image(frame.dataset)
+        self._seen.set_image(self._own)
+        self._how.setText(_AS_IT_IS if self._from_image else _CENTRED)
+        self._ask(frame)
+
+    def _image(self, dataset: ImageDataset) -> NDArray[np.uint8]:
+        """What the model sees of the sheet, in the shape of its images."""
+        height, width, channels = dataset.image.height, dataset.image.width, dataset.image.channels
+        if self._from_image:
+            image = self.canvas.image()
+            return image if channels == 3 else image[..., 0].copy()
+        ink = like_mnist(self.canvas.ink(), height, width)
+        image = 255 - ink if ink_is_dark(dataset.train_images) else ink
+        return image if channels == 1 else np.repeat(image[..., None], 3, axis=-1)
+
+    def _ask(self, frame: Frame) -> None:
+        """The drawing's place in the plane and its reconstruction, now where the model answers at once."""
+        snapshot, image = frame.snapshot, self._own
+        if snapshot is None or image is None:
+            return
+        self._asked = snapshot
+        y = frame.view.y if snapshot.family.capabilities.uses_labels else None
+
+        def show(answer: tuple[Array, Array | None, Array]) -> None:
+            if self._own is not image:
+                return
+            code, scale, drawn = answer
+            self.posterior.setText(posterior_text(code, scale).replace("\n", "   "))
+            self._drawn.set_image(as_grey_levels(drawn))
+            changes = self._host.frame().view.at_code(code)
+            selected = {} if self._host.frame().view.selected is None else {"selected": None}
+            self._host.set_view(own_image=image, **changes, **selected)
+
+        self._host.decoder.ask(DRAWN + " place", snapshot, lambda s: _placed(s, image, y), show)
+        self._of_drawn.want(snapshot, image)
+        if frame.dataset is not None and len(frame.dataset.held_out_images):
+            self._of_held_out.want(snapshot, frame.dataset)
+
+    def _write_likely(self) -> None:
+        self.likely.setText("" if self._own is None else words(self._of_drawn, self._of_held_out))
+
+
+def words(drawn: Newest, held_out: Newest) -> str:
+    """Log p(x) of the drawing and where it stands among held-out images, in a sentence; empty where unknown yet."""
+    own, others = drawn.value, held_out.value
+    if not isinstance(own, Likely):
+        return ""
+    if own.reason:
+        return own.reason
+    value = float(own.log_px[0])
+    text = f"log p(x) = {number_text(value, 1)} nats"
+    if not own.exact:
+        text += ", by importance weighting"
+    if isinstance(others, Likely) and len(others.log_px):
+        share = percentile(value, others.log_px)
+        text += f":\nmore than {percent_text(share)} of {len(others.log_px)} held-out images have"
+    return text
+
+
+def _placed(snapshot: Snapshot, image: NDArray[np.uint8], y: int | None) -> tuple[Array, Array | None, Array]:
+    codes = snapshot.encode(image[None], y)
+    assert codes is not None, "the panel needs an encoder"
+    return codes[0][0], None if codes[1] is None else codes[1][0], snapshot.decode(codes[0], y)[0]
+
+
+def _likely_of(snapshot: Snapshot, about: Any) -> Any:
+    """Of one image, or of some that a data set holds out."""
+    if isinstance(about, ImageDataset):
+        held_out = about.held_out_images
+        images = held_out[
+            np.linspace(0, len(held_out) - 1, min(MOST_HELD_OUT, len(held_out))).astype(np.intp)
+        ]
+    else:
+        images = about[None]
+    return likely_in_steps(snapshot, images)
+
+
+def _caption(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    return label
