@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.handwriting import ink_is_dark, like_mnist
 from vaeviewer.analysis.likely import Likely, likely_in_steps, percentile
@@ -57,8 +57,7 @@ class DrawPanel(QWidget):
         self.clear = QPushButton("&New sheet")
         self.clear.setToolTip("Begin with an empty sheet.")
         self.clear.clicked.connect(self._begin)
-        self.erase = QPushButton("&Rub out")
-        self.erase.setCheckable(True)
+        self.erase = QCheckBox("&Rub out")
         self.erase.setToolTip("Rub out instead of drawing.")
         self.erase.toggled.connect(self._on_erase)
         self.take = QPushButton("&Selected image")
