@@ -11,7 +11,11 @@ from vaeviewer.ui.window import refresh
 from vaeviewer.ui.window.panels import PANELS
 from vaeviewer.ui.window.refresh import Schedule
 
-CADENCES = {panel.key: panel.cadence for panel in PANELS if EACH_SNAPSHOT < panel.cadence < NEVER}
+CADENCES = {
+    panel.key: panel.cadence
+    for panel in PANELS
+    if EACH_SNAPSHOT < panel.cadence < NEVER and not panel.on_demand
+}
 CADENCES |= {"status": 0.3, "underlay": 0.5}
 
 
@@ -51,3 +55,10 @@ def test_what_was_just_drawn_is_not_drawn_again(clock: list[float]) -> None:
     assert schedule.most_overdue() is None
     clock[0] += max(CADENCES.values())
     assert schedule.most_overdue() is not None
+
+
+def test_what_nobody_sees_takes_no_turns(clock: list[float]) -> None:
+    schedule = Schedule({"seen": 0.1, "hidden": 0.1})
+    clock[0] += 1.0
+    assert [schedule.most_overdue(without=["hidden"]) for _ in range(2)] == ["seen", None]
+    assert schedule.most_overdue() == "hidden"

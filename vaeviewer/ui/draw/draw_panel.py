@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.handwriting import ink_is_dark, like_mnist
 from vaeviewer.analysis.likely import Likely, likely_in_steps, percentile
@@ -31,8 +31,8 @@ MOST_HELD_OUT = 200
 """Held-out images that a drawing is compared with."""
 
 _SAYS = "Draw with the mouse or a pen."
-_CENTRED = "Scaled to the box of MNIST's digits, and centred by its mass, before the model sees it."
-_AS_IT_IS = "A real image: what you rub out or draw is seen where it is."
+_CENTRED = "Scaled and centred as MNIST's digits are."
+_AS_IT_IS = "A real image, which stays where it is."
 
 
 class DrawPanel(QWidget):
@@ -54,13 +54,13 @@ class DrawPanel(QWidget):
 
         self.canvas = Canvas()
         self.canvas.changed.connect(self._on_changed)
-        self.clear = QPushButton("&New sheet")
+        self.clear = QPushButton("&New")
         self.clear.setToolTip("Begin with an empty sheet.")
         self.clear.clicked.connect(self._begin)
         self.erase = QCheckBox("&Rub out")
         self.erase.setToolTip("Rub out instead of drawing.")
         self.erase.toggled.connect(self._on_erase)
-        self.take = QPushButton("&Selected image")
+        self.take = QPushButton("&Selected")
         self.take.setToolTip("Take the image selected in the plane onto the sheet, to rub out parts of it.")
         self.take.clicked.connect(self._take_selected)
         self._seen, self._drawn = ImageWidget(), ImageWidget()
@@ -68,7 +68,6 @@ class DrawPanel(QWidget):
         self._drawn.setToolTip("The reconstruction: the decoder's mean image at the posterior mean.")
         for image, name in ((self._seen, "Image that the model sees"), (self._drawn, "Its reconstruction")):
             image.setAccessibleName(name)
-            image.setMaximumHeight(120)
         self.posterior, self.likely, self._how = QLabel(), QLabel(), QLabel(_SAYS)
         for label, name in (
             (self.posterior, "drawnPosterior"),
@@ -84,20 +83,20 @@ class DrawPanel(QWidget):
         self._of_held_out = Newest(host.decoder, HELD_OUT, _likely_of, self)
         self._of_held_out.found.connect(self._write_likely)
 
-        buttons = QHBoxLayout()
+        beside = QVBoxLayout()
+        for image, caption in ((self._seen, "as seen"), (self._drawn, "decoded")):
+            beside.addWidget(image, 1)
+            beside.addWidget(_caption(caption))
+        top, buttons = QHBoxLayout(), QHBoxLayout()
+        top.addWidget(self.canvas, 3)
+        top.addLayout(beside, 1)
         for button in (self.clear, self.erase, self.take):
             buttons.addWidget(button)
-        pictures = QGridLayout()
-        pictures.addWidget(self._seen, 0, 0)
-        pictures.addWidget(self._drawn, 0, 1)
-        pictures.addWidget(_caption("as the model sees it"), 1, 0)
-        pictures.addWidget(_caption("its reconstruction"), 1, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(4)
-        layout.addWidget(self.canvas, 3)
+        layout.addLayout(top, 1)
         layout.addLayout(buttons)
-        layout.addLayout(pictures, 1)
         for label in (self.posterior, self.likely, self._how):
             layout.addWidget(label)
 
@@ -117,7 +116,7 @@ class DrawPanel(QWidget):
 
     def sizeHint(self) -> QSize:
         """A sheet with room below."""
-        return QSize(300, 560)
+        return QSize(300, 360)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what changed while hidden."""
@@ -192,7 +191,7 @@ class DrawPanel(QWidget):
             if self._own is not image:
                 return
             code, scale, drawn = answer
-            self.posterior.setText(posterior_text(code, scale).replace("\n", "   "))
+            self.posterior.setText(", ".join(posterior_text(code, scale).split("\n")[1:]))
             self._drawn.set_image(as_grey_levels(drawn))
             changes = self._host.frame().view.at_code(code)
             selected = {} if self._host.frame().view.selected is None else {"selected": None}
@@ -220,7 +219,7 @@ def words(drawn: Newest, held_out: Newest) -> str:
         text += ", by importance weighting"
     if isinstance(others, Likely) and len(others.log_px):
         share = percentile(value, others.log_px)
-        text += f":\nmore than {percent_text(share)} of {len(others.log_px)} held-out images have"
+        text += f",\nmore than {percent_text(share)} of {len(others.log_px)} held-out images"
     return text
 
 

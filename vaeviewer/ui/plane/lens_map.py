@@ -69,7 +69,10 @@ class LensMap(QWidget):
         painter.setPen(QColor(theme.muted))
         self._paint_axes(painter, area, plane)
         if scene.lens.elsewhere > _WORTH_SAYING:
-            text = f"{100 * scene.lens.elsewhere:.0f} % of p(z|x) lies beyond this map"
+            share = f"{100 * scene.lens.elsewhere:.0f} %"
+            text = f"{share} of p(z|x) lies beyond this map"
+            if self.fontMetrics().horizontalAdvance(text) > area.width() - 8:
+                text = f"{share} lies beyond"
             corner = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop)
             painter.drawText(area.adjusted(4, 2, -4, -2), corner, text)
 

@@ -201,8 +201,8 @@ class LensPanel(QWidget):
         self._gaps.setText(*gaps_text(lens))
         words, step = protocol_words(follower.snapshot), f"step {follower.snapshot.step:,}"
         held = f"{step}, held while there is a chain" if self.sampler.begun else step
-        self._unit.setText(f"nats, {words}; {held}", f"nats, {words}; {step}", f"nats, {words}")
-        self._hmc.setText(chain_text(self.sampler.state))
+        self._unit.setText(f"nats, {words}; {held}", f"nats, {words}; {step}", f"nats, {words}", "nats")
+        self._hmc.setText(*chain_text(self.sampler.state))
 
 
 def _asked(frame: Frame, snapshot: Snapshot) -> tuple[tuple[object, ...], tuple[str, ...], Asked]:
@@ -232,7 +232,7 @@ def _asked(frame: Frame, snapshot: Snapshot) -> tuple[tuple[object, ...], tuple[
 def protocol_words(snapshot: Snapshot) -> str:
     """To which protocol the numbers belong."""
     words = snapshot.family.protocol(snapshot.model, pixels_text(snapshot.protocol))
-    return f"{words}, cut at one half here" if snapshot.protocol == "dynamic" else words
+    return f"{words}, here cut at ½" if snapshot.protocol == "dynamic" else words
 
 
 def sum_text(lens: Lens) -> tuple[str, ...]:
@@ -245,7 +245,7 @@ def sum_text(lens: Lens) -> tuple[str, ...]:
     gap = _number(lens.log_px - lens.q.elbo)
     return (
         f"log p(x) {_number(lens.log_px)} = ELBO {_number(lens.q.elbo)} + KL(q‖p) {gap}",
-        f"{_number(lens.log_px)} = {_number(lens.q.elbo)} + {gap}",
+        f"log p(x) {_short(lens.log_px)} = ELBO {_short(lens.q.elbo)} + KL {gap}",
     )
 
 
@@ -264,18 +264,27 @@ def gaps_text(lens: Lens) -> tuple[str, ...]:
     return (
         f"KL(q‖p) {whole} = approximation gap {parts[0]} + amortization gap {parts[1]}",
         f"{whole} = approximation {parts[0]} + amortization {parts[1]}",
+        f"KL {whole}: approx. {parts[0]} + amort. {parts[1]}",
     )
 
 
-def chain_text(state: ChainState | None) -> str:
-    """How the chain does."""
+def chain_text(state: ChainState | None) -> tuple[str, ...]:
+    """How the chain does; shorter texts follow."""
     if state is None:
-        return ""
+        return ("",)
     if math.isnan(state.acceptance):
-        return f"HMC: finding its step size, {state.step_size:.2f}"
+        return (f"HMC: finding its step size, {state.step_size:.2f}",)
     effective = "…" if math.isnan(state.effective) else f"{state.effective:,.0f}"
-    return f"HMC: acceptance {state.acceptance:.2f}, ESS {effective} of {state.count:,} samples"
+    rate = f"{state.acceptance:.2f}"
+    return (
+        f"HMC: acceptance {rate}, ESS {effective} of {state.count:,} samples",
+        f"acceptance {rate}, ESS {effective} of {state.count:,}",
+    )
 
 
 def _number(value: float) -> str:
     return number_label(value, 2)
+
+
+def _short(value: float) -> str:
+    return number_label(value, 1)

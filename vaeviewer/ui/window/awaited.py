@@ -36,7 +36,7 @@ class Awaited(QWidget):
             self.made = self._panel.make(self._host)
             self.made.windowTitleChanged.connect(self.setWindowTitle)
             self._layout.addWidget(self.made)
-            self._panel.update_frame(self.made, self._host.frame())
+        self._panel.update_frame(self.made, self._host.frame())  # while it was hidden none came
 
     def update_frame(self, frame: Frame) -> None:
         """Draw a frame, if there is anything to draw it."""

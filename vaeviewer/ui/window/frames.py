@@ -197,9 +197,13 @@ class Frames(QObject):
             for panel, widget in self._at_each_snapshot:
                 self._draw_panel(panel, widget)
         else:  # the other panels in the frames between, so that none keeps the mouse waiting for long
-            due = self._schedule.most_overdue()
+            due = self._schedule.most_overdue(without=self._asleep())
             if due is not None:
                 self._draws[due]()
+
+    def _asleep(self) -> list[str]:
+        """Panels on demand that are hidden."""
+        return [panel.key for panel, widget in self.panels if panel.on_demand and not widget.isVisible()]
 
     def _want_beside(self) -> None:
         """Ask for what is drawn beside the codes of images, where the newest model has such; keep that model."""

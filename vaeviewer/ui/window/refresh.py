@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 
 class Schedule:
@@ -17,10 +17,15 @@ class Schedule:
         self._cadences = dict(cadences)
         self._next = dict.fromkeys(cadences, 0.0)
 
-    def most_overdue(self) -> str | None:
-        """The panel that is most past its time, by its own measure, or ``None``; it then counts as drawn."""
+    def most_overdue(self, without: Collection[str] = ()) -> str | None:
+        """The panel that is most past its time, by its own measure, or ``None``; it then counts as drawn.
+
+        Args:
+            without: Panels that nobody sees: they take no turns.
+        """
         now = time.perf_counter()
-        name = max(self._next, key=lambda panel: (now - self._next[panel]) / self._cadences[panel])
+        seen = [panel for panel in self._next if panel not in without]
+        name = max(seen, key=lambda panel: (now - self._next[panel]) / self._cadences[panel])
         planned = self._next[name]
         if now < planned:
             return None
