@@ -83,9 +83,9 @@ EXPLANATIONS = {
         "evenly spaced z; Φ is the standard Gaussian's distribution function.",
     ),
     "Traversal": Explanation(
-        see=f"A row for each number of {_Z}: the decoder's images while that number goes from −3 to 3, or where there "
-        "is no such prior as far as codes reach, and all others stay as they are at the handle. Rows that carry most "
-        "come first; the short line is where it is now.",
+        see=f"A row for each number of {_Z}: the decoder's images while that number goes from −3 to 3, or as far as "
+        "codes reach where nothing says where they should lie, and all others stay as they are at the handle. Rows "
+        "that carry most come first; the short line is where it is now.",
         attempt="Point at images to see them large, and click one to go on from there; look for a row that changes "
         "the slant alone, or the thickness.",
         formula=f"The images are means of {_LIKELIHOOD} at {_Z} + (t − z<sub>k</sub>) e<sub>k</sub>, "
@@ -157,7 +157,7 @@ EXPLANATIONS = {
         see="A sheet of your own. The encoder says where your drawing lies in the plane, and the handle goes there; "
         "the decoder draws it again. log p(x) says how probable the model finds it, beside held-out images.",
         attempt="Draw a digit, then one between two digits, then a face. Select an image in the plane, take it onto "
-        "the sheet and rub out its upper half: is it still sure?",
+        "the sheet and rub out its upper half.",
         formula=f"x → {_POSTERIOR} → its mean → p(x|z). log p(x) = log ∫ p(x|z) p(z) dz.",
     ),
     "ELBO terms": _TERMS_OF_THE_BOUND,
@@ -193,6 +193,19 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
             return replace(
                 found, formula=f"The image is {_XHAT} = g({_Z}): what the decoder computes at the handle."
             )
+        case "Draw":
+            return Explanation(
+                "A sheet of your own. The encoder says where your drawing lies in the plane, and the handle goes "
+                "there; the decoder draws it again.",
+                found.attempt,
+                f"{_X} → {_Z} = f({_X}) → {_XHAT} = g({_Z}).",
+            )
+        case "Aggregate posterior":
+            return Explanation(
+                "All training images together: where their codes lie, and how well a code tells its image's class.",
+                "Compare models by the share of images whose class is that of most of the codes nearest to theirs.",
+                f"min<sub>i</sub> |{_Z} − {_Z}<sub>i</sub>| over the codes of all other images.",
+            )
         case "Reconstructions":
             return replace(found, formula=f"{_X} → {_Z} = f({_X}) → {_XHAT} = g({_Z}).")
         case "Manifold":
@@ -217,7 +230,7 @@ def explanation_of(title: str, family: AnyFamily) -> Explanation:
         case "Traversal":
             return replace(
                 found,
-                formula=f"The images are {_XHAT} = g({_Z} + (t − z<sub>k</sub>) e<sub>k</sub>), t = −3 … 3.",
+                formula=f"The images are {_XHAT} = g({_Z} + (t − z<sub>k</sub>) e<sub>k</sub>), t as above them.",
             )
         case "Geometry":
             return _of_geometry(family, found)
