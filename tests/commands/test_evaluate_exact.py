@@ -43,12 +43,15 @@ def test_it_says_what_the_elbo_falls_short_of(tmp_path: Path, capsys: pytest.Cap
     assert weighted["samples"] == 100
     assert elbo < weighted["log_px"] < log_px + 0.2
     assert found["images"] == 30
+    assert isinstance(found["smoothness"], float)
+    assert found["smoothness"] > 0.0
     assert found["seconds"] > 0.0  # type: ignore[operator]
     assert main(["evaluate", out, "--exact", "--limit", "5"]) == 0
     said = capsys.readouterr().out
     assert "log p(x) " in said
     assert "dynamically binarised" in said
     assert "100 samples each" in said
+    assert "smoothness" in said
 
 
 def test_of_a_linear_model_it_is_its_own_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from vaeviewer.analysis.smoothness import DISTANCE, smoothness
 from vaeviewer.commands.progress import share_bar
 from vaeviewer.errors import NoDensityError
 
 if TYPE_CHECKING:
     from vaeviewer.backend.data.base import ImageDataset
     from vaeviewer.backend.runs.folder import Run
+    from vaeviewer.backend.snapshot import Snapshot
     from vaeviewer.backend.training.trainer import Trainer
 
 Answer = TypeVar("Answer")
@@ -81,6 +83,7 @@ def exact(trainer: Trainer, dataset: ImageDataset, elbo: float | None, *, anneal
         found |= {"log_px": float(log_px.log_px.mean()), "log_px_error": float(log_px.error.mean())}
         found["gap"] = None if elbo is None else found["log_px"] - elbo
     found["seconds"] = time.perf_counter() - began
+    found["smoothness"] = _smoothness(snapshot)
     sees = trainer.family.capabilities.uses_labels
     if snapshot.family.capabilities.encodes and (given or not sees):
         samples = FEW_SAMPLES if few else MANY_SAMPLES
@@ -106,6 +109,11 @@ def exact_lines(found: dict[str, Any], protocol: str) -> list[str]:
             f"{what} {found['log_px']:.3f} ± {found['log_px_error']:.3f} nats per image by quadrature ({protocol})"
             f"{gap}; {found['seconds']:.1f} s"
         )
+    if found["smoothness"] is not None:
+        lines.append(
+            f"smoothness {found['smoothness']:.2f} nats, the median KL between images decoded {DISTANCE:g} apart in z: "
+            "log p(x) can be bought by folding the plane"
+        )
     if "importance" in found:
         by = found["importance"]
         lines.append(
@@ -118,6 +126,14 @@ def exact_lines(found: dict[str, Any], protocol: str) -> list[str]:
             f"{by['distributions']} distributions"
         )
     return lines
+
+
+def _smoothness(snapshot: Snapshot) -> float | None:
+    """``None`` where the divergence of two pixels' distributions has no closed form."""
+    try:
+        return smoothness(snapshot)
+    except NoDensityError:
+        return None
 
 
 def _last(steps: Iterator[float | Answer], title: str) -> Answer:
