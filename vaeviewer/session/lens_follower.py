@@ -85,6 +85,14 @@ class LensFollower(QObject):
         self._working = self._wanted = None
         self._answerless = False
 
+    def hold(self) -> None:
+        """Stay with the model that is shown: what is under way of a newer one is given up."""
+        self.held = True
+        self._rests.stop()
+        if self._working is not None and self._working[2] is not self.snapshot:
+            self._decoder.drop(_LENS)
+            self._working = None
+
     def look(self, key: object, asked: Asked, snapshot: Snapshot) -> None:
         """Look at an image under a model; of equal keys are equal images."""
         same_image = self._wanted is not None and self._wanted[0] == key

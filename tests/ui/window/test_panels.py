@@ -200,6 +200,10 @@ def test_one_on_demand_waits_in_a_menu_of_its_own_and_comes_to_the_front(
     qtbot.waitUntil(lambda: not norms.visibleRegion().isEmpty())
     window.set_view(z=(0.75, 0.0))
     assert norms.handle.text() == "0.75"
+    dock(window, "manifold-dock").raise_()
+    qtbot.waitUntil(lambda: not norms.isVisible())  # behind another's tab it rests
+    dock(window).raise_()
+    qtbot.waitUntil(norms.isVisible)
     bars = [bar for bar in window.findChildren(QTabBar) if bar.geometry().intersects(window.rect())]
     assert sum(bar.tabText(n) == "Norms" for bar in bars for n in range(bar.count())) == 1, (
         "none is left over"

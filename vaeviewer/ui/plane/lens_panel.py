@@ -167,7 +167,7 @@ class LensPanel(QWidget):
             return False
         start = lens.modes[0] if lens.q is None else lens.q.loc
         self.sampler.begin(snapshot, asked, start, np.sqrt(np.diag(lens.covariance)))
-        self.follower.held = True
+        self.follower.hold()
         return True
 
     def _run_chain(self) -> None:

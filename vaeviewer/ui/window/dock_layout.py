@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 from vaeviewer.backend.config import Settings
 from vaeviewer.ui.panel import Panel, Place
 from vaeviewer.ui.widgets.scrolled import Scrolled
+from vaeviewer.ui.window.awaited import Awaited
 from vaeviewer.ui.window.panel_help import DockHelp
 
 VERSION = 1
@@ -217,6 +218,8 @@ class DockLayout:
         if panel.explanation is not None:
             DockHelp(panel.title, panel.explanation, dock)
         widget.windowTitleChanged.connect(dock.setWindowTitle)  # of a panel that shows one thing or another
+        if isinstance(widget, Awaited):
+            dock.visibilityChanged.connect(widget.set_in_front)
         dock.setProperty("onDemand", panel.on_demand)
         entry = dock.toggleViewAction()
         entry.triggered.connect(lambda shown: dock.raise_() if shown else None)  # not behind another's tab

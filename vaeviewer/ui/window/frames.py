@@ -23,7 +23,7 @@ from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.panel import EACH_SNAPSHOT, NEVER, Frame, Panel
-from vaeviewer.ui.window.awaited import awaited
+from vaeviewer.ui.window.awaited import Awaited, awaited
 from vaeviewer.ui.window.refresh import Schedule
 
 FRAME_MS = 25
@@ -202,8 +202,10 @@ class Frames(QObject):
                 self._draws[due]()
 
     def _asleep(self) -> list[str]:
-        """Panels on demand that are hidden."""
-        return [panel.key for panel, widget in self.panels if panel.on_demand and not widget.isVisible()]
+        """Panels on demand that nobody sees."""
+        return [
+            panel.key for panel, widget in self.panels if isinstance(widget, Awaited) and not widget.in_front
+        ]
 
     def _want_beside(self) -> None:
         """Ask for what is drawn beside the codes of images, where the newest model has such; keep that model."""
