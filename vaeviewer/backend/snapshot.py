@@ -30,7 +30,7 @@ OneOrEach = int | Classes | None
 """A class y for all rows or one for each, ``(n,)``; ``None`` for models that do not see it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PosteriorTable:
     """q(z|x) of the training images, a row each, with the step at which each row was computed.
 
@@ -58,7 +58,7 @@ class PosteriorTable:
         return None if self.log_variance is None else standard_deviations(self.log_variance)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot(ABC):
     """A frozen model at one step. Never changes; takes and returns NumPy arrays; any thread may ask it.
 
@@ -231,7 +231,7 @@ class Snapshot(ABC):
     def _decode(self, z: Array, y: Classes | None) -> Array: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NumpySnapshot(Snapshot):
     """Fully connected networks, in NumPy: fast enough to decode on the thread that draws, and no torch there.
 
@@ -262,7 +262,7 @@ class NumpySnapshot(Snapshot):
         return self.form.decode(self.weights, z, y)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TorchSnapshot(Snapshot):
     """Any other networks, computed by torch on the thread that asks, which should allow itself one core."""
 
@@ -333,7 +333,7 @@ def snapshot_of(
     return NumpySnapshot(step, epoch, model, data, weights, posterior, protocol, form)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingState:
     """What training needs beyond a Snapshot to go on exactly as it would have.
 
@@ -346,7 +346,7 @@ class TrainingState:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checkpoint:
     """Snapshot + TrainingState: where training can resume. Made on the training thread at save cadence only."""
 

@@ -224,7 +224,7 @@ def test_cancel_while_the_server_is_silent_takes_a_moment(server: Server, way: s
     told = time.monotonic()
     stop.set()
     thread.join(10)
-    assert ended[0] - told < 1.0
+    assert ended[0] - told < 5.0
     before = present()
     server.released.set()
     time.sleep(0.2)
