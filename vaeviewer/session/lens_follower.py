@@ -107,9 +107,10 @@ class LensFollower(QObject):
             self._begin()
 
     def _begin(self) -> None:
-        if self._wanted is None or (
-            self._working is None and self._wanted[2] is self.snapshot and self.current
-        ):
+        if self._wanted is None:
+            return
+        same = self._wanted[2] is self.snapshot
+        if self.current and ((self._working is None and same) or (self.held and not same)):
             return
         self._rests.stop()
         self._working = working = self._wanted

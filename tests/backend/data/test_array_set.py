@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -333,6 +333,7 @@ dtypes = st.one_of(
     with_labels=st.booleans(),
     levels=st.sampled_from(["type", "data"]),
 )
+@example(array=np.zeros((0, 0, 0), bool), labels=np.zeros((0, 0), bool), with_labels=True, levels="type")
 @per_example_file
 def test_any_array_is_read_or_refused(
     tmp_path: Path, array: np.ndarray, labels: np.ndarray, with_labels: bool, levels: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def classes_of(values: NDArray[Any], title: str, count: int) -> tuple[NDArray[np
         given = len(values) if values.ndim else 1
         raise DataError(f"{title} has {given:,} labels for {count:,} images; give one for each image.")
     if values.ndim > 1:
-        values = _one_column(values.reshape(count, -1), title)
+        values = _one_column(values.reshape(count, math.prod(values.shape[1:])), title)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "backslashreplace")
     if values.dtype.kind == "f":
