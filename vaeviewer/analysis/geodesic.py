@@ -63,7 +63,11 @@ class Curve:
 
     def at_equal_lengths(self, count: int) -> Array:
         """So many points from end to end, at least two, evenly far apart on the surface, ``(count, c)``."""
-        return _at(self.points, self.way, np.linspace(0.0, self.length, count))
+        places = _at(self.points, self.way, np.linspace(0.0, self.length, count))
+        places[[0, -1]] = self.points[
+            [0, -1]
+        ]  # no length tells them from points of a flat stretch beside them
+        return places
 
 
 @dataclass(frozen=True, eq=False)
