@@ -71,7 +71,7 @@ class Lens:
         shades: p(z|x) over its largest value, ``(SHADES, SHADES)``, row 0 at the highest z2.
         rect: What they cover, ``(x0, y0, width, height)`` in units of z.
         modes: Its local maxima, the highest first, ``(k, 2)``.
-        q: q(z|x) with its ELBO; ``None`` where it is no Gaussian.
+        q: q(z|x) with its ELBO, NaN in the first map; ``None`` where it is no Gaussian.
         log_px: log p(x), nats; ``None`` in a coarse map.
         error: By how much the last refinement changed it.
         mean: Of p(z|x), ``(2,)``.
@@ -136,6 +136,9 @@ def lens(snapshot: Snapshot, asked: Asked, search: Search) -> Iterator[Lens | No
     first = start[int(np.argmax(logs(start)))] if len(start) > 1 else start[0]
     mode, width = _climbed(logs, first, width)
     coarse = _map_of(logs(_codes_in(_around(mode, width), _COARSE)), _around(mode, width), mode[None])
+    if q is not None:
+        coarse = replace(coarse, q=Gaussian(q[0].astype(np.float64), q[1].astype(np.float64), math.nan))
+    yield coarse
     measured = None if q is None else gaussian(logs, *q)
     found = replace(coarse, q=measured)
     yield found

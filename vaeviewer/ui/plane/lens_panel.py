@@ -238,8 +238,10 @@ def protocol_words(snapshot: Snapshot) -> str:
 def sum_text(lens: Lens) -> tuple[str, ...]:
     """Log p(x) and its two parts; shorter texts follow."""
     if lens.log_px is None:
-        elbo = "" if lens.q is None else f" = ELBO {_number(lens.q.elbo)} + KL(q‖p) …"
-        return (f"log p(x) …{elbo}",)
+        if lens.q is None:
+            return ("log p(x) …",)
+        elbo = "…" if math.isnan(lens.q.elbo) else _number(lens.q.elbo)
+        return (f"log p(x) … = ELBO {elbo} + KL(q‖p) …",)
     if lens.q is None:
         return (f"log p(x) {_number(lens.log_px)}",)
     gap = _number(lens.log_px - lens.q.elbo)
