@@ -23,7 +23,7 @@ Image = NDArray[np.uint8] | Array
 REACH = 4.5
 """The plane is searched for posterior mass up to here along each axis, and farther where there is any at the edge."""
 
-ROWS = 128
+ROWS = 64
 """Codes decoded between two looks at what else is wanted."""
 
 SHADES = 64
@@ -225,6 +225,8 @@ def _climbed(logs: Callable[[Points], Logs], at: Points, width: Points) -> tuple
             step, spread = offsets[int(values.argmax())], np.full(2, 2.0)
         at = at + width * np.clip(step, -2.0, 2.0)
         width = width * np.clip(spread, 0.25, 4.0)
+        if (np.abs(step) < 0.3).all() and (np.abs(np.log(spread)) < 0.3).all():
+            break
     return at, width
 
 

@@ -213,17 +213,15 @@ class GridDecoder(QObject):
             if images is not None and not self._closed:
                 self._ready.emit(request, images)
 
-    def _serve_jobs(self) -> None:
-        """Answer what was asked meanwhile and takes little, such as what a drag asks."""
-        while True:
+    def _serve_others(self) -> None:
+        """Answer what was asked meanwhile, such as what a drag asks, and do one step of each long job."""
+        with self._changed:
+            kinds = [kind for kind, request in self._waiting.items() if request.job or request.steps]
+        for kind in kinds:
             with self._changed:
-                kind = next(
-                    (kind for kind, request in self._waiting.items() if request.job is not None), None
-                )
-                if kind is None or self._closed:
-                    return
-                request = self._waiting.pop(kind)
-            self._serve(request)
+                request = None if self._closed else self._waiting.pop(kind, None)
+            if request is not None:
+                self._serve(request)
 
     def _advance(self, request: _Request) -> Any:
         """Do the next little of a long job, and line it up again behind what else is waiting."""
@@ -254,10 +252,11 @@ class GridDecoder(QObject):
         z = request.z
         images = np.empty((len(z), *snapshot.image_shape), dtype=np.float32)
         for part in parts(len(z), CHUNK_ROWS if getattr(snapshot, "instant", True) else SLOW_CHUNK_ROWS):
+            if part.start:
+                self._serve_others()
             if self._gives_way(request):
                 return None
             images[part] = snapshot.decode(z[part], request.y)
-            self._serve_jobs()
         self._gave_way.discard(request.kind)
         return images
 

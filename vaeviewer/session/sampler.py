@@ -95,6 +95,8 @@ class Sampler(QObject):
 
     def forget(self) -> None:
         """There is no chain."""
+        if self._chain is None:
+            return
         self._timer.stop()
         self._decoder.drop(_HMC)
         self._pending = False
