@@ -38,6 +38,7 @@ def every_backend_module() -> str:
     return "import " + ", ".join(names)
 
 
+@pytest.mark.slow
 def test_backend_and_analysis_load_no_qt() -> None:
     assert not modules_after(every_backend_module()) & {"PySide6", "pyqtgraph", "shiboken6"}
 

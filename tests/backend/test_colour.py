@@ -52,6 +52,7 @@ def trained(request: pytest.FixtureRequest, small: Settings) -> Trainer:
     return trainer
 
 
+@pytest.mark.slow
 def test_colours_come_back_where_they_were(trained: Trainer) -> None:
     snapshot, images = trained.snapshot(), trained.dataset.held_out_images
     codes = snapshot.encode(images)
@@ -64,6 +65,7 @@ def test_colours_come_back_where_they_were(trained: Trainer) -> None:
     assert error < 0.5 * np.abs(drawn[..., ::-1].astype(int) - images).mean()
 
 
+@pytest.mark.slow
 def test_numpy_and_torch_draw_the_same_colours(trained: Trainer) -> None:
     snapshot = trained.snapshot()
     z = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)
@@ -75,6 +77,7 @@ def test_numpy_and_torch_draw_the_same_colours(trained: Trainer) -> None:
     np.testing.assert_allclose(snapshot.decode(z), by_torch.permute(0, 2, 3, 1).numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_in_colour_opens_again(trained: Trainer, tmp_path: Path) -> None:
     save(trained, tmp_path / "run")
     run = load_run(tmp_path / "run")

@@ -143,6 +143,7 @@ def test_where_numbers_become_infinite_at_once_the_way_back_is_offered_too(start
     told.wait_for_a_healthy_run(elbo=-400.0)
 
 
+@pytest.mark.slow
 def test_a_new_run_is_not_blamed_for_the_old_one(start: Start) -> None:
     told = start(updated(SETTINGS, learning_rate=1.0))
     told.session.forget_run()

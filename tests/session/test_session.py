@@ -184,6 +184,7 @@ def test_training_further_adds_epochs(qtbot: QtBot, make: MakeSession, small: Se
     assert session.progress.epoch == 4.0
 
 
+@pytest.mark.slow
 def test_slow_motion_paces_steps_and_still_answers_at_once(
     qtbot: QtBot, make: MakeSession, small: Settings
 ) -> None:
@@ -362,6 +363,7 @@ def only_run() -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_has_its_folder_from_the_first_step_on(
     qtbot: QtBot, make: MakeSession, small: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

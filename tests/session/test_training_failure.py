@@ -157,6 +157,7 @@ def a_nan_somewhere(draw: random.Random) -> Callable[[Trainer], None]:
     return fault
 
 
+@pytest.mark.slow
 def test_nan_at_random_moments(qtbot: QtBot, make: Make, small: Settings, exhaustive: bool) -> None:
     draw = random.Random(1)
     watched = make(small)
@@ -171,6 +172,7 @@ def test_nan_at_random_moments(qtbot: QtBot, make: Make, small: Settings, exhaus
     watched.assert_finite()
 
 
+@pytest.mark.slow
 def test_out_of_memory_at_random_moments(qtbot: QtBot, make: Make, small: Settings, exhaustive: bool) -> None:
     draw = random.Random(2)
     watched = make(updated(small, batch_size=64))

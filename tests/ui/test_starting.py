@@ -58,6 +58,7 @@ STATES: dict[str, Change] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.qt_log_ignore("does not support raise", extend=True)
 @pytest.mark.parametrize("state", STATES)
 def test_it_opens_as_it_was_closed(start: Callable[[], MainWindow], state: str) -> None:
@@ -106,6 +107,7 @@ def test_every_byte_of_the_layout_counts(
     assert "layout remembered is damaged" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [QByteArray(b"\0\1\2"), "", "x" * 5000, ["a", "b"], 3.5, None])
 def test_other_kinds_of_values_are_no_layout(start: Callable[[], MainWindow], value: object) -> None:
     first = start()

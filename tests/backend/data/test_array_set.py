@@ -272,6 +272,7 @@ def test_other_archives(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory the Linux way")
 def test_bombs_cost_no_memory(tmp_path: Path) -> None:
     # 300 MB of zeros that a zip file packs into 1 MB, and a header that declares 6 GB.

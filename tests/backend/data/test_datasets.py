@@ -95,6 +95,7 @@ def test_checksum_is_the_same_for_every_memory_layout() -> None:
     assert checksum_of(images.reshape(2, 4, 3), labels) != expected
 
 
+@pytest.mark.slow
 def test_the_window_starts_without_what_opens_and_fetches_files() -> None:
     code = (
         "import sys, vaeviewer.app\n"

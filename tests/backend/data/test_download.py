@@ -166,6 +166,7 @@ def test_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_patience")
 def test_a_server_that_falls_silent_in_the_middle(server: Server) -> None:
     server.stall = True
@@ -207,6 +208,7 @@ def wait_for(condition: Callable[[], object]) -> None:
     assert condition()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["stall", "silent"])
 def test_cancel_while_the_server_is_silent_takes_a_moment(server: Server, way: str) -> None:
     setattr(server, way, True)

@@ -175,6 +175,7 @@ def test_what_the_header_declares_is_not_believed(tmp_path: Path) -> None:
     assert "more than a gzip file of" in refusal(tmp_path / "packed", gzip.compress(lie))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory the Linux way")
 def test_a_bomb_costs_no_memory(tmp_path: Path) -> None:
     # 600 MB of zeros behind a header that declares 60 MB, read by a process that may not have 600.

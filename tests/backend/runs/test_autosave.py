@@ -98,6 +98,7 @@ def test_the_folder_is_there_when_training_begins(
     assert not summary_of(autosave.folder).in_training
 
 
+@pytest.mark.slow
 def test_saves_while_training_hold_one_moment(
     tmp_path: Path, make: Make, told: Told, trainer: Trainer
 ) -> None:
@@ -192,6 +193,7 @@ def test_a_failed_save_is_told_and_tried_again_at_rest(
     assert load_run(autosave.folder).checkpoint.snapshot.step == 0
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_no_training(
     tmp_path: Path, make: Make, told: Told, trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +215,7 @@ def test_a_full_disk_stops_no_training(
     assert "not saved" in (tmp_path / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_folder_removed_under_it_is_made_again(
     tmp_path: Path, make: Make, told: Told, trainer: Trainer
 ) -> None:
@@ -228,6 +231,7 @@ def test_a_folder_removed_under_it_is_made_again(
     assert in_use(folder), "and locked again"
 
 
+@pytest.mark.slow
 def test_a_paused_run_shows_no_life(tmp_path: Path, make: Make, told: Told, trainer: Trainer) -> None:
     autosave = make(tmp_path)
     autosave.begin(trainer)

@@ -33,6 +33,7 @@ def train(trainer: Trainer, until: int = 10**6) -> Trainer:
     return trainer
 
 
+@pytest.mark.slow
 def test_it_goes_on_bit_for_bit_and_is_drawn(
     settings: Settings, digits: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +51,7 @@ def test_it_goes_on_bit_for_bit_and_is_drawn(
     assert picture.std() > 0
 
 
+@pytest.mark.slow
 def test_a_step_that_is_not_finite_leads_back(settings: Settings, digits: ImageDataset) -> None:
     """All players together, to the last good state."""
     trainer = train(Trainer(digits, settings), until=7)

@@ -46,6 +46,7 @@ def finish(trainer: Trainer) -> dict[str, float]:
     return dict(trainer.held_out.values)
 
 
+@pytest.mark.slow
 def test_it_goes_on_as_it_would_have(folder: Path) -> None:
     """With its optimizer's state: without, the figures differ by nats."""
     trainer = restore.open_run(folder)
@@ -55,6 +56,7 @@ def test_it_goes_on_as_it_would_have(folder: Path) -> None:
         assert trainer.settings.model.beta == 0.5
 
 
+@pytest.mark.slow
 def test_its_manifest_may_be_renewed_while_its_files_stay(folder: Path) -> None:
     mark_in_training(folder, in_training=True)
     assert read_manifest(folder).format == FORMAT

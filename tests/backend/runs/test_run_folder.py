@@ -413,6 +413,7 @@ def test_a_disk_with_room_for_two_checkpoints_keeps_taking_them(two_saves: Path,
             assert len(contents(folder)) == 7, "with the one before"
 
 
+@pytest.mark.slow
 def test_whatever_room_there_is_the_last_good_checkpoint_survives(two_saves: Path, tmp_path: Path) -> None:
     full = size_of(two_saves)
     saved_with: list[int] = []
@@ -510,6 +511,7 @@ print(sorted(seen), sorted(outside))
 """
 
 
+@pytest.mark.slow
 def test_a_save_reaches_the_disk_through_the_seam_alone(tmp_path: Path) -> None:
     """Else a failure would go untested. Python itself reports each call that opens, names or removes."""
     done = subprocess.run(

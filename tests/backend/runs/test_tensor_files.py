@@ -26,6 +26,7 @@ arrays = dtypes.flatmap(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=20), arrays, max_size=4))
 def test_arrays_come_back_equal(tensors: dict[str, np.ndarray]) -> None:

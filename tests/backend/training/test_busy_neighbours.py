@@ -121,6 +121,7 @@ print(burnt())
 """Processor time that a thread takes while it waits for another one, where no other team of them was before."""
 
 
+@pytest.mark.slow
 def test_waiting_asleep_takes_no_processor_time() -> None:
     if torch_runtime() is None:
         pytest.skip("another OpenMP runtime")
@@ -133,6 +134,7 @@ def test_waiting_asleep_takes_no_processor_time() -> None:
     assert asleep < 0.5 * min(spinning, again), out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_sharing_the_cores_changes_no_number(
     precision: str, digits: ImageDataset, small: Settings, monkeypatch: pytest.MonkeyPatch

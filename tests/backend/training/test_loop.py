@@ -51,6 +51,7 @@ def blocks(trainer: Trainer, clock: Clock) -> list[float]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not available(), reason="without a compiler no steps go together")
 @pytest.mark.parametrize("step_seconds", [0.002, 0.0034, 0.0041, 0.011, 0.025])
 def test_steps_that_go_together_end_with_their_block(
@@ -65,6 +66,7 @@ def test_steps_that_go_together_end_with_their_block(
     assert all(0.75 * BLOCK_SECONDS <= seconds <= latest for seconds in lasted)
 
 
+@pytest.mark.slow
 def test_a_step_that_becomes_slow_holds_a_block_up_once(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

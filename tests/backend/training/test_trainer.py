@@ -34,6 +34,7 @@ def steps(trainer: Trainer, count: int) -> Trainer:
     return trainer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["grey", "dynamic", "threshold"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "adagrad"])
 def test_training_raises_the_held_out_elbo(

@@ -377,6 +377,7 @@ def started(qtbot: QtBot, pictures: Path) -> Iterator[MainWindow]:
     window.deleteLater()
 
 
+@pytest.mark.slow
 def test_from_the_command_line(qtbot: QtBot, started: MainWindow) -> None:
     qtbot.waitUntil(lambda: bool(started.findChildren(ImageSheet)))
     use(qtbot, started)
@@ -385,6 +386,7 @@ def test_from_the_command_line(qtbot: QtBot, started: MainWindow) -> None:
     assert started.session.dataset.image_shape == (40, 48, 3)
 
 
+@pytest.mark.slow
 def test_from_the_command_line_and_not_wanted(qtbot: QtBot, started: MainWindow) -> None:
     qtbot.waitUntil(lambda: bool(started.findChildren(ImageSheet)))
     QTest.keyClick(sheet_of(started), Qt.Key.Key_Escape)

@@ -127,6 +127,7 @@ def test_what_fails_again_and_again_is_one_message_with_a_count(
     qtbot.waitUntil(lambda: "times)" in window.message.text, timeout=1000)
 
 
+@pytest.mark.slow
 def test_errors_of_one_line_count_together_and_others_apart(qtbot: QtBot, window: MainWindow) -> None:
     told: list[str] = []
     window.session.problem.connect(lambda sentence, _details: told.append(sentence))

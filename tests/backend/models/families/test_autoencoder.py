@@ -105,6 +105,7 @@ def test_tied_weights_are_one() -> None:
     torch.testing.assert_close(up, down.T)
 
 
+@pytest.mark.slow
 def test_the_linear_kind_finds_the_plane_of_principal_components(
     digits: ImageDataset, small: Settings
 ) -> None:

@@ -41,6 +41,7 @@ def test_the_gradient_agrees_with_finite_differences(flow: str) -> None:
     agrees_with_finite_differences(loss, player.parameters)
 
 
+@pytest.mark.slow
 @FLOWS
 def test_the_elbo_and_the_gap_make_the_evidence(flow: str) -> None:
     """On a grid over z: log p(x) = ELBO + KL(q(z|x) ‖ p(z|x)), with q's density by inverting the flow."""
@@ -60,6 +61,7 @@ def test_the_elbo_and_the_gap_make_the_evidence(flow: str) -> None:
     torch.testing.assert_close(elbo + gap, evidence, rtol=0, atol=0.03)
 
 
+@pytest.mark.slow
 @FLOWS
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 def test_it_learns_and_is_resumed_with_its_flow(

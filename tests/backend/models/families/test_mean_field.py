@@ -168,6 +168,7 @@ def elbo_of(model: MeanField, x: Tensor, q: Normal, noise: Tensor) -> Tensor:
     return terms["reconstruction"] - terms["kl"]
 
 
+@pytest.mark.slow
 def test_an_optimum_of_its_own_is_no_worse_than_the_networks(trained: Trainer, digits: ImageDataset) -> None:
     model = free(trained).eval()
     model._steps = 60

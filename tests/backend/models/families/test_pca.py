@@ -70,6 +70,7 @@ def test_no_other_plane_has_a_higher_likelihood(x: Tensor) -> None:
     assert float(model.log_prob(x).mean()) < best - 1e-4
 
 
+@pytest.mark.slow
 def test_the_log_density_is_the_integral_over_z(x: Tensor) -> None:
     model = solved(x, 2)
     line = torch.linspace(-6.0, 6.0, 601, dtype=torch.float64)

@@ -98,6 +98,7 @@ def test_the_bound_without_a_label_is_the_mean_over_classes_and_an_entropy(
     torch.testing.assert_close(apart.posterior.loc, whole.posterior.loc)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_both_bounds_are_below_the_evidence(model: str) -> None:
     """By importance sampling over classes and codes, written apart from them; and the first is −L of equation 6."""
@@ -137,6 +138,7 @@ def test_its_labelled_images_are_of_all_classes_alike() -> None:
     assert not torch.equal(rows, balanced_rows(labels, 42, named_generator(4, "prepare")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_other_labels_are_never_read(digits: ImageDataset, small: Settings, model: str) -> None:
     """With all of them wrong it trains to the same weights and curves, bit for bit; with one of its own wrong not."""
@@ -172,6 +174,7 @@ def test_other_labels_are_never_read(digits: ImageDataset, small: Settings, mode
     assert not same_arrays(go_on(other).snapshot().weights, first.weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "network"), [("M2", "mlp"), ("M1+M2", "mlp"), ("M2", "conv"), ("M1+M2", "conv")]
 )
@@ -201,6 +204,7 @@ def test_its_snapshot_computes_as_the_model_does(
         snapshot.decode(z)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_it_resumes_bit_for_bit(
     digits: ImageDataset, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str

@@ -55,6 +55,7 @@ def test_a_code_starts_at_its_target() -> None:
     assert 0.02 < code.mean.median() < 0.12
 
 
+@pytest.mark.slow
 def test_training_brings_the_activation_to_its_target(digits: ImageDataset, small: Settings) -> None:
     settings = updated(small, family="sparse", target=0.3, latent_dim=24, hidden=(), epochs=40)
     trainer = Trainer(digits, updated(settings, learning_rate=0.01))
@@ -73,6 +74,7 @@ def test_training_brings_the_activation_to_its_target(digits: ImageDataset, smal
     assert float(codes[0].mean()) == pytest.approx(found.values["activation"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_heavier_l1_penalty_leaves_fewer_on(digits: ImageDataset, small: Settings) -> None:
     shares = []
     for weight in (0.0, 1.0):

@@ -141,6 +141,7 @@ def train(trainer: Trainer, until: int = 10**6) -> Trainer:
     return trainer
 
 
+@pytest.mark.slow
 def test_it_learns(settings: Settings, digits: ImageDataset) -> None:
     trainer = Trainer(digits, settings)
     before = trainer.evaluate()
@@ -153,6 +154,7 @@ def test_it_learns(settings: Settings, digits: ImageDataset) -> None:
     assert trainer.engine_reason.startswith("no fused step: it is made for ")
 
 
+@pytest.mark.slow
 def test_it_is_saved_opened_and_resumed_bit_for_bit(
     settings: Settings, digits: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def test_each_image_has_a_bend_of_its_own(kind: str) -> None:
     torch.testing.assert_close(whole[:, 1:2], part)
 
 
+@pytest.mark.slow
 @kinds
 def test_a_density_sums_to_one_and_its_kl_is_what_samples_say(kind: str) -> None:
     flow, context = made(kind, 2)

@@ -65,6 +65,7 @@ def assert_same(what: Scene) -> None:
     np.testing.assert_array_equal(painted(CompiledPainter(), what), painted(NumpyPainter(), what))
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a busy machine takes its time
 @given(
     st.lists(st.tuples(COORDINATE, COORDINATE), max_size=60),

@@ -134,6 +134,7 @@ def test_what_torch_refuses_is_an_error_once(program: Program) -> None:
         assert torch.equal(out, torch.full((2, 2), 3.0))
 
 
+@pytest.mark.slow
 def test_other_threads_go_on_meanwhile(program: Program) -> None:
     a, out = torch.ones(600, 600), torch.empty(600, 600)
     for _ in range(200):

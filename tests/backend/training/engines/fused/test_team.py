@@ -144,6 +144,7 @@ def test_helpers_go_with_their_team() -> None:
     wait_until_gone(mine)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone lets threads be moved")
 @pytest.mark.usefixtures("burning")
 def test_threads_lend_each_other_their_cores_and_end_on_one_each() -> None:
@@ -180,6 +181,7 @@ def test_threads_lend_each_other_their_cores_and_end_on_one_each() -> None:
     assert os.sched_getaffinity(0) == everywhere
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone lets threads be moved")
 def test_helpers_that_give_way_take_no_task_while_they_are_to_rest() -> None:
     everywhere = os.sched_getaffinity(0)

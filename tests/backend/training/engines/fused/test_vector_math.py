@@ -77,6 +77,7 @@ def test_activations_and_slopes_are_those_of_torch(name: str) -> None:
     assert np.isnan(found(nan)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "width"), [(1, 1), (2, 256), (4, 15), (7, 33), (12, 1000)])
 def test_products_with_few_rows_are_exact_to_rounding(rows: int, width: int) -> None:
     rng = np.random.default_rng(rows)
