@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
+from vaeviewer.backend.models.interface import Batch, Objective
 from vaeviewer.backend.training.engines.eager import EagerEngine
 from vaeviewer.backend.training.engines.interface import Work
+
+Loss = Callable[[Batch, Any], Objective]
 
 
 class CompiledEngine(EagerEngine):
@@ -26,6 +31,18 @@ class CompiledEngine(EagerEngine):
         super().__init__(work)
         mode = "reduce-overhead" if work.device.type == "cuda" else None
         self._players = [
-            dataclasses.replace(player, loss=torch.compile(player.loss, mode=mode, dynamic=False))
+            dataclasses.replace(
+                player, loss=_counting_in_tensors(torch.compile(player.loss, mode=mode, dynamic=False))
+            )
             for player in self._players
         ]
+
+
+def _counting_in_tensors(loss: Loss) -> Loss:
+    """The same loss, given the number of the step as a tensor: what is a plain number is compiled anew for each."""
+
+    def counted(batch: Batch, config: Any) -> Objective:
+        step: Any = torch.tensor(batch.step, device=batch.x.device)  # computes as the number it stands for
+        return loss(dataclasses.replace(batch, step=step), config)
+
+    return counted
