@@ -190,3 +190,16 @@ def test_changes_are_marked_in_the_curves_also_of_a_run_opened_again(
     qtbot.waitUntil(lambda: marks(window) == ["β 4, rate 0.001"] * 2, timeout=30_000)
     (x, _), *_ = window.elbo_terms.findChildren(MetricPlot)[0]._item._changes
     assert x == 1.0
+
+
+def test_what_has_no_effect_is_not_there(qtbot: QtBot) -> None:
+    """A GAN's two penalties are for one objective each, which is chosen between runs."""
+    row = LiveSettings()
+    qtbot.addWidget(row)
+    row.show()
+    for objective, there in (("wasserstein", "Gradient penalty"), ("non-saturating", "R1")):
+        row.show_settings(updated(Settings(), family="gan", objective=objective))
+        captions = {label.text() for label in row.findChildren(QLabel) if label.isVisible()}
+        assert captions & {"R1", "Gradient penalty"} == {there}
+        boxes = {box.accessibleName() for box in row.findChildren(QAbstractSpinBox) if box.isVisible()}
+        assert boxes & {"R1", "Gradient penalty"} == {there}

@@ -29,26 +29,11 @@ from vaeviewer.ui.settings.number_fields import (
     ignore_wheel_unless_focused,
 )
 from vaeviewer.ui.settings.setting_row import SettingRow
+from vaeviewer.ui.settings.without_effect import without_effect
 from vaeviewer.ui.widgets.labels import LiveLabel, tint
 from vaeviewer.ui.widgets.theme import theme_of
 
 GROUP_TITLES = {"model": "Model", "train": "Training", "compute": "Computing"}
-
-NEEDS = {
-    "hidden": ("network", "mlp", "Only fully connected networks have them."),
-    "decoder_hidden": ("tied", False, "Tied weights mirror the encoder's layers."),
-    "tied": ("network", "mlp", "Only fully connected networks can have them."),
-    "r1": ("objective", "non-saturating", "Only the non-saturating objective has it."),
-    "gradient_penalty": ("objective", "wasserstein", "Only the Wasserstein objective has it."),
-    "target": ("penalty", "kl", "Only the KL penalty has it."),
-    "conv_channels": ("network", "conv", "Only convolutions have them."),
-    "dense": ("network", "conv", "Only convolutions have it."),
-    "normalisation": ("network", "conv", "Only convolutions have it."),
-    "residual_blocks": ("network", "conv", "Only convolutions have them."),
-    "gaussian_variance": ("likelihood", "gaussian", "Only the Gaussian likelihood has it."),
-    "gaussian_scale": ("likelihood", "gaussian", "Only the Gaussian likelihood has it."),
-}
-"""Settings without effect unless another has some value: that setting, the value, the reason given."""
 
 _CUSTOM = "Custom"
 
@@ -354,10 +339,7 @@ class ConfigForm(QScrollArea):
     def _why_fixed(self, name: str) -> str:
         if self._run_reason is not None and not self._rows[name].live:
             return self._run_reason
-        if name in NEEDS:
-            other, needed, reason = NEEDS[name]
-            return reason if other in self._rows and value_of(self._settings, other) != needed else ""
-        return ""
+        return without_effect(name, self._settings)
 
     def _apply_theme(self) -> None:
         for label in (

@@ -18,6 +18,7 @@ from vaeviewer.ui.settings.number_fields import (
     number_value,
     set_number,
 )
+from vaeviewer.ui.settings.without_effect import without_effect
 from vaeviewer.ui.widgets.labels import LiveLabel, tint
 from vaeviewer.ui.widgets.theme import theme_of
 
@@ -61,7 +62,7 @@ class LiveSettings(QWidget):
         self.show_settings(Settings())
 
     def show_settings(self, settings: Settings) -> None:
-        """Show the live settings without a signal; what the user is editing stays."""
+        """Show the live settings that do something, without a signal; what the user is editing stays."""
         if settings.model.family != self._family:
             self._family = settings.model.family
             live = live_fields(settings)
@@ -74,6 +75,8 @@ class LiveSettings(QWidget):
             if name not in self._pending and not _being_typed(box) and box.value() != value:
                 with QSignalBlocker(box):
                     set_number(box, value)
+            for widget in (self._captions[name], box):
+                widget.setVisible(not without_effect(name, settings))
 
     def show_learning_rate(self, rate: float) -> None:
         """Say which learning rate is in force, where the schedule makes it another one than the field shows."""
