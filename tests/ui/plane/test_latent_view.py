@@ -11,8 +11,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from vaeviewer.analysis.generated import Generated
 from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.backend.data.base import DataSource, ImageDataset
+from vaeviewer.backend.models.families.gan import GanConfig
 from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, snapshot_of
@@ -673,3 +675,25 @@ def test_grid_cells_keep_their_places_when_the_range_is_panned() -> None:
     here, there = grid_centres(-1.03, 0.97, 0.25), grid_centres(-0.9, 1.1, 0.25)
     np.testing.assert_allclose(here[1:], there[:-1])
     assert len(grid_centres(0.1, 0.2, 5.0)) == 2
+
+
+def test_without_an_encoder_it_says_that_the_points_are_on_their_way(view: LatentView) -> None:
+    """Until a classifier has learned, which takes a second or more, there are none."""
+    dataset = make_dataset()
+    view.set_dataset(dataset)
+    snapshot = snapshot_of(GanConfig(), DataSpec(ImageSpec(8, 8), 3, 300), {}, step=1)
+    view.update_frame(snapshot, ViewState())
+    assert view._marks_item._hint == "Images are being generated: their codes will be the points"
+    table = PosteriorTable(ring(), None, np.ones(300, np.int32))
+    view.update_frame(
+        snapshot,
+        ViewState(),
+        generated=Generated(table, dataset.train_images, dataset.train_labels),
+    )
+    assert view._points.positions is not None
+    assert view._marks_item._hint == ""
+    view.set_dataset(dataset)
+    view.update_frame(snapshot, ViewState())
+    assert view._marks_item._hint
+    view.update_frame(make_snapshot(ring()), ViewState())
+    assert view._marks_item._hint == ""

@@ -14,6 +14,9 @@ from vaeviewer.session.view_state import ViewState, posterior_noise
 from vaeviewer.ui.plane.latent_geometry import Box, ClassMark, PlaneMap, PosteriorMark, cloud_box, points_near
 from vaeviewer.ui.plane.line_rows import LineRows
 
+ALL_HIDDEN = "All of it is hidden: click a class beside the plane to show it"
+AWAITED = "Images are being generated: their codes will be the points"
+
 _MOST_NAMES = 40  # classes whose names are written into the plane
 _ROWS_PER_NAME = 500  # points from which the place of a name is taken, at most
 
@@ -43,6 +46,7 @@ class PlanePoints:
         self._noise: NDArray[np.float32] | None = None
         self._rows: LineRows | None = None  # of codes of one number
         self._generated: PosteriorTable | None = None
+        self._awaited = False  # there is a model, and what is generated is not there yet
 
     def set_dataset(self, dataset: ImageDataset | None) -> None:
         """Take another data set, or ``None``; there are no points until the next table."""
@@ -79,9 +83,12 @@ class PlanePoints:
         return self._rows is not None
 
     @property
-    def none_visible(self) -> bool:
-        """Whether there are points, and all of them are hidden."""
-        return bool(len(self._labels)) and self.positions is not None and not self._sizes[self._visible].any()
+    def why_none(self) -> str:
+        """Why no point of a model is seen, a sentence, or empty."""
+        if self._awaited:
+            return AWAITED
+        hidden = len(self._labels) and self.positions is not None and not self._sizes[self._visible].any()
+        return ALL_HIDDEN if hidden else ""
 
     def take_generated(self, table: PosteriorTable) -> None:
         """Where a snapshot has no table, codes drawn from its prior take its place, a row for each point."""
@@ -92,6 +99,8 @@ class PlanePoints:
         posterior = snapshot.posterior if snapshot is not None else None
         if posterior is None and snapshot is not None:
             posterior = self._generated
+        generates = snapshot is not None and not snapshot.family.capabilities.encodes
+        self._awaited = generates and posterior is None
         if posterior is None:
             return None
         return posterior if len(posterior.loc) == len(self._labels) else None

@@ -35,8 +35,6 @@ from vaeviewer.ui.widgets.theme import theme_of
 
 SETTLE_MS = 120
 
-ALL_HIDDEN = "All of it is hidden: click a class beside the plane to show it"
-
 
 class LatentView(QWidget):
     """Points, legend and handle. Shows what it is given and reports what the user does.
@@ -160,7 +158,7 @@ class LatentView(QWidget):
             self._generated = generated
             self._hover.set_images(self._colors.take_generated(generated))
             self._hide_classes(self._view.hidden_classes)
-        posterior = self._points.usable(snapshot)
+        said, posterior = self._points.why_none, self._points.usable(snapshot)
         if snapshot is not None:
             self._marks_item.set_prior(snapshot.family.capabilities.follows_normal, prior)
         before, self._view = self._view, view
@@ -169,6 +167,7 @@ class LatentView(QWidget):
         marked_anew = (
             posterior is not self._points.posterior
             or turned
+            or self._points.why_none != said
             or (view.selected, view.points, view.hidden_classes)
             != (before.selected, before.points, before.hidden_classes)
             or (snapshot is not None and self._moved_in_vain)
@@ -293,7 +292,7 @@ class LatentView(QWidget):
         self._marks_item.show_marks(
             self._canvas.plane(),
             self._posterior.in_place_of(self._points.posterior_mark(self._view.selected)),
-            self._hint or (ALL_HIDDEN if self._points.none_visible else ""),
+            self._hint or self._points.why_none,
             self._z if self._moved_in_vain else None,
         )
 
