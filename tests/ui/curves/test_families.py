@@ -108,6 +108,22 @@ def test_the_lowest_is_best_where_lower_is_better(panel: CurvesPanel) -> None:
     assert text(panel, "verdict") == "Overfitting since epoch 3? Best there: 70.00"
 
 
+def test_of_what_is_solved_there_are_figures_and_no_curves(panel: CurvesPanel) -> None:
+    """A run of no steps has one row, of which there is no line and no best."""
+    settings = updated(Settings(), family="pca")
+    panel.set_settings(settings)
+    history = History.empty(settings.family.metrics)
+    history.held_out.append_row(0, 0.0, {"log_px": 19.39, "squared_error": 43.09, "from_mean": 52.24})
+    panel.update_frame(history)
+    assert panel._readout._values["held_out", "log_px"].text() == "19.39"
+    assert text(panel, "verdict") == ""
+    assert titles(panel) == []
+    assert text(panel, "emptyMessage").startswith("Nothing is trained, so there are no curves")
+    panel.set_settings(updated(Settings(), family="denoising"))
+    panel.update_frame(denoising_history(80.0))
+    assert len(titles(panel)) == 2
+
+
 def test_there_is_no_best_of_what_is_neither() -> None:
     metric = Metric("size", "Size", "pixels", plot="size")
     table = MetricsTable(Metrics((metric,)), 16)

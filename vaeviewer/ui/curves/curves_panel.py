@@ -37,6 +37,7 @@ from vaeviewer.ui.widgets.theme import theme_of
 _EMPTY = "The curves appear with the first step."
 _NOTHING_CHOSEN = "Tick a metric to see its curves."
 _NONE_DRAWN = "This model’s metrics are numbers only: none of them has curves."
+_SOLVED = "Nothing is trained, so there are no curves: the figures beside this say all."
 _PLOT_HELP = "Wheel zooms, dragging moves; double-click or F shows everything again"
 
 
@@ -160,9 +161,11 @@ class CurvesPanel(QWidget):
         self.setAccessibleName(readout.title)
         self.setWindowTitle(readout.title)  # which its dock takes over
         any_rows = any(len(curves) for curves in self._curves.values())
+        trains = self._family.capabilities.trains
         has_curves = any(metric.plot for metric in self._family.metrics)
-        self._message.setText((_NOTHING_CHOSEN if has_curves else _NONE_DRAWN) if any_rows else _EMPTY)
-        self._pages.setCurrentIndex(1 if any_rows and drawn else 0)
+        why_none = _NOTHING_CHOSEN if has_curves else _NONE_DRAWN
+        self._message.setText((why_none if trains else _SOLVED) if any_rows else _EMPTY)
+        self._pages.setCurrentIndex(1 if any_rows and drawn and trains else 0)
         readout.forbid_log(self._why_not_log())
         readout.set_smoothing(smoothing_window(max(0, len(self._curves["training"]) - 1)))
         self._show_values()
@@ -239,7 +242,7 @@ class CurvesPanel(QWidget):
 
     def _mark_best(self) -> None:
         held_out, headline = self._curves["held_out"], self._family.metrics.headline
-        best = best_of(held_out, headline)
+        best = best_of(self._family, held_out)
         point = None
         if best is not None and headline in self._readout.drawn and "held_out" in self._readout.kinds:
             y = self._scaled(held_out.raw[headline.key][best : best + 1], headline)
@@ -251,7 +254,7 @@ class CurvesPanel(QWidget):
         """Say what matters most: the family's warning, then overfitting, then the best epoch."""
         training, held_out = self._curves["training"], self._curves["held_out"]
         headline = self._family.metrics.headline
-        best = best_of(held_out, headline)
+        best = best_of(self._family, held_out)
         warns = warning(self._family, self._config, training, held_out)
         if warns or best is None:
             self._readout.set_verdict(warns, warns=bool(warns))

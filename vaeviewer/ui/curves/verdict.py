@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from vaeviewer.backend.models.fields import FamilyConfig
-from vaeviewer.backend.models.interface import Metric
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.backend.training.overfitting import Figures, best_row, has_best, overfitting
 from vaeviewer.ui.curves.curve_data import Curves
@@ -22,9 +21,10 @@ def warning(family: AnyFamily, config: FamilyConfig, training: Curves, held_out:
     return symptoms[0].title if symptoms else ""
 
 
-def best_of(held_out: Curves, headline: Metric) -> int | None:
-    """The row with the best held-out value."""
-    return best_row(held_out.raw[headline.key], headline)
+def best_of(family: AnyFamily, held_out: Curves) -> int | None:
+    """The row with the best held-out value; ``None`` where there is no better or worse, or only ever one."""
+    headline = family.metrics.headline
+    return best_row(held_out.raw[headline.key], headline) if family.capabilities.trains else None
 
 
 def overfits(family: AnyFamily, training: Curves, held_out: Curves) -> bool:
