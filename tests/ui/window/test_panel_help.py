@@ -12,9 +12,11 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QDockWidget, QLabel
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings
+from vaeviewer.backend.models import registry
 from vaeviewer.ui.settings.speed_column import SPEEDS
 from vaeviewer.ui.settings.training_controls import TrainingControls
-from vaeviewer.ui.window.explanations import EXPLANATIONS, TERMS, explanation_of, rich_text
+from vaeviewer.ui.window.explanations import EXPLANATIONS, TERMS, explanation_of, rich_text, terms_of
+from vaeviewer.ui.window.family_page import page_text
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.panel_help import DockHelp, HelpButton, HelpPopup
 
@@ -49,6 +51,16 @@ def test_every_link_leads_to_a_term_and_every_term_is_one_sentence() -> None:
     for explanation in EXPLANATIONS.values():
         for sentence in (explanation.see, explanation.attempt, explanation.formula):
             assert sentence.endswith(".")
+
+
+@pytest.mark.parametrize("key", registry.families())
+def test_a_hat_is_over_its_letter(key: str) -> None:
+    """Upright, DejaVu Sans has the hat of x far above it, in the line before; in italics it is where it belongs."""
+    family = registry.family(key)
+    texts = [rich_text(explanation_of(title, family)) for title in EXPLANATIONS]
+    texts += [page_text(family), *terms_of(family).values(), *(metric.help for metric in family.metrics)]
+    for sentence in texts:
+        assert "\u0302" not in re.sub(r"<i>[^<]*</i>", "", sentence)
 
 
 def test_each_panel_has_its_own(qtbot: QtBot, make_window: MakeWindow, small: Settings) -> None:

@@ -21,7 +21,7 @@ from vaeviewer.ui.widgets.theme import theme_of
 _IN_Z = "Training images whose codes are nearest to the handle, with the distance. Click one to select it."
 _IN_PIXELS = (
     "Training images that look most like the decoded one, with the distance of the pixels, each 0 … 1: "
-    "√Σ(x − x̂)². Click one to select it."
+    "√Σ(x − g(z))². Click one to select it."
 )
 
 

@@ -14,7 +14,7 @@ _TERM = '<a href="{key}">{text}</a>'
 
 TERMS = {
     "x": "x is an image: a grey level between 0 and 1 for each pixel.",
-    "xhat": "x̂ is the reconstruction of x: the decoder's mean image at the mean of q(z|x).",
+    "xhat": "<i>x̂</i> is the reconstruction of x: the decoder's mean image at the mean of q(z|x).",
     "z": "z is a code: the numbers that say where an image lies in the plane, two unless there are more or fewer "
     "latent dimensions.",
     "posterior": "q(z|x), the approximate posterior, says which codes z could have led to the image x: "
@@ -38,7 +38,7 @@ def _link(key: str, text: str) -> str:
     return _TERM.format(key=key, text=text)
 
 
-_X, _XHAT, _Z = _link("x", "x"), _link("xhat", "x̂"), _link("z", "z")
+_X, _XHAT, _Z = _link("x", "x"), _link("xhat", "<i>x̂</i>"), _link("z", "z")
 _POSTERIOR, _PRIOR = _link("posterior", "q(z|x)"), _link("prior", "p(z)")
 _LIKELIHOOD, _KL, _ELBO = _link("likelihood", "p(x|z)"), _link("kl", "KL"), _link("elbo", "ELBO")
 _NATS, _BETA = _link("nats", "nats"), _link("beta", "β")
@@ -248,8 +248,8 @@ def _of_geometry(family: AnyFamily, found: Explanation) -> Explanation:
         return found
     return replace(
         found,
-        formula=f"ds² = dzᵀ JᵀJ dz with J = ∂x̂/∂z: without {_LIKELIHOOD} the pixels of x̂ = g({_Z}) say how far apart "
-        "codes are. The map is √det JᵀJ.",
+        formula=f"ds² = dzᵀ JᵀJ dz with J = ∂<i>x̂</i>/∂z: without {_LIKELIHOOD} the pixels of <i>x̂</i> = g({_Z}) "
+        "say how far apart codes are. The map is √det JᵀJ.",
     )
 
 
@@ -296,7 +296,7 @@ def terms_of(family: AnyFamily) -> Mapping[str, str]:
         terms["prior"] = "p(z), the prior, says which codes there are before any image is seen."
     if family.capabilities.has_density:
         return terms
-    return {**terms, "xhat": "x̂ is the reconstruction of x: what the decoder draws at the code of x."}
+    return {**terms, "xhat": "<i>x̂</i> is the reconstruction of x: what the decoder draws at the code of x."}
 
 
 def rich_text(found: Explanation) -> str:

@@ -37,7 +37,7 @@ SQUARED_ERROR = Metric(
     "Squared error",
     "per image",
     better="lower",
-    help="Σ (x − x̂)² over the pixels: how far the reconstruction is from the image.",
+    help="Σ (x − g(z))² over the pixels: how far the reconstruction is from the image.",
     plot="squares",
 )
 CROSS_ENTROPY = Metric(
@@ -45,7 +45,7 @@ CROSS_ENTROPY = Metric(
     "Cross-entropy",
     "nats per image",
     better="lower",
-    help="−Σ x log x̂ + (1 − x) log(1 − x̂) over the pixels, grey levels taken as probabilities.",
+    help="−Σ x log g(z) + (1 − x) log(1 − g(z)) over the pixels, grey levels taken as probabilities.",
     plot="cross-entropy",
 )
 
@@ -144,7 +144,7 @@ class Autoencoder(Family[AutoencoderConfig]):
         "makes the clouds fill the plane. Choose the preset “Linear”: the reconstructions become those of two "
         "principal components, and the difference between the errors is what the nonlinear layers are worth.",
         objective="min &nbsp;Σ <i>L</i>(<i>x</i>, <i>g</i>(<i>f</i>(<i>x</i>))), &nbsp; "
-        "<i>L</i> = ‖<i>x</i> − x̂‖² or the cross-entropy",
+        "<i>L</i> = ‖<i>x</i> − <i>x̂</i>‖² or the cross-entropy",
     )
 
     def build(self, config: AutoencoderConfig, data: DataSpec) -> LatentModel:

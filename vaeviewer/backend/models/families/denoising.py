@@ -34,7 +34,7 @@ SQUARED_ERROR = Metric(
     "Squared error",
     "per image",
     better="lower",
-    help="Σ (x − x̂)² over the pixels: how far the image drawn from the noisy one is from the clean one.",
+    help="Σ (x − g(z))² over the pixels: how far the image drawn from the noisy one is from the clean one.",
     plot="squares",
 )
 CORRUPTION = Metric(
@@ -49,7 +49,7 @@ CROSS_ENTROPY = Metric(
     "Cross-entropy",
     "nats per image",
     better="lower",
-    help="−Σ x log x̂ + (1 − x) log(1 − x̂) over the pixels, grey levels taken as probabilities.",
+    help="−Σ x log g(z) + (1 − x) log(1 − g(z)) over the pixels, grey levels taken as probabilities.",
     plot="cross-entropy",
 )
 

@@ -182,8 +182,8 @@ class GAN(Family[GanConfig]):
         why="Nothing compares a drawing with any one image: the generator only has to pass as real, and may leave out "
         "what is hard to draw. Choose the preset “original” and watch it leave out some digits: mode collapse. "
         "R1 keeps the discriminator from changing abruptly, averaged weights steady the drawings, and waves "
-        "of <i>z</i> let two numbers lead to all classes. Where the curve of both players meets 1.39 and 0.69, the "
-        "discriminator can only guess.",
+        "of <i>z</i> let two numbers lead to all classes. Where the losses of discriminator and generator come to 1.39 "
+        "and 0.69, the discriminator can only guess.",
         objective="max<sub><i>D</i></sub> &nbsp;E<sub><i>x</i></sub> [ log <i>D</i>(<i>x</i>) ] + "
         "E<sub><i>z</i></sub> [ log(1 − <i>D</i>(<i>G</i>(<i>z</i>))) ] − "
         "<i>γ</i>/2 E<sub><i>x</i></sub> ‖∇<i>D</i>(<i>x</i>)‖<sup>2</sup>, "

@@ -46,7 +46,7 @@ SQUARED_ERROR = Metric(
     "Squared error",
     "per image",
     better="lower",
-    help="Σ (x − x̂)² over the pixels, with x̂ the nearest image that the components can make.",
+    help="Σ (x − g(z))² over the pixels, with g(z) the nearest image that the components can make.",
     plot="squares",
 )
 FROM_MEAN = Metric(
