@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from families_without import ALL
+from helpers_images import pixels_of
 from PySide6.QtWidgets import QDockWidget
 from pytestqt.qtbot import QtBot
 
@@ -47,6 +48,10 @@ def test_a_game_is_followed_from_its_first_step_on(
     qtbot.waitUntil(lambda: [row.step for row in panel.rows] == [0], timeout=30_000)
     first = session.snapshot
     assert first is not None
+    dock.raise_()
+    qtbot.waitUntil(panel.isVisible)
+    below = pixels_of(panel.grab().toImage())[round(panel._width_of_a_cell()) + 12 :]
+    assert below.std() > 0, "a sentence says what is to come"
     codes = prior_codes(first, COLUMNS)
     session.request(Action.TRAIN)
     qtbot.waitUntil(lambda: len(panel.rows) >= 3, timeout=60_000)

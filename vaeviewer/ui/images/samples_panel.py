@@ -26,6 +26,8 @@ COLUMNS = 8
 MOST_ROWS = 24
 """Times that are kept; with more, every other one is forgotten."""
 
+_LATER = "While it trains, later images of the same codes come below."
+
 _GAP = 2
 _MARGIN = 8
 _LEAST_CELL = 22  # logical pixels: so many times are shown as have rows of this height
@@ -60,7 +62,7 @@ class SamplesPanel(QWidget):
         self._host = host
         self._codes: Array | None = None
         self._asked_of: Snapshot | None = None
-        self._hint = ""
+        self._hint = self._later = ""
         self._pictures: dict[int, list[QImage]] = {}  # by step
         self.rows: list[Row] = []
         host.decoder.forgotten.connect(self._forget)
@@ -78,6 +80,7 @@ class SamplesPanel(QWidget):
         if snapshot.family.capabilities.encodes and not self.isVisible():
             return
         self._asked_of = snapshot
+        self._later = _LATER if snapshot.family.capabilities.trains else ""
         names = () if frame.dataset is None else frame.dataset.class_names
         choices, codes = len(snapshot.family.class_names(snapshot.model, names)), self._codes
 
@@ -121,6 +124,11 @@ class SamplesPanel(QWidget):
             for column, picture in enumerate(self._drawn(row)):
                 place = QRectF(_MARGIN + label + column * (cell + _GAP), top, cell, cell)
                 painter.drawImage(place, picture)
+        if len(self.rows) == 1:
+            below = QRectF(self.rect()).adjusted(_MARGIN, 2 * _MARGIN + cell, -_MARGIN, -_MARGIN)
+            painter.drawText(
+                below, int(Qt.AlignmentFlag.AlignHCenter | Qt.TextFlag.TextWordWrap), self._later
+            )
 
     def _take(self, answer: tuple[Array, Row]) -> None:
         self._codes, row = answer
