@@ -20,8 +20,12 @@ from numpy.typing import NDArray
 from vaeviewer.analysis.latent_plane import Array, LatentPlane
 from vaeviewer.backend.chunks import parts, rows_at_once
 from vaeviewer.backend.models.networks.dual import Dual, along_axes
-from vaeviewer.backend.models.networks.numpy_densities import BernoulliDensity, GaussianDensity, PixelDensity
-from vaeviewer.backend.models.networks.numpy_mlp import sigmoid
+from vaeviewer.backend.models.networks.numpy_densities import (
+    BernoulliDensity,
+    GaussianDensity,
+    PixelDensity,
+    sigmoid,
+)
 from vaeviewer.backend.snapshot import NumpySnapshot, Snapshot
 
 

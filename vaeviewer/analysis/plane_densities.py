@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator
 from dataclasses import dataclass
 
@@ -13,6 +12,8 @@ from vaeviewer.analysis.latent_plane import Array, Axes
 from vaeviewer.analysis.prior import prior_codes
 from vaeviewer.analysis.surgery import why_not
 from vaeviewer.backend.chunks import parts
+from vaeviewer.backend.densities import log_standard_normal
+from vaeviewer.backend.models.likelihood_table import LEAST_EXPONENT
 from vaeviewer.backend.snapshot import Snapshot
 
 CELLS = 160
@@ -77,10 +78,10 @@ def plane_densities(snapshot: Snapshot, axes: Axes | None) -> Generator[None, No
     log_p = np.zeros(len(grid))
     for part in parts(len(grid), _ROWS):
         # A marginal of N(0, I) is one, too.
-        some = grid[part]
-        log_p[part] = _log_normal(some) if normal else snapshot.log_prior(some.astype(np.float32))
+        some = grid[part].astype(np.float32)
+        log_p[part] = log_standard_normal(some) if normal else snapshot.log_prior(some)
         yield None
-    p = np.exp(np.maximum(log_p, -80.0)).reshape(q.shape)
+    p = np.exp(np.maximum(log_p, LEAST_EXPONENT)).reshape(q.shape)
     sides = [(float(along[0] - edge / 2), float(along[-1] + edge / 2)) for along in centres]
     below, above = sides[1] if len(sides) == 2 else (-1.0, 1.0)
     return PlaneDensities(_rows_up(q), _rows_up(p), (*sides[0], below, above))
@@ -102,9 +103,4 @@ def _cells(mixture: Aggregate, codes: Vector | None) -> tuple[tuple[Vector, ...]
 def _rows_up(values: Vector) -> Array:
     """From the first number of z first to rows of the second."""
     found: Array = np.atleast_2d(values.T).astype(np.float32)
-    return found
-
-
-def _log_normal(z: Vector) -> Vector:
-    found: Vector = -0.5 * (np.square(z).sum(axis=1) + z.shape[1] * math.log(2.0 * math.pi))
     return found

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.analysis.latent_plane import Array, LatentPlane
+from vaeviewer.backend.models.likelihood_table import LEAST_EXPONENT
 from vaeviewer.backend.snapshot import TorchSnapshot
 
 SAMPLES = 300
@@ -66,7 +67,7 @@ def posterior_shape(
     )
     grid = np.stack(np.meshgrid(x, y_side[::-1]), axis=-1).reshape(-1, 2).astype(np.float32)
     log_density = snapshot.log_posterior(image, grid, y)
-    density = np.exp(np.maximum(log_density - log_density.max(), -80.0)).reshape(CELLS, CELLS)
+    density = np.exp(np.maximum(log_density - log_density.max(), LEAST_EXPONENT)).reshape(CELLS, CELLS)
     (x0, y0), (width, height) = low.tolist(), (high - low).tolist()
     return PosteriorShape(samples, tuple(outlines), density, (x0, y0, width, height))
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vaeviewer.analysis.contours import contours
 from vaeviewer.analysis.latent_plane import Array, LatentPlane
 from vaeviewer.backend.chunks import parts
+from vaeviewer.backend.models.likelihood_table import LEAST_EXPONENT
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.errors import NoDensityError
 
@@ -27,7 +28,6 @@ _ROWS = 1_024  # codes whose density is asked for at a time
 _SEED = 1705_07120
 _MARGIN = 0.25  # of the prior's box, all around
 _BANDWIDTH = 2.5  # cells
-_LEAST_LOG = -80.0  # below this an exp is slow, and nothing is seen
 _STRAYS = 0.002  # share of the codes that may lie beyond the box on each side
 
 
@@ -93,7 +93,7 @@ def prior_shape(snapshot: Snapshot, plane: LatentPlane) -> Iterator[PriorShape |
     if sum(map(len, logs)) > len(grid):
         # In logarithms, which are smooth where the density is steep.
         found = np.nan_to_num(np.concatenate(logs), nan=-np.inf)
-        heights = np.maximum(found - found.max(), _LEAST_LOG)
+        heights = np.maximum(found - found.max(), LEAST_EXPONENT)
         heights, at_codes = heights[: len(grid)].reshape(len(ys), len(xs)), heights[len(grid) :]
         density, most = np.exp(heights), -0.01
     else:

@@ -18,6 +18,7 @@ import numpy as np
 from vaeviewer.analysis.aggregate import Aggregate, Rows, Vector
 from vaeviewer.analysis.prior import prior_codes
 from vaeviewer.backend.chunks import parts
+from vaeviewer.backend.models.likelihood_table import LEAST_EXPONENT
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.errors import NoDensityError
 
@@ -30,7 +31,6 @@ DRAWS = 16_384
 _FEW_DRAWS = 1_024  # with more dimensions, where each is compared with all posteriors
 _PRIOR_CODES = 4_096  # that tell where a prior lies that is not N(0, I)
 _ROWS = 1_024  # codes whose prior density is asked for at a time
-_LEAST_LOG = -80.0  # below this an exp is slow, and nothing is seen
 _PAUSE_S = 0.004  # of work between two pauses
 _TOO_NARROW = 0.001  # share of posteriors that quadrature may take to be wider than they are
 _PAIRS = 500_000  # of draws and posteriors at once
@@ -164,7 +164,7 @@ def _integrate(
         if normal:
             log_p = snapshot.log_prior(tile.nodes.astype(np.float32)).astype(np.float64)
             found.cross += float(np.dot(q * log_p, weights))
-            p = np.exp(np.maximum(log_p, _LEAST_LOG))
+            p = np.exp(np.maximum(log_p, LEAST_EXPONENT))
             found.filled += float(np.dot(p * (q >= HOLE * p), weights))
         for part in parts(len(tile.draws), max(1, _PAIRS // max(1, len(tile.rows)))):
             here = tile.draws[part]
@@ -188,7 +188,7 @@ def _compared_with_all(mixture: Aggregate, z: Vector, log_q: Vector) -> Iterator
         some = z[start : start + at_once]
         exponents = some @ linear - 0.5 * np.square(some) @ precision.T + constant
         highest = exponents.max(axis=1, keepdims=True)
-        shares = np.exp(np.maximum(exponents - highest, -80.0))
+        shares = np.exp(np.maximum(exponents - highest, LEAST_EXPONENT))
         log_q[start : start + at_once] = highest[:, 0] + np.log(shares.sum(axis=1))
         yield None
 

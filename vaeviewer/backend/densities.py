@@ -56,7 +56,7 @@ class Densities:
 def log_prior(snapshot: Snapshot, z: Array) -> Array:
     """As :meth:`Snapshot.log_prior`."""
     if _has_normal_prior(snapshot):
-        return _log_standard_normal(z)
+        return log_standard_normal(z)
     import torch
 
     return _ask_prior(snapshot, lambda prior: prior.log_prob(torch.tensor(z)).float().numpy())
@@ -65,7 +65,7 @@ def log_prior(snapshot: Snapshot, z: Array) -> Array:
 def _log_prior_and_score(snapshot: Snapshot, z: Array) -> tuple[Array, Array]:
     """Log p(z), ``(m,)``, and its derivative in z, ``(m, latent_dim)``."""
     if _has_normal_prior(snapshot):
-        return _log_standard_normal(z), -z
+        return log_standard_normal(z), -z
     import torch
 
     from vaeviewer.backend.models.distribution_table import log_prob_and_score
@@ -84,7 +84,8 @@ def _has_normal_prior(snapshot: Snapshot) -> bool:
     return snapshot.family.capabilities.normal_prior
 
 
-def _log_standard_normal(z: Array) -> Array:
+def log_standard_normal(z: Array) -> Array:
+    """Log N(z; 0, I) of codes ``(m, d)``, ``(m,)``, nats."""
     logs: Array = -0.5 * (np.square(z, dtype=np.float32).sum(1) + np.float32(z.shape[1] * LOG_2_PI))
     return logs
 

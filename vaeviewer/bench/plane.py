@@ -29,8 +29,6 @@ CLASSES = 10
 SIZES = {"10k": 10_000, "60k": MNIST_IMAGES, "1m": 1_000_000}
 
 Floats = NDArray[np.float32]
-Refresh = Callable[[Floats], float]
-"""Shows positions, ``(n, 2)``, and returns after how many milliseconds they were painted."""
 
 
 def measure(quick: bool) -> dict[str, Any]:

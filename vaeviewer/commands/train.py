@@ -273,11 +273,11 @@ def _save_good_state(trainer: Trainer, autosave: Autosave, *, device_lost: bool 
 
 
 def _load(key: str | None, path: Path | None, reading: Reading | None) -> ImageDataset:
-    from vaeviewer.backend.data import load_dataset
+    from vaeviewer.backend.data import BUNDLED, load_dataset
 
     if key is None:
-        key = "mnist-10k" if path is None else "folder"
-    if key == "mnist-10k" and reading is not None:
+        key = BUNDLED if path is None else "folder"
+    if key == BUNDLED and reading is not None:
         raise SettingsError("the bundled digits are read as they are; leave out how, or name --data.")
     with opening_bar(fetches=path is None) as progress:
         dataset = load_dataset(key, path, reading=reading, progress=progress)

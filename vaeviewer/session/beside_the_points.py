@@ -53,8 +53,8 @@ class GeneratedCodes(Newest):
     """Images generated from the prior, of families that have no encoder to say where real ones lie."""
 
     def __init__(self, decoder: GridDecoder, parent: QObject | None = None) -> None:
-        super().__init__(decoder, "generated", lambda *_: iter(()), parent)
-        self._dataset: ImageDataset | None = None
+        super().__init__(decoder, "generated", _generated, parent)
+        self._generator: _Generator | None = None
 
     @property
     def shown(self) -> Generated | None:
@@ -66,26 +66,30 @@ class GeneratedCodes(Newest):
         """They are wanted of this model, if it needs them; they are told apart by the classes of these images."""
         if snapshot is None or dataset is None or snapshot.family.capabilities.encodes:
             return
-        if dataset is not self._dataset:
-            self._dataset = dataset
-            self._compute = _Generator(dataset)
-        self.want(snapshot)
+        if self._generator is None or self._generator.dataset is not dataset:
+            self._generator = _Generator(dataset)
+        self.want(snapshot, self._generator)
+
+
+def _generated(snapshot: Snapshot, generator: _Generator) -> Iterator[Any]:
+    return generator.generated(snapshot)
 
 
 class _Generator:
     """Generates and classifies, on the decoder's thread; the classifier is trained once, before the first images."""
 
     def __init__(self, dataset: ImageDataset) -> None:
-        self._dataset = dataset
+        self.dataset = dataset
         self._classifier: Classifier | None = None
 
-    def __call__(self, snapshot: Snapshot, _about: Any) -> Iterator[Any]:
-        if self._dataset.labelled and self._classifier is None:
+    def generated(self, snapshot: Snapshot) -> Iterator[Any]:
+        """In small steps: ``None``, and at last a :class:`~vaeviewer.analysis.generated.Generated`."""
+        if self.dataset.labelled and self._classifier is None:
             from vaeviewer.analysis.classifier import Classifier  # torch
 
-            classifier = Classifier(self._dataset)
+            classifier = Classifier(self.dataset)
             for _ in classifier.train():
                 yield None
             self._classifier = classifier
         classify = None if self._classifier is None else self._classifier.classify
-        yield from generated(snapshot, classify, self._dataset.class_names)
+        yield from generated(snapshot, classify, self.dataset.class_names)

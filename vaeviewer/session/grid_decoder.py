@@ -34,10 +34,6 @@ Ask = Callable[[str, Snapshot, Job, Deliver], None]
 """As :meth:`GridDecoder.ask`."""
 
 
-AskAtLength = Callable[[str, Snapshot, LongJob, Deliver], None]
-"""As :meth:`GridDecoder.ask_at_length`."""
-
-
 def at_once(_kind: str, snapshot: Snapshot, job: Job, deliver: Deliver) -> None:
     """An :data:`Ask` that asks here and now, whatever kind the Snapshot is of."""
     deliver(job(snapshot))

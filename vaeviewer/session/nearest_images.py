@@ -49,6 +49,7 @@ class Nearest:
 
 @dataclass(frozen=True)
 class _Place:
+    search: _Search
     code: tuple[float, ...]
     y: int
     labelled: bool  # only images of that class count
@@ -63,7 +64,7 @@ class NearestImages(Newest):
     """
 
     def __init__(self, decoder: GridDecoder, parent: QObject | None = None) -> None:
-        super().__init__(decoder, "nearest images", lambda *_: iter(()), parent, REST)
+        super().__init__(decoder, "nearest images", _looked_for, parent, REST)
         self._search: _Search | None = None
         self._place: _Place | None = None
 
@@ -77,12 +78,15 @@ class NearestImages(Newest):
         """Look for those near a code ``(d,)``, of class ``y`` where the model sees classes."""
         if self._search is None or self._search.dataset is not dataset:
             self._search = _Search(dataset)
-            self._compute = self._search
         sees = snapshot.family.capabilities.uses_labels and dataset.labelled
-        place = _Place(tuple(code.tolist()), y, sees)
+        place = _Place(self._search, tuple(code.tolist()), y, sees)
         if place != self._place:
             self._place = place
         self.want(snapshot, self._place)
+
+
+def _looked_for(snapshot: Snapshot, place: _Place) -> Iterator[Any]:
+    return place.search.near(snapshot, place)
 
 
 class _Search:
@@ -93,7 +97,8 @@ class _Search:
         self._pixels = PixelSearch(dataset.train_images)
         self._spacing: tuple[PosteriorTable, Spacing] | None = None
 
-    def __call__(self, snapshot: Snapshot, place: _Place) -> Iterator[Any]:
+    def near(self, snapshot: Snapshot, place: _Place) -> Iterator[Any]:
+        """In small steps: ``None``, and at last a :class:`Nearest`."""
         z, table = np.array(place.code, np.float32), snapshot.posterior
         labels = self.dataset.train_labels
         among = labels == place.y if place.labelled else None

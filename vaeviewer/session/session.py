@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from vaeviewer.backend.config import Settings, updated, value_of
-from vaeviewer.backend.data import CATALOG
+from vaeviewer.backend.data import BUNDLED
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.data.catalog import title_of
 from vaeviewer.backend.snapshot import Snapshot
@@ -125,7 +125,7 @@ class Session(QObject):
         if run is not None:
             self._send(messages.OpenRun(run.absolute(), data and data.absolute()))  # the empty plane says so
         else:
-            self._loader.load("folder" if data else CATALOG[0].key, data)
+            self._loader.load("folder" if data else BUNDLED, data)
 
     def drain(self) -> bool:
         """Take what training put into the mailbox; returns whether anything was new. Call once per frame."""
@@ -356,7 +356,7 @@ class Session(QObject):
     def load_something(self) -> None:
         """Where what was asked for first is not to be had, and nothing else is: the digits are always there."""
         if self.dataset is None and not self._loader.last_key:
-            self._loader.load(CATALOG[0].key, None)
+            self._loader.load(BUNDLED, None)
 
     def _take_data(self, dataset: ImageDataset) -> None:
         if self.snapshot is not None and self.snapshot.step > 0:
@@ -369,8 +369,8 @@ class Session(QObject):
             self.not_fetched.emit(sentence)
         else:
             self.problem.emit(sentence, "", messages.DATA, False)
-        if self.dataset is None and self._loader.last_key != CATALOG[0].key:
-            self._loader.load(CATALOG[0].key, None)
+        if self.dataset is None and self._loader.last_key != BUNDLED:
+            self._loader.load(BUNDLED, None)
 
     def _set_state(self, state: State) -> None:
         if state is not self.state:

@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from vaeviewer.backend.data.base import Cancelled, DataSource, ImageDataset
-from vaeviewer.backend.data.catalog import CATALOG, NOT_OFFERED, CatalogEntry
+from vaeviewer.backend.data.catalog import BUNDLED, CATALOG, NOT_OFFERED, CatalogEntry
 from vaeviewer.backend.data.reading import Reading
 from vaeviewer.errors import DataError
 
 __all__ = [
+    "BUNDLED",
     "CATALOG",
     "Cancelled",
     "CatalogEntry",
@@ -28,7 +29,7 @@ __all__ = [
 
 
 def load_dataset(
-    key: str = "mnist-10k",
+    key: str = BUNDLED,
     folder: Path | str | None = None,
     *,
     reading: Reading | None = None,
@@ -55,7 +56,7 @@ def load_dataset(
     if key not in (entry.key for entry in CATALOG):
         keys = ", ".join(entry.key for entry in CATALOG)
         raise DataError(f"There is no data set {key!r}; choose one of {keys}.")
-    if key == "mnist-10k":
+    if key == BUNDLED:
         from vaeviewer.backend.data.bundled import load_bundled
 
         if folder is not None:
@@ -103,5 +104,5 @@ def load_source(
     """
     if folder is None:
         folder = source.path
-    key = "folder" if source.key == "mnist-10k" and folder is not None else source.key
+    key = "folder" if source.key == BUNDLED and folder is not None else source.key
     return load_dataset(key, folder, reading=source.reading, progress=progress, cancelled=cancelled)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from vaeviewer import paths
 from vaeviewer.backend.data.base import DataSource, ImageDataset, checksum_of
+from vaeviewer.backend.data.catalog import BUNDLED
 from vaeviewer.backend.data.idx import read_images, read_labels
 
 _HELD_OUT_EVERY = 10
@@ -25,7 +26,7 @@ def load_bundled() -> ImageDataset:
     split = (images[~held_out], labels[~held_out], images[held_out], labels[held_out])
     return ImageDataset(
         f"MNIST, {len(images):,} bundled digits",
-        DataSource(key="mnist-10k", checksum=checksum_of(*split)),
+        DataSource(key=BUNDLED, checksum=checksum_of(*split)),
         *split,
         class_names=tuple(str(digit) for digit in range(10)),
     )

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from vaeviewer.backend.data.known_sets import KNOWN_SETS
 
+BUNDLED = "mnist-10k"
+"""The one that comes with the program: where nothing was named, and where what was named is not to be had."""
+
 HANDWRITING = "Digits and letters"
 
 
@@ -17,14 +20,12 @@ class CatalogEntry:
         key: What settings, run folders and the command line call it.
         title: What a user sees.
         note: One sentence about it.
-        downloadable: Whether loading it may need the network.
         group: The submenu it stands in, or empty for the menu itself.
     """
 
     key: str
     title: str
     note: str
-    downloadable: bool = True
     group: str = ""
 
 
@@ -36,7 +37,7 @@ def _emnist(split: str, what: str) -> CatalogEntry:
 
 
 CATALOG: tuple[CatalogEntry, ...] = (
-    CatalogEntry("mnist-10k", "MNIST 10k", "10,000 handwritten digits that come with the program.", False),
+    CatalogEntry(BUNDLED, "MNIST 10k", "10,000 handwritten digits that come with the program."),
     CatalogEntry("mnist", "MNIST", "70,000 handwritten digits, fetched once (12 MB)."),
     CatalogEntry("fashion-mnist", "Fashion-MNIST", "70,000 pieces of clothing, fetched once (31 MB)."),
     CatalogEntry("cifar-10", "CIFAR-10", "60,000 colour photographs in 10 classes, fetched once (170 MB)."),
@@ -58,9 +59,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
     _emnist("mnist", "70,000 digits, cut as MNIST is"),
     _emnist("byclass", "814,255 digits and letters in 62 classes"),
     _emnist("bymerge", "814,255 digits and letters in 47 classes, letters of one shape together"),
-    CatalogEntry(
-        "folder", "Folder…", "Your own images: a folder of pictures, a NumPy file, or idx files.", False
-    ),
+    CatalogEntry("folder", "Folder…", "Your own images: a folder of pictures, a NumPy file, or idx files."),
 )
 
 NOT_OFFERED = {

@@ -22,7 +22,6 @@ from vaeviewer.backend.data.files import absolute, opened
 from vaeviewer.backend.data.idx import GZIP_MAGIC, is_idx, read_images, read_labels
 from vaeviewer.backend.data.known_sets import (
     KNOWN_SETS,
-    MNIST_NAMING,
     NAMINGS,
     KnownSet,
     Naming,
@@ -34,9 +33,6 @@ from vaeviewer.backend.data.reading import Reading
 from vaeviewer.backend.data.stack import Cancel, Progress, Stack, settle
 from vaeviewer.errors import DataError
 from vaeviewer.limits import MAX_CLASSES, MAX_LISTED
-
-FILES = MNIST_NAMING.files
-"""The four files of MNIST, in the order of ImageDataset's fields."""
 
 _BLOCK = 4096
 

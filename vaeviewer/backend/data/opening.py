@@ -94,7 +94,7 @@ def open_known(
             raise DataError(
                 f"{path} does not hold {title_of(key)}; choose a folder with the files {_FILES[key]}."
             )
-        return _settled(records.key, records.files, records.stack, reading, progress, cancelled, key)
+        return _settled(records, reading, progress, cancelled, key)
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def _open_folder(path: Path, reading: Reading, progress: Progress, cancelled: Ca
         return load_idx(idx, "folder", reading, progress, cancelled)
     records = _records(path)
     if records is not None:
-        return _settled(records.key, records.files, records.stack, reading, progress, cancelled)
+        return _settled(records, reading, progress, cancelled)
     from vaeviewer.backend.data.listing import list_pictures
     from vaeviewer.backend.data.picture_folder import open_pictures  # Pillow, only where there are pictures
 
@@ -128,9 +128,17 @@ def _open_folder(path: Path, reading: Reading, progress: Progress, cancelled: Ca
 
 @dataclass(frozen=True)
 class _Records:
-    """A data set in files of its own format: its key in the catalogue, the files, and its images."""
+    """Images of one size in files of some format.
+
+    Attributes:
+        key: What the cache calls the format; in the catalogue, that of a data set that comes in it.
+        path: What a run remembers, and opens again: a folder or a file.
+        files: All that is read.
+        stack: Its images.
+    """
 
     key: str
+    path: Path
     files: list[Path]
     stack: Callable[[], Stack]
 
@@ -138,9 +146,9 @@ class _Records:
 def _records(path: Path) -> _Records | None:
     """What of that kind lies at or below a folder."""
     if (folder := cifar.find_cifar(path)) is not None:
-        return _Records("cifar-10", cifar.cifar_files(folder), partial(cifar.cifar_stack, folder))
+        return _Records("cifar-10", folder, cifar.cifar_files(folder), partial(cifar.cifar_stack, folder))
     if (folder := usps.find_usps(path)) is not None:
-        return _Records("usps", usps.usps_files(folder), partial(usps.usps_stack, folder))
+        return _Records("usps", folder, usps.usps_files(folder), partial(usps.usps_stack, folder))
     return None
 
 
@@ -150,7 +158,8 @@ def _open_file(path: Path, reading: Reading, progress: Progress, cancelled: Canc
     if magic.startswith((NPY_MAGIC, ZIP_MAGIC[:2])):
         from vaeviewer.backend.data.array_set import array_stack
 
-        return _settled("array", [path], lambda: array_stack(path), reading, progress, cancelled)
+        records = _Records("array", path, [path], partial(array_stack, path))
+        return _settled(records, reading, progress, cancelled)
     idx = idx_file(path)
     if idx is not None:
         return load_idx(idx, "folder", reading, progress, cancelled)
@@ -162,21 +171,15 @@ def _open_file(path: Path, reading: Reading, progress: Progress, cancelled: Canc
 
 
 def _settled(
-    kind: str,
-    files: list[Path],
-    stack: Callable[[], Stack],
-    reading: Reading,
-    progress: Progress,
-    cancelled: Cancel,
-    source_key: str = "folder",
+    records: _Records, reading: Reading, progress: Progress, cancelled: Cancel, source_key: str = "folder"
 ) -> ImageDataset:
     """The data set of a stack: from the cache, where large ones are kept, or read anew."""
-    status = [(str(file), (found := file.stat()).st_size, found.st_mtime_ns) for file in files]
-    key, cache = key_of(kind, status, reading), ImageCache()
+    status = [(str(file), (found := file.stat()).st_size, found.st_mtime_ns) for file in records.files]
+    key, cache = key_of(records.key, status, reading), ImageCache()
     kept = cache.find(key)
     if kept is not None:
-        return dataset_of(kept, files[0] if kind == "array" else files[0].parent, source_key)
-    return settle(stack(), reading, key, cache, progress, cancelled, source_key=source_key)
+        return dataset_of(kept, records.path, source_key)
+    return settle(records.stack(), reading, key, cache, progress, cancelled, source_key=source_key)
 
 
 def _instead(path: Path) -> str:

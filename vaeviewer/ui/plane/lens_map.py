@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from vaeviewer.ui.curves.value_axis import number_label, round_ticks
 from vaeviewer.ui.plane.latent_geometry import PlaneMap
-from vaeviewer.ui.plane.lens_picture import Scene, paint_lines, paint_shades, shades_image
+from vaeviewer.ui.plane.lens_picture import Scene, Shades, paint_lines
 from vaeviewer.ui.widgets.theme import theme_of
 
 _TICKS_APART = 52  # logical pixels, about
@@ -27,7 +27,7 @@ class LensMap(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAutoFillBackground(True)  # else all that lies behind is painted anew each time
         self._scene: Scene | None = None
-        self._image: tuple[object, bool, QImage] | None = None  # shades it is of, the scheme, and it
+        self._shades = Shades()
         self._hint = ""
 
     def show_scene(self, scene: Scene | None, hint: str = "") -> None:
@@ -58,9 +58,7 @@ class LensMap(QWidget):
         painter.save()
         painter.setClipRect(area)
         painter.translate(area.topLeft())
-        if self._image is None or self._image[0] is not scene.lens.shades or self._image[1] != theme.dark:
-            self._image = scene.lens.shades, theme.dark, shades_image(scene.lens, theme)
-        paint_shades(painter, plane, scene.lens, self._image[2])
+        self._shades.paint(painter, plane, scene.lens, theme)
         paint_lines(painter, plane, scene, theme)
         painter.restore()
         painter.setPen(QPen(QColor(theme.border), 1.0))

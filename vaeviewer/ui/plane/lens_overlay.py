@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, QRectF
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from vaeviewer.ui.plane.latent_canvas import LatentCanvas
 from vaeviewer.ui.plane.latent_view import LatentView
 from vaeviewer.ui.plane.lens_panel import LensPanel
-from vaeviewer.ui.plane.lens_picture import Scene, paint_lines, paint_shades, shades_image
+from vaeviewer.ui.plane.lens_picture import Scene, Shades, paint_lines
 from vaeviewer.ui.widgets.theme import theme_of
 
 
@@ -33,17 +33,16 @@ class _Layer(QGraphicsItem):
 
 
 class _Shades(_Layer):
-    _image: tuple[object, bool, QImage] | None = None
+    def __init__(self, canvas: LatentCanvas, depth: float) -> None:
+        super().__init__(canvas, depth)
+        self._shades = Shades()
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
     ) -> None:
-        scene, plane, theme = self.scene_shown, self._canvas.plane(), theme_of(self._canvas.palette())
-        if scene is None or plane is None:
-            return
-        if self._image is None or self._image[0] is not scene.lens.shades or self._image[1] != theme.dark:
-            self._image = scene.lens.shades, theme.dark, shades_image(scene.lens, theme)
-        paint_shades(painter, plane, scene.lens, self._image[2])
+        scene, plane = self.scene_shown, self._canvas.plane()
+        if scene is not None and plane is not None:
+            self._shades.paint(painter, plane, scene.lens, theme_of(self._canvas.palette()))
 
 
 class _Lines(_Layer):

@@ -37,17 +37,22 @@ class Scene:
     chain: ChainState | None = None
 
 
-def shades_image(lens: Lens, theme: Theme) -> QImage:
-    """The heat map in a scheme's colours."""
-    return heat_map.picture(HeatMap(lens.shades, lens.rect, "", ("", "")), theme.dark)
+class Shades:
+    """Paints the heat map, whose colours are computed once for each map and scheme."""
 
+    def __init__(self) -> None:
+        self._image: QImage | None = None
+        self._of: tuple[object, bool] = None, False
 
-def paint_shades(painter: QPainter, plane: PlaneMap, lens: Lens, image: QImage) -> None:
-    """The heat map, where it belongs."""
-    x0, y0, width, height = lens.rect
-    left, top = plane.to_pixels(x0, y0 + height)
-    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-    painter.drawImage(QRectF(left, top, width * plane.x_scale, height * plane.y_scale), image)
+    def paint(self, painter: QPainter, plane: PlaneMap, lens: Lens, theme: Theme) -> None:
+        """Paint it where it belongs."""
+        if self._image is None or self._of[0] is not lens.shades or self._of[1] != theme.dark:
+            self._of = lens.shades, theme.dark
+            self._image = heat_map.picture(HeatMap(lens.shades, lens.rect, "", ("", "")), theme.dark)
+        x0, y0, width, height = lens.rect
+        left, top = plane.to_pixels(x0, y0 + height)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(QRectF(left, top, width * plane.x_scale, height * plane.y_scale), self._image)
 
 
 def paint_lines(painter: QPainter, plane: PlaneMap, scene: Scene, theme: Theme) -> None:

@@ -53,7 +53,7 @@ class BernoulliDensity:
 
     def slope(self, outputs: Array, x: Array) -> Array:
         """As there: x minus the probability."""
-        return x - _sigmoid(outputs)
+        return x - sigmoid(outputs)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class GaussianDensity:
         return found
 
     def _mean(self, outputs: Array) -> Array:
-        return _sigmoid(outputs) if self.squashed else outputs
+        return sigmoid(outputs) if self.squashed else outputs
 
 
 def pixel_density(
@@ -109,6 +109,7 @@ def pixel_density(
     return GaussianDensity(max(log_variance, MIN_GAUSSIAN_LOG_VARIANCE))
 
 
-def _sigmoid(x: Array) -> Array:
-    found: Array = 0.5 * (np.tanh(0.5 * x) + 1.0)
-    return found
+def sigmoid(x: Array) -> Array:
+    """The logistic function, stable for large ``|x|``; any shape."""
+    half: Array = np.tanh(0.5 * x)
+    return 0.5 * (half + 1.0)

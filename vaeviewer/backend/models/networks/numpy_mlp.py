@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.backend.models.fields import FamilyConfig, ImageNetworks
-from vaeviewer.backend.models.networks.numpy_densities import PixelDensity, pixel_density
+from vaeviewer.backend.models.networks.numpy_densities import PixelDensity, pixel_density, sigmoid
 
 Array = NDArray[np.float32]
 
@@ -160,12 +160,6 @@ class WavesForm(MlpForm):
 def form_of(config: ImageNetworks, *, gaussian: bool = True) -> MlpForm | None:
     """The form of the networks that these settings name; ``None``: torch decodes, as it does all convolutions."""
     return MlpForm(config.activation, gaussian) if config.network == "mlp" else None
-
-
-def sigmoid(x: Array) -> Array:
-    """The logistic function, stable for large ``|x|``; any shape."""
-    half: Array = np.tanh(0.5 * x)
-    return 0.5 * (half + 1.0)
 
 
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
