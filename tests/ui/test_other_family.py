@@ -22,6 +22,8 @@ from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.models import registry
 from vaeviewer.backend.snapshot import NumpySnapshot, Snapshot, TorchSnapshot, as_grey_levels
 from vaeviewer.session.states import Action, State
+from vaeviewer.ui.curves.curves_panel import CurvesPanel
+from vaeviewer.ui.curves.metric_plot import MetricPlot
 from vaeviewer.ui.window.explanations import explanation_of
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.panel_help import rich_text
@@ -215,6 +217,14 @@ def test_chosen_trained_dragged_saved_and_opened_again(
     assert history is not None
     assert set(window.session.settings.family.metrics.stored) == set(history.training.view().stored)
     assert np.isfinite(history.training.view()[window.session.settings.family.metrics.headline.key]).all()
+    curves = window.findChild(CurvesPanel)
+    assert curves is not None
+    of_family = {metric.key for metric in window.session.settings.family.metrics if metric.plot}
+
+    def drawn() -> set[str]:
+        return {name for plot in curves.findChildren(MetricPlot) for _, name in plot._item.lines}
+
+    qtbot.waitUntil(lambda: drawn() == of_family, timeout=30_000)
 
     # Saved, closed, and opened again in another window.
     folder = tmp_path / "run"

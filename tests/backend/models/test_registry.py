@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,7 +71,11 @@ def test_it_learns_and_has_its_own_metrics(settings: Settings, digits: ImageData
 
 
 def test_it_is_saved_opened_and_resumed_bit_for_bit(
-    settings: Settings, digits: ImageDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    digits: ImageDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(restore, "load_source", lambda *_: digits)
     whole = train(Trainer(digits, settings))
@@ -88,6 +93,13 @@ def test_it_is_saved_opened_and_resumed_bit_for_bit(
     assert same_arrays(first.snapshot.weights, second.snapshot.weights)
     assert same_arrays(first.training.tensors, second.training.tensors)
     assert whole.held_out == resumed.held_out
+    assert whole.held_out is not None
+    save(resumed, tmp_path)
+    assert main(["evaluate", str(tmp_path), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {key: report[key] for key in whole.held_out.values} == pytest.approx(
+        whole.held_out.values, rel=1e-5
+    )
 
 
 def test_a_snapshot_of_it_decodes_as_the_model_does_in_eval(settings: Settings, digits: ImageDataset) -> None:

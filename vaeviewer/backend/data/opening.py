@@ -127,7 +127,7 @@ def _open_folder(path: Path, reading: Reading, progress: Progress, cancelled: Ca
 
 
 @dataclass(frozen=True)
-class _Records:
+class Records:
     """Images of one size in files of some format.
 
     Attributes:
@@ -143,12 +143,12 @@ class _Records:
     stack: Callable[[], Stack]
 
 
-def _records(path: Path) -> _Records | None:
+def _records(path: Path) -> Records | None:
     """What of that kind lies at or below a folder."""
     if (folder := cifar.find_cifar(path)) is not None:
-        return _Records("cifar-10", folder, cifar.cifar_files(folder), partial(cifar.cifar_stack, folder))
+        return Records("cifar-10", folder, cifar.cifar_files(folder), partial(cifar.cifar_stack, folder))
     if (folder := usps.find_usps(path)) is not None:
-        return _Records("usps", folder, usps.usps_files(folder), partial(usps.usps_stack, folder))
+        return Records("usps", folder, usps.usps_files(folder), partial(usps.usps_stack, folder))
     return None
 
 
@@ -158,7 +158,7 @@ def _open_file(path: Path, reading: Reading, progress: Progress, cancelled: Canc
     if magic.startswith((NPY_MAGIC, ZIP_MAGIC[:2])):
         from vaeviewer.backend.data.array_set import array_stack
 
-        records = _Records("array", path, [path], partial(array_stack, path))
+        records = Records("array", path, [path], partial(array_stack, path))
         return _settled(records, reading, progress, cancelled)
     idx = idx_file(path)
     if idx is not None:
@@ -171,7 +171,7 @@ def _open_file(path: Path, reading: Reading, progress: Progress, cancelled: Canc
 
 
 def _settled(
-    records: _Records, reading: Reading, progress: Progress, cancelled: Cancel, source_key: str = "folder"
+    records: Records, reading: Reading, progress: Progress, cancelled: Cancel, source_key: str = "folder"
 ) -> ImageDataset:
     """The data set of a stack: from the cache, where large ones are kept, or read anew."""
     status = [(str(file), (found := file.stat()).st_size, found.st_mtime_ns) for file in records.files]

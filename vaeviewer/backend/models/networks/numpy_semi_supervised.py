@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vaeviewer.backend.models.fields import FamilyConfig
-from vaeviewer.backend.models.networks.numpy_densities import PixelDensity, pixel_density
+from vaeviewer.backend.models.networks.numpy_densities import PixelDensity, pixel_density, sigmoid
 from vaeviewer.backend.models.networks.numpy_mlp import (
     MAX_LOG_VARIANCE,
     Array,
@@ -16,7 +16,6 @@ from vaeviewer.backend.models.networks.numpy_mlp import (
     Pullback,
     mlp,
     mlp_and_pullback,
-    sigmoid,
 )
 
 
