@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,33 @@ def test_modules_and_classes_stay_small(path: Path) -> None:
                 part.name for part in node.body if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef)
             }
             assert len(methods) <= MOST_METHODS, f"which of its jobs could {node.name} give to another class?"
+
+
+def imported(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """What code imports, inside functions too, but for what only type checkers read."""
+    for node in nodes:
+        match node:
+            case ast.Import(names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str(module), names=names):
+                yield from (f"{module}.{alias.name}" for alias in names)
+            case ast.If(test=ast.Name("TYPE_CHECKING")):
+                pass
+            case _:
+                yield from imported(ast.iter_child_nodes(node))
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in PACKAGE.rglob("*.py")
+    }
+    graph = {}
+    for module, path in files.items():
+        names = imported([ast.parse(path.read_text(encoding="utf-8"))])
+        found = {name if name in files else name.rpartition(".")[0] for name in names}
+        graph[module] = found & files.keys() - {module}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names them
 
 
 def test_sessions_import_qtcore_alone() -> None:

@@ -32,7 +32,7 @@ from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.plane.raster.compiled import prepare_soon
 from vaeviewer.ui.runs.recovery import RecoveryOffer
-from vaeviewer.ui.widgets.theme import follow_system_scheme
+from vaeviewer.ui.widgets.style import follow_system_scheme
 from vaeviewer.ui.window import dock_layout
 from vaeviewer.ui.window.error_reporter import ErrorReporter
 from vaeviewer.ui.window.garbage import CollectsHere

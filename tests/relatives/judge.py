@@ -10,7 +10,7 @@ from figures import images_of
 from numpy.typing import NDArray
 from torch import nn
 
-from vaeviewer.backend.snapshot import Array, as_unit_floats
+from vaeviewer.backend.asked import Array, as_unit_floats
 
 EPOCHS = 3
 """So it knows 99 of 100 of MNIST's digits."""

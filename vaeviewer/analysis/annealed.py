@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.analysis.prior import prior_codes
+from vaeviewer.backend.asked import Array, Classes
 from vaeviewer.backend.chunks import parts
 from vaeviewer.backend.densities import Densities
-from vaeviewer.backend.snapshot import Array, Classes, Snapshot
+from vaeviewer.backend.snapshot import Snapshot
 
 Logs = NDArray[np.float64]
 

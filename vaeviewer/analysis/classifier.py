@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, conv2d, cross_entropy, linear, relu
 
+from vaeviewer.backend.asked import Array, as_unit_floats
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.snapshot import Array, as_unit_floats
 
 SIDE = 28
 """Pixels along each side that it looks at: larger images are averaged."""

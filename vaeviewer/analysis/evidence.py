@@ -15,8 +15,9 @@ from threadpoolctl import threadpool_limits
 
 from vaeviewer.analysis.prior import DRAWN, prior_codes
 from vaeviewer.analysis.quadrature import At, Box, Integrals, Rows, integrate
+from vaeviewer.backend.asked import Array, Classes
 from vaeviewer.backend.chunks import parts, rows_at_once
-from vaeviewer.backend.snapshot import Array, Classes, Snapshot
+from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.errors import NoDensityError
 
 MOST_DIMENSIONS = 2

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from vaeviewer.backend.asked import Array, Classes
 from vaeviewer.backend.chunks import parts, rows_at_once
-from vaeviewer.backend.snapshot import Array, Classes, Snapshot, TorchSnapshot
+from vaeviewer.backend.snapshot import Snapshot, TorchSnapshot
 from vaeviewer.errors import NoDensityError
 
 Logs = NDArray[np.float64]

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from vaeviewer.analysis.gaps import Gaussian, ascent, gaussian
 from vaeviewer.analysis.hmc import LogDensity, Points, Score
 from vaeviewer.analysis.modes import modes_of
+from vaeviewer.backend.asked import Array
 from vaeviewer.backend.chunks import parts
 from vaeviewer.backend.models.likelihood_table import LikelihoodTable
-from vaeviewer.backend.snapshot import Array, Snapshot
+from vaeviewer.backend.snapshot import Snapshot
 
 Logs = NDArray[np.float64]
 Image = NDArray[np.uint8] | Array

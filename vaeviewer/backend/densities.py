@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vaeviewer.backend.asked import Array, Classes, OneOrEach, as_seen, each
 from vaeviewer.backend.models.likelihood_table import LikelihoodTable
 from vaeviewer.errors import NoDensityError
 
 if TYPE_CHECKING:
-    from vaeviewer.backend.snapshot import Classes, OneOrEach, Snapshot
+    from vaeviewer.backend.snapshot import Snapshot
 
-Array = NDArray[np.float32]
 Answer = TypeVar("Answer")
 
 LOG_2_PI = math.log(2.0 * math.pi)
@@ -102,8 +102,6 @@ def _ask_prior(snapshot: Snapshot, told: Callable[[Any], Answer]) -> Answer:
 
 def table(snapshot: Snapshot, z: Array, y: OneOrEach = None) -> LikelihoodTable:
     """As :meth:`Snapshot.likelihood_table`."""
-    from vaeviewer.backend.snapshot import as_seen, each
-
     _require_likelihood(snapshot)
     z, classes = np.ascontiguousarray(z, dtype=np.float32), each(y, len(z))
     seen = partial(as_seen, protocol=snapshot.protocol)
@@ -125,8 +123,6 @@ def at_codes(
     snapshot: Snapshot, images: NDArray[np.uint8] | Array, z: Array, y: OneOrEach = None
 ) -> Densities:
     """As :meth:`Snapshot.densities`."""
-    from vaeviewer.backend.snapshot import each
-
     _require_likelihood(snapshot)
     z, x, classes = np.ascontiguousarray(z, dtype=np.float32), snapshot.seen(images), each(y, len(z))
     found = [

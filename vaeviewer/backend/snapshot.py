@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.backend import densities
+from vaeviewer.backend.asked import Array, Classes, OneOrEach, as_seen, each
 from vaeviewer.backend.chunks import parts, rows_at_once
 from vaeviewer.backend.models import registry
 from vaeviewer.backend.models.fields import FamilyConfig
@@ -22,12 +23,7 @@ from vaeviewer.backend.models.likelihood_table import LikelihoodTable
 from vaeviewer.backend.models.networks.numpy_densities import PixelDensity
 from vaeviewer.backend.models.networks.numpy_mlp import DensityForm, MlpForm, NumpyForm
 
-Array = NDArray[np.float32]
-Classes = NDArray[np.int64]
 Answer = TypeVar("Answer")
-
-OneOrEach = int | Classes | None
-"""A class y for all rows or one for each, ``(n,)``; ``None`` for models that do not see it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -354,28 +350,10 @@ class Checkpoint:
     training: TrainingState
 
 
-def each(y: OneOrEach, rows: int) -> Classes | None:
-    """A class for each of so many rows."""
-    return np.full(rows, y, np.int64) if isinstance(y, int) else y
-
-
 def standard_deviations(log_variance: Array) -> Array:
     """σ of log σ², of the same shape."""
     scale: Array = np.exp(np.float32(0.5) * log_variance)
     return scale
-
-
-def as_unit_floats(images: NDArray[np.uint8] | Array) -> Array:
-    """Grey levels as float32 in 0 … 1; uint8 is divided by 255, floats pass."""
-    if images.dtype == np.uint8:
-        return images.astype(np.float32) * np.float32(1 / 255)
-    return np.asarray(images, dtype=np.float32)
-
-
-def as_seen(images: NDArray[np.uint8] | Array, protocol: str) -> Array:
-    """Pixels in 0 … 1 as a protocol shows them to a model; binarised protocols cut at one half; any shape."""
-    x = as_unit_floats(images)
-    return x if protocol == "grey" else (x > 0.5).astype(np.float32)
 
 
 def as_grey_levels(images: Array) -> NDArray[np.uint8]:

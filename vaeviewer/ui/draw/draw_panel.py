@@ -12,8 +12,9 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBox
 
 from vaeviewer.analysis.handwriting import ink_is_dark, like_mnist
 from vaeviewer.analysis.likely import Likely, likely_in_steps, percentile
+from vaeviewer.backend.asked import Array
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.snapshot import Array, Snapshot, as_grey_levels
+from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.newest import Newest
 from vaeviewer.ui.draw.canvas import Canvas
 from vaeviewer.ui.images.decoded_image_view import number_text, percent_text

@@ -6,8 +6,9 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QPalette, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from vaeviewer.backend.asked import Classes
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.snapshot import Classes, Snapshot, as_grey_levels
+from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 from vaeviewer.session.grid_decoder import Ask, at_once
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.images.pair_grid import Images, PairGrid

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPalette, QPen, QPolygonF
-from PySide6.QtWidgets import QProxyStyle, QStyle, QStyleOption, QStyleOptionComplex, QWidget
+from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPalette, QPen, QPolygonF
+from PySide6.QtWidgets import QApplication, QProxyStyle, QStyle, QStyleOption, QStyleOptionComplex, QWidget
 
-from vaeviewer.ui.widgets.theme import Theme, theme_of
+from vaeviewer.ui.widgets.theme import DARK, LIGHT, Theme, build_palette, theme_of
 
 _Line = tuple[tuple[float, float], ...]
 
@@ -152,3 +152,26 @@ def _outline(option: QStyleOption, painter: QPainter) -> None:
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawRoundedRect(QRectF(option.rect).adjusted(0.5, 0.5, -0.5, -0.5), 2.5, 2.5)
     painter.restore()
+
+
+def follow_system_scheme(app: QApplication, scheme: str | None = None) -> None:
+    """Use the light or dark palette, and switch with the system's scheme while the program runs.
+
+    Args:
+        app: The application.
+        scheme: ``"light"`` or ``"dark"`` to hold one whatever the system says; ``None`` to follow it.
+    """
+    app.setStyle(CrispFusion())
+
+    def apply() -> None:
+        dark = (scheme or _system_scheme()) == "dark"
+        app.setPalette(build_palette(DARK if dark else LIGHT))
+
+    apply()
+    if scheme is None:
+        QGuiApplication.styleHints().colorSchemeChanged.connect(apply)
+
+
+def _system_scheme() -> str:
+    dark = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
+    return "dark" if dark else "light"

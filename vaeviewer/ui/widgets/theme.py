@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QColor, QPalette
 
 CLASS_COLORS = (
     "#3f90da",
@@ -135,28 +133,3 @@ def build_palette(theme: Theme) -> QPalette:
         palette.setColor(QPalette.ColorGroup.Disabled, name, faint)
     palette.setColor(QPalette.ColorGroup.Disabled, role.Highlight, QColor(theme.border))
     return palette
-
-
-def follow_system_scheme(app: QApplication, scheme: str | None = None) -> None:
-    """Use the light or dark palette, and switch with the system's scheme while the program runs.
-
-    Args:
-        app: The application.
-        scheme: ``"light"`` or ``"dark"`` to hold one whatever the system says; ``None`` to follow it.
-    """
-    from vaeviewer.ui.widgets.style import CrispFusion  # the style reads colours from here
-
-    app.setStyle(CrispFusion())
-
-    def apply() -> None:
-        dark = (scheme or _system_scheme()) == "dark"
-        app.setPalette(build_palette(DARK if dark else LIGHT))
-
-    apply()
-    if scheme is None:
-        QGuiApplication.styleHints().colorSchemeChanged.connect(apply)
-
-
-def _system_scheme() -> str:
-    dark = QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
-    return "dark" if dark else "light"
