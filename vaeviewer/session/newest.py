@@ -80,7 +80,10 @@ class Newest(QObject):
         self._rests_until = float("-inf")
 
     def want(self, snapshot: Snapshot, about: Any = None) -> None:
-        """That of this model is wanted as soon as it suits, and of what else it depends on."""
+        """That of this model is wanted as soon as it suits, and of what else it depends on.
+
+        Both are compared by identity: for an equal question give the same object again.
+        """
         if self._seen is not None and snapshot is self._seen[0] and about is self._seen[1]:
             return
         self._seen = self._next = snapshot, about
