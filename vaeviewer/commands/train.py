@@ -9,11 +9,14 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vaeviewer.backend.config import (
-    Settings,
-)
+from vaeviewer.backend.config import Settings
+from vaeviewer.commands.flags import FIELDS, flag, settings_of
+from vaeviewer.commands.progress import opening_bar, progress_bar
+from vaeviewer.commands.reading_flags import given_flags, reading_of
+from vaeviewer.commands.signals import SIGNALLED, USER_ERROR, interrupt_flag
+from vaeviewer.commands.speech import complain, note, say, terms_line
 from vaeviewer.errors import RunFolderError, SettingsError, UserError
 
 if TYPE_CHECKING:
@@ -23,12 +26,6 @@ if TYPE_CHECKING:
     from vaeviewer.backend.training.failure import Failure
     from vaeviewer.backend.training.findings import Finding
     from vaeviewer.backend.training.trainer import Trainer
-
-from vaeviewer.commands.flags import FIELDS, flag, settings_of
-from vaeviewer.commands.progress import opening_bar, progress_bar
-from vaeviewer.commands.reading_flags import given_flags, reading_of
-from vaeviewer.commands.signals import SIGNALLED, USER_ERROR, interrupt_flag
-from vaeviewer.commands.speech import complain, note, say, terms_line
 
 BESIDE_RESUME = ("epochs", "device", "engine")
 """Settings that may be given another value when a run is resumed."""
@@ -84,10 +81,27 @@ def train(options: argparse.Namespace) -> int:
             autosave.close(None)
             raise
 
-    settings, held_out = trainer.settings, trainer.held_out
-    images = (trainer.step_count - before) * trainer.batch_size
     report = {
         "run": str(out),
+        **_report(trainer, trainer.step_count - before, seconds),
+        "interrupted": bool(interrupted),
+        "problem": problem,
+    }
+    if options.json:
+        say(json.dumps(report))
+    else:
+        _say_report(trainer, report)
+        if problem is None:
+            say(f"saved in {out}")
+    if problem is not None:
+        return USER_ERROR
+    return SIGNALLED + interrupted[0] if interrupted else 0
+
+
+def _report(trainer: Trainer, steps: int, seconds: float) -> dict[str, Any]:
+    """What was trained in so many steps, and how good it is."""
+    settings, held_out = trainer.settings, trainer.held_out
+    return {
         "dataset": trainer.dataset.name,
         "images": len(trainer.dataset.train_images),
         "device": trainer.device.type,
@@ -99,7 +113,7 @@ def train(options: argparse.Namespace) -> int:
         "planned_epochs": trainer.planned_epochs,
         "steps": trainer.step_count,
         "seconds": round(seconds, 3),
-        "images_per_s": round(images / seconds, 1),
+        "images_per_s": round(steps * trainer.batch_size / seconds, 1),
         "protocol": settings.train.protocol,
         "likelihood": getattr(settings.model, "likelihood", None),
         "latent_dim": settings.model.latent_dim,
@@ -111,26 +125,19 @@ def train(options: argparse.Namespace) -> int:
             "images": len(trainer.dataset.held_out_images),
             "samples": held_out.samples,
         },
-        "interrupted": bool(interrupted),
-        "problem": problem,
     }
-    if options.json:
-        say(json.dumps(report))
+
+
+def _say_report(trainer: Trainer, report: dict[str, Any]) -> None:
+    on = f"on {trainer.device.type}, {trainer.threads} threads"
+    if trainer.family.capabilities.trains:
+        say(
+            f"{trainer.epoch:g} epochs, {trainer.step_count:,} steps in {report['seconds']:.1f} s "
+            f"({report['images_per_s']:,.0f} images/s {on}, {trainer.mode}: {trainer.engine_reason})"
+        )
     else:
-        on = f"on {trainer.device.type}, {trainer.threads} threads"
-        if trains:
-            say(
-                f"{trainer.epoch:g} epochs, {trainer.step_count:,} steps in {seconds:.1f} s "
-                f"({report['images_per_s']:,.0f} images/s {on}, {trainer.mode}: {trainer.engine_reason})"
-            )
-        else:
-            say(f"solved in {seconds:.2f} s ({on}): there is nothing to train")
-        say(terms_line(held_out, settings, trainer.dataset.image))
-        if problem is None:
-            say(f"saved in {out}")
-    if problem is not None:
-        return USER_ERROR
-    return SIGNALLED + interrupted[0] if interrupted else 0
+        say(f"solved in {report['seconds']:.2f} s ({on}): there is nothing to train")
+    say(terms_line(trainer.held_out, trainer.settings, trainer.dataset.image))
 
 
 def _refuse_beside_resume(options: argparse.Namespace) -> None:
