@@ -73,6 +73,7 @@ def test_what_is_lowered_compares_the_image_drawn_from_the_damaged_one_with_the_
     agrees_with_finite_differences(lambda: player.loss(batch_of(x), config).loss, player.parameters)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("noise", "level"), [("masking", 0.5), ("gaussian", 0.6)])
 def test_it_learns_to_draw_whole_images_from_damaged_ones(
     small: Settings, digits: ImageDataset, noise: str, level: float

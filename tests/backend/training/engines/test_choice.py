@@ -17,7 +17,7 @@ from vaeviewer.errors import SettingsError
     ("changes", "mode", "reason"),
     [
         ({"engine": "eager"}, "eager", "as the settings say"),
-        ({"engine": "compiled"}, "compiled", "as the settings say"),
+        pytest.param({"engine": "compiled"}, "compiled", "as the settings say", marks=pytest.mark.slow),
         ({"likelihood": "gaussian"}, "eager", "no fused step: "),
         ({"network": "conv"}, "eager", "no fused step: "),
         ({"family": "denoising"}, "eager", "no fused step: "),
