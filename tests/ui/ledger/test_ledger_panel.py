@@ -43,6 +43,11 @@ def opened(qtbot: QtBot, window: MainWindow) -> LedgerPanel:
     return panel
 
 
+def key_of(window: MainWindow) -> str:
+    snapshot = window.session.snapshot
+    return "" if snapshot is None else snapshot.family.key
+
+
 def click_title(panel: LedgerPanel, key: str) -> None:
     header = panel.table.horizontalHeader()
     section = 1 + [column.key for column in panel.table.entries_model.columns].index(key)
@@ -170,6 +175,21 @@ def test_numbers_are_of_one_step_until_newer_ones_are_asked_for(
     assert window.plane._colors._metrics.share is None, "the plane takes them from the ledger"
     assert panel.ledger is not None
     np.testing.assert_array_equal(window.plane._colors._values, panel.ledger.values["elbo"][:600])
+
+
+def test_behind_anothers_tab_it_lives_through_another_model(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings
+) -> None:
+    window = make_window(small)
+    panel = opened(qtbot, window)
+    window.findChild(QDockWidget, "aggregate-posterior-dock").toggleViewAction().trigger()
+    qtbot.waitUntil(lambda: not panel.isVisible())
+    for family in ("autoencoder", "vae"):  # an error in between fails the test
+        window.session.use_settings(updated(small, family=family))
+        qtbot.waitUntil(lambda key=family: key_of(window) == key, timeout=20_000)
+    window.findChild(QDockWidget, "ledger-dock").toggleViewAction().trigger()
+    qtbot.waitUntil(lambda: panel.ledger is not None and panel._computed.known is not None, timeout=20_000)
+    assert len(column_of(panel, "elbo"))
 
 
 def test_the_rows_shown_are_saved_and_copied(

@@ -162,7 +162,9 @@ class LedgerPanel(QWidget):
     def _show(self) -> None:
         """The rows wanted, in order."""
         ledger = self.ledger
-        if ledger is None:
+        if (
+            ledger is None or self._family is None
+        ):  # until it is shown again, after other images or models came
             self.table.show_entries(None, (), np.zeros(0, np.intp), self._sorted_by, None)
             return
         entries = in_order(ledger, self.filters.wanted().entries(ledger), *self._sorted_by)
