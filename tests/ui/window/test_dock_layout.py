@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from helpers_mouse import drag
@@ -86,3 +87,41 @@ def test_docks_grow_with_the_window_until_dragged(qtbot: QtBot, make: MakeWindow
     window.resize(1600, 900)
     qtbot.wait(50)
     assert abs(decoded.width() - by_hand) <= 2
+
+
+@pytest.mark.qt_log_ignore("does not support raise", extend=True)
+def test_a_panel_behind_anothers_tab_comes_to_the_front_from_the_menu_and_closes_when_it_is_there(
+    make: MakeWindow, small: Settings
+) -> None:
+    window = make(small)
+    lens, draw = (window.findChild(QDockWidget, f"{name}-dock") for name in ("posterior-lens", "draw"))
+    assert isinstance(lens, QDockWidget)
+    assert isinstance(draw, QDockWidget)
+    in_front: dict[QDockWidget, bool] = {}
+    for dock in (lens, draw):
+        dock.visibilityChanged.connect(partial(in_front.__setitem__, dock))
+        dock.toggleViewAction().trigger()
+        QApplication.processEvents()
+    assert in_front == {lens: False, draw: True}
+    assert lens.toggleViewAction().isChecked(), "it is there, behind"
+    lens.toggleViewAction().trigger()
+    QApplication.processEvents()
+    assert in_front == {lens: True, draw: False}
+    assert lens.toggleViewAction().isChecked()
+    lens.toggleViewAction().trigger()
+    QApplication.processEvents()
+    assert lens.isHidden()
+    assert not lens.toggleViewAction().isChecked()
+
+
+def test_titles_of_tabs_are_whole_however_many_there_are(make: MakeWindow, small: Settings) -> None:
+    window = make(small)
+    for dock in window.docks:
+        if dock.isHidden():
+            dock.toggleViewAction().trigger()
+    QApplication.processEvents()
+    bars = [bar for bar in window.findChildren(QTabBar) if bar.isVisible() and bar.count() > 3]
+    assert bars
+    for bar in bars:
+        for tab in range(bar.count()):
+            assert bar.tabRect(tab).width() > bar.fontMetrics().horizontalAdvance(bar.tabText(tab))

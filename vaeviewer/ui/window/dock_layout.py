@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QPointF, QSettings, Qt
+from PySide6.QtCore import QByteArray, QCoreApplication, QEvent, QObject, QPointF, QSettings, Qt
 from PySide6.QtGui import QAction, QMouseEvent
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.ui.panel import Panel, Place
@@ -221,12 +221,20 @@ class DockLayout:
         if isinstance(widget, Awaited):
             dock.visibilityChanged.connect(widget.set_in_front)
         dock.setProperty("onDemand", panel.on_demand)
+        _ToTheFront(dock)
+        dock.visibilityChanged.connect(self._write_titles)
         entry = dock.toggleViewAction()
-        entry.triggered.connect(lambda shown: dock.raise_() if shown else None)  # not behind another's tab
         mark = partial(_mark_letter, entry, panel)
         mark(panel.title)
         dock.windowTitleChanged.connect(mark)  # upon which Qt writes the title itself there
         return dock
+
+    def _write_titles(self) -> None:
+        """In full in all tabs: arrows reach those that there is no room for, where Qt would leave "D…"."""
+        here = Qt.FindChildOption.FindDirectChildrenOnly
+        for bar in self._window.findChildren(QTabBar, options=here):
+            if bar.elideMode() != Qt.TextElideMode.ElideNone:
+                bar.setElideMode(Qt.TextElideMode.ElideNone)
 
     def _arrange(self) -> None:
         window = self._window
@@ -292,6 +300,38 @@ class DockLayout:
         layout = self._window.layout()
         assert layout is not None, "a main window has one from the first"
         layout.activate()
+
+
+class _ToTheFront(QObject):
+    """Brings a dock to the front where its menu entry is chosen, also one that lies behind another's tab.
+
+    Qt would close that, whose entry is checked: somebody who wants to see it had to choose it twice.
+
+    Args:
+        dock: The dock, which becomes the parent.
+    """
+
+    def __init__(self, dock: QDockWidget) -> None:
+        super().__init__(dock)
+        self._dock, self._in_front = dock, False
+        dock.installEventFilter(self)
+        dock.visibilityChanged.connect(self._remember)
+        dock.toggleViewAction().triggered.connect(self._raise)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Refuse to close what nobody sees: its own button cannot have been pressed."""
+        if event.type() != QEvent.Type.Close or self._in_front or self._dock.isHidden():
+            return False
+        event.ignore()
+        return True
+
+    def _remember(self, in_front: bool) -> None:
+        self._in_front = in_front
+
+    def _raise(self) -> None:
+        self._dock.toggleViewAction().setChecked(not self._dock.isHidden())
+        if not self._dock.isHidden():
+            self._dock.raise_()
 
 
 def dock_name(panel: Panel[Any]) -> str:
