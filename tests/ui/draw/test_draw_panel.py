@@ -16,6 +16,7 @@ from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.draw import draw_panel
 from vaeviewer.ui.draw.draw_panel import DrawPanel
+from vaeviewer.ui.images.selected_image import posterior_text
 from vaeviewer.ui.window.main_window import MainWindow
 
 MakeWindow = Callable[[Settings], MainWindow]
@@ -30,6 +31,15 @@ def opened(qtbot: QtBot, window: MainWindow) -> DrawPanel:
     assert panel is not None
     qtbot.waitUntil(panel.isVisible)
     return panel
+
+
+def said_of(window: MainWindow, image: np.ndarray) -> str:
+    """What the newest model says of an image."""
+    assert window.session.snapshot is not None
+    codes = window.session.snapshot.encode(image[None])
+    assert codes is not None
+    assert codes[1] is not None
+    return ", ".join(posterior_text(codes[0][0], codes[1][0]).split("\n")[1:])
 
 
 def draw_a_one(panel: DrawPanel) -> None:
@@ -96,5 +106,16 @@ def test_a_real_image_loses_what_is_rubbed_out(
     assert after is not None
     assert after.astype(int).sum() < before.astype(int).sum()
     assert np.array_equal(after[:8], before[:8]), "elsewhere it is as it was"
+
     window.set_view(selected=5, own_image=None)
-    qtbot.waitUntil(lambda: panel._own is None)
+    place, beside = window.view.z, panel.posterior.text()
+    window.session.request(Action.TRAIN)
+    qtbot.waitUntil(lambda: window.session.state is State.FINISHED, timeout=30_000)
+    qtbot.waitUntil(lambda: panel.posterior.text() != beside)
+    assert panel.posterior.text() == said_of(window, after), (
+        "it is the newest model's, of what is on the sheet"
+    )
+    assert window.view.z == place, "the handle is the other image's now"
+    window.session.request(Action.RESET)
+    qtbot.waitUntil(lambda: window.session.state is State.READY, timeout=30_000)
+    qtbot.waitUntil(lambda: panel.posterior.text() == said_of(window, after), timeout=5_000)

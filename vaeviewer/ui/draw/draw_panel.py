@@ -50,8 +50,11 @@ class DrawPanel(QWidget):
         self._host = host
         self._dataset: ImageDataset | None = None
         self._from_image = False  # what lies on the sheet began as a real image
-        self._own: NDArray[np.uint8] | None = None
+        self._own: NDArray[np.uint8] | None = None  # the drawing
+        self._leads = False  # the handle is where the drawing lies, until something else is selected
+        self._given: NDArray[np.uint8] | None = None  # the view's own image as this panel knows it
         self._asked: Snapshot | None = None
+        host.decoder.forgotten.connect(self._forget)
 
         self.canvas = Canvas()
         self.canvas.changed.connect(self._on_changed)
@@ -69,6 +72,7 @@ class DrawPanel(QWidget):
         self._drawn.setToolTip("The reconstruction: the decoder's mean image at the posterior mean.")
         for image, name in ((self._seen, "Image that the model sees"), (self._drawn, "Its reconstruction")):
             image.setAccessibleName(name)
+            image.set_placeholder("–")
         self.posterior, self.likely, self._how = QLabel(), QLabel(), QLabel(_SAYS)
         for label, name in (
             (self.posterior, "drawnPosterior"),
@@ -107,10 +111,8 @@ class DrawPanel(QWidget):
             self._dataset = frame.dataset
             self._from_image, self._own = False, None
             self._clear_sheet()
-        if self._own is not None and frame.view.own_image is not self._own:
-            self._own = None  # another image was selected
-            self._of_drawn.forget()
-            self._write_likely()
+        if frame.view.own_image is not self._given:
+            self._leads, self._given = False, frame.view.own_image
         self.take.setEnabled(frame.view.selected is not None)
         if self.isVisible() and self._own is not None and frame.snapshot is not self._asked:
             self._ask(frame)
@@ -165,7 +167,7 @@ class DrawPanel(QWidget):
         frame = self._host.frame()
         if frame.dataset is None:
             return
-        self._own = self._image(frame.dataset)
+        self._own, self._leads, self._given = self._image(frame.dataset), True, frame.view.own_image
         self._seen.set_image(self._own)
         self._how.setText(_AS_IT_IS if self._from_image else _CENTRED)
         self._ask(frame)
@@ -194,14 +196,24 @@ class DrawPanel(QWidget):
             code, scale, drawn = answer
             self.posterior.setText(", ".join(posterior_text(code, scale).split("\n")[1:]))
             self._drawn.set_image(as_grey_levels(drawn))
-            changes = self._host.frame().view.at_code(code)
-            selected = {} if self._host.frame().view.selected is None else {"selected": None}
-            self._host.set_view(own_image=image, **changes, **selected)
+            view = self._host.frame().view
+            if self._leads and view.own_image is self._given:
+                self._given = image
+                selected = {} if view.selected is None else {"selected": None}
+                self._host.set_view(own_image=image, **view.at_code(code), **selected)
 
         self._host.decoder.ask(DRAWN + " place", snapshot, lambda s: _placed(s, image, y), show)
         self._of_drawn.want(snapshot, image)
         if frame.dataset is not None and len(frame.dataset.held_out_images):
             self._of_held_out.want(snapshot, frame.dataset)
+        self._write_likely()
+
+    def _forget(self) -> None:
+        """What stands beside the drawing is of a model that is gone."""
+        self._asked = None
+        self._drawn.set_image(None)
+        self.posterior.clear()
+        self.likely.clear()
 
     def _write_likely(self) -> None:
         self.likely.setText("" if self._own is None else words(self._of_drawn, self._of_held_out))
@@ -211,7 +223,7 @@ def words(drawn: Newest, held_out: Newest) -> str:
     """Log p(x) of the drawing and where it stands among held-out images, in a sentence; empty where unknown yet."""
     own, others = drawn.value, held_out.value
     if not isinstance(own, Likely):
-        return ""
+        return "log p(x) …"
     if own.reason:
         return own.reason
     value = float(own.log_px[0])
