@@ -138,7 +138,8 @@ def test_numbers_in_words(value: float, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "expected"), [(0.0, "0 %"), (0.76, "76 %"), (0.9999, "> 99 %"), (1.0, "100 %")]
+    ("share", "expected"),
+    [(0.0, "0 %"), (0.76, "76 %"), (0.9961, "99.6 %"), (0.99999, "99.9 %"), (1.0, "100 %")],
 )
 def test_shares_in_words(share: float, expected: str) -> None:
     assert percent_text(share) == expected

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.nearest_images import COUNT
 from vaeviewer.session.states import Action, State
+from vaeviewer.ui.images.image_strip import ImageStrip, Shown
 from vaeviewer.ui.images.nearest_panel import NearestPanel
 from vaeviewer.ui.window.main_window import MainWindow
 
@@ -80,3 +81,11 @@ def test_without_codes_images_are_compared_by_their_pixels_alone(
     qtbot.waitUntil(lambda: len(panel.in_pixels.images) == COUNT)
     assert not panel.in_codes.isVisible()
     assert panel.verdict.text() == ""
+
+
+def test_a_high_row_of_images_is_no_single_large_one(qtbot: QtBot) -> None:
+    strip = ImageStrip("Nearest")
+    qtbot.addWidget(strip)
+    strip.resize(240, 400)
+    strip.show_images([Shown(row, np.zeros((28, 28), np.uint8), "4.15") for row in range(12)])
+    assert strip.fitting() >= 3

@@ -220,9 +220,9 @@ def number_text(value: float, decimals: int = 2) -> str:
 
 
 def percent_text(share: float) -> str:
-    """A share in 0 … 1 in words, such as "76 %"; never rounded to "100 %" below 1."""
+    """A share in 0 … 1 in words, such as "76 %"; below 1 never rounded to "100 %", but "99.9 %" at most."""
     percent = round(100 * share)
-    return "> 99 %" if percent == 100 and share < 1 else f"{percent} %"
+    return f"{math.floor(1000 * share) / 10:.1f} %" if percent == 100 and share < 1 else f"{percent} %"
 
 
 def z_text(code: Sequence[float]) -> str:

@@ -27,6 +27,7 @@ from vaeviewer.ui.window.focus_keys import is_command
 
 _GAP = 5
 _LEAST = 24  # logical pixels of an image's side
+_SEEN = 3  # images that there is room for, however high the strip is
 
 
 @dataclass(frozen=True)
@@ -168,13 +169,17 @@ class ImageStrip(QWidget):
 
     def _side(self) -> float:
         """Of an image, logical pixels: a whole factor where it is enlarged, so that its pixels stay sharp."""
-        room = max(_LEAST, self.height() - self._caption_height())
+        across = int(((self.width() + _GAP) / _SEEN - _GAP) / self._shape())
+        room = max(_LEAST, min(self.height() - self._caption_height(), across))
         rows = max((picture.height() for picture in self._pictures), default=28)
         return room if room < rows + 2 else (room - 2) // rows * rows + 2
 
+    def _shape(self) -> float:
+        """Width over height of the widest image."""
+        return max((picture.width() / picture.height() for picture in self._pictures), default=1.0)
+
     def _pitch(self) -> float:
         """Of a cell: as wide as the widest image or caption."""
-        side = self._side()
-        shape = max((picture.width() / picture.height() for picture in self._pictures), default=1.0)
+        side, shape = self._side(), self._shape()
         words = max((self.fontMetrics().horizontalAdvance(image.caption) for image in self.images), default=0)
         return float(max(side * shape, words + 2))

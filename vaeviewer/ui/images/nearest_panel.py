@@ -125,12 +125,18 @@ def _verdict(reach: Reach) -> tuple[str, ...]:
 
 def _distances(reach: Reach) -> tuple[str, ...]:
     """How far the nearest code is, beside how far codes are from each other."""
-    usual, distance = reach.spacing.median, number_text(reach.distance)
-    long = f"Nearest code {distance} away; between codes it is mostly {number_text(usual)}"
+    usual, distance = _short(reach.spacing.median), _short(reach.distance)
+    middle = f"Nearest code {distance} away; codes are mostly {usual} apart"
+    long = middle
     if reach.deviations is not None:
         deviations = "0" if reach.deviations < 0.05 else f"{reach.deviations:.1f}"
         long += f"; {deviations} σ from a posterior"
-    return long, f"Nearest code {distance} away, mostly {number_text(usual)}", f"{distance} away"
+    return long, middle, f"Nearest code {distance} away", f"{distance} away"
+
+
+def _short(distance: float) -> str:
+    """As below the images, but two digits at least where it is small."""
+    return f"{distance:.2f}" if distance >= 1 else number_text(float(f"{distance:.2g}"))
 
 
 def _shown(dataset: ImageDataset, found: Found) -> list[Shown]:
