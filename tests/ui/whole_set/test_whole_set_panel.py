@@ -8,16 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers_images import pixels_of
 from helpers_mouse import drag
 from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QDockWidget, QMenu
 from pytestqt.qtbot import QtBot
 
+from vaeviewer.analysis.plane_densities import PlaneDensities
 from vaeviewer.analysis.surgery import Surgery
 from vaeviewer.analysis.whole_set import WholeSet
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session import past_models
 from vaeviewer.session.states import Action, State
+from vaeviewer.ui.whole_set.density_maps import DensityMaps
 from vaeviewer.ui.whole_set.term_curves import SHARES, TERMS
 from vaeviewer.ui.whole_set.whole_set_panel import WholeSetPanel, words_of
 from vaeviewer.ui.widgets.theme import DARK, build_palette
@@ -93,6 +96,8 @@ def test_a_sentence_stands_for_terms_that_a_model_has_not(
     panel = opened(qtbot, window)
     qtbot.waitUntil(lambda: "single code" in panel.reason.text(), timeout=60_000)
     assert "neighbours" in panel.words.text()
+    assert not panel.curves.terms.isVisible(), "there is nothing to draw in nats"
+    assert panel.curves.shares.isVisible()
     assert panel.reason.isVisible()
     assert not panel.maps.isVisible()
 
@@ -103,3 +108,21 @@ def test_one_image_that_makes_up_much_of_the_mean_is_told_of() -> None:
     marks = dict.fromkeys((*TERMS, *SHARES), "")
     assert "One image adds 2.71 nats" in words_of(figures, marks)
     assert "One image" not in words_of(replace(figures, terms=replace(terms, largest=0.01)), marks)
+
+
+def test_numbers_below_low_maps_do_not_touch(qtbot: QtBot) -> None:
+    codes = np.linspace(-4.0, 4.0, 64)
+    p = (np.exp(-0.5 * (codes[:, None] ** 2 + codes[None] ** 2)) / (2 * np.pi)).astype(np.float32)
+    found = PlaneDensities(1.3 * p, p, (-4.0, 4.0, -4.0, 4.0))
+    maps = DensityMaps()
+    qtbot.addWidget(maps)
+    maps.resize(420, maps.minimumSizeHint().height())
+    maps.show()
+    maps.show_densities(found, "z", (0.0, 0.0))
+    picture = pixels_of(maps.grab().toImage())[..., :3].astype(int)
+    below = int(maps.squares()[0].bottom()) + 14
+    for cell in maps.cells():
+        row = picture[below:, int(cell.left()) : int(cell.right())]
+        empty = (abs(row - row[0, 0]).sum(-1) < 30).all(0)
+        inner = "".join("." if column else "x" for column in empty).strip(".")
+        assert "......" in inner, inner

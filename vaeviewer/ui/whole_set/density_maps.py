@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetrics, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from vaeviewer.analysis.plane_densities import PlaneDensities
@@ -20,6 +20,7 @@ from vaeviewer.ui.widgets.theme import Theme, theme_of
 _DECADES = 3.0  # of densities that have colours of their own
 _GAP = 12.0
 _BAR = 7.0  # logical pixels
+_APART = 8.0  # at least, one number from the next
 _STEPS = 256
 
 
@@ -76,14 +77,23 @@ class DensityMaps(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Three that can still be read."""
-        return QSize(260, 110)
+        words = _width(self.fontMetrics(), ("≤ 0.0008", "", "0.88"))
+        return QSize(int(3 * words + 2 * _GAP), int(2 * self.fontMetrics().height() + _BAR + 72))
 
     def squares(self) -> list[QRectF]:
         """Where the three maps lie, logical pixels."""
-        line = self.fontMetrics().height()
-        side = max(24.0, min((self.width() - 2 * _GAP) / 3.0, self.height() - 2.0 * line - _BAR - 8.0))
-        left = max(0.0, (self.width() - 3 * side - 2 * _GAP) / 2.0)
-        return [QRectF(left + number * (side + _GAP), line + 2.0, side, side) for number in range(3)]
+        line, cells = self.fontMetrics().height(), self.cells()
+        side = max(24.0, min(cells[0].width(), self.height() - 2.0 * line - _BAR - 8.0))
+        return [QRectF(cell.center().x() - side / 2.0, line + 2.0, side, side) for cell in cells]
+
+    def cells(self) -> list[QRectF]:
+        """What each map has with its words: wider than a low map, where the numbers below need that."""
+        metrics, room = self.fontMetrics(), (self.width() - 2 * _GAP) / 3.0
+        words = [_width(metrics, drawn.ends) for drawn in self._maps]
+        wanted = max(self.height() - 2.0 * metrics.height() - _BAR - 8.0, *words, 24.0)
+        width = min(wanted, room)
+        left = (self.width() - 3 * width - 2 * _GAP) / 2.0
+        return [QRectF(left + number * (width + _GAP), 0.0, width, self.height()) for number in range(3)]
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The maps, a scale below each."""
@@ -101,8 +111,8 @@ class DensityMaps(QWidget):
             smooth = Qt.TransformationMode.SmoothTransformation
             square = Qt.AspectRatioMode.IgnoreAspectRatio
             self._fine = [drawn.image.scaled(side, side, square, smooth) for drawn in self._maps]
-        for place, drawn, fine in zip(squares, self._maps, self._fine, strict=True):
-            self._paint(painter, theme, place, drawn, fine)
+        for place, cell, drawn, fine in zip(squares, self.cells(), self._maps, self._fine, strict=True):
+            self._paint(painter, theme, place, cell, drawn, fine)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """The handle goes there."""
@@ -123,7 +133,9 @@ class DensityMaps(QWidget):
         up = y1 - (y1 - y0) * (at.y() - place.top()) / place.height()
         self.place_chosen.emit(across, up if len(self._found.q) > 1 else 0.0)  # a line has no height
 
-    def _paint(self, painter: QPainter, theme: Theme, place: QRectF, drawn: _Map, fine: QImage) -> None:
+    def _paint(
+        self, painter: QPainter, theme: Theme, place: QRectF, cell: QRectF, drawn: _Map, fine: QImage
+    ) -> None:
         painter.drawImage(place, fine)
         line = self.fontMetrics().height()
         painter.setPen(QPen(QColor(theme.border), 1.0))
@@ -139,9 +151,11 @@ class DensityMaps(QWidget):
         painter.setPen(QPen(QColor(theme.border), 1.0))
         painter.drawRect(bar)
         painter.setPen(QColor(theme.muted))
-        row = QRectF(place.left(), bar.bottom() + 1.0, place.width(), line)
+        row = QRectF(cell.left(), bar.bottom() + 1.0, cell.width(), line)
         sides = (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignHCenter, Qt.AlignmentFlag.AlignRight)
-        for text, side in zip(drawn.ends, sides, strict=True):
+        narrow = _width(self.fontMetrics(), drawn.ends) > cell.width()
+        ends = (drawn.ends[0], "", drawn.ends[2]) if narrow else drawn.ends
+        for text, side in zip(ends, sides, strict=True):
             painter.drawText(row, int(side | Qt.AlignmentFlag.AlignVCenter), text)
         if self._found is not None:
             self._paint_handle(painter, theme, place, self._found.box)
@@ -180,6 +194,12 @@ def _drawn(found: PlaneDensities, of: str, theme: Theme) -> list[_Map]:
             of_ratio,
         ),
     ]
+
+
+def _width(metrics: QFontMetrics, ends: tuple[str, str, str]) -> float:
+    """Room for the numbers below a map, the second one in the middle."""
+    left, middle, right = map(metrics.horizontalAdvance, ends)
+    return 2 * max(left, right) + middle + 2 * _APART if middle else left + right + _APART
 
 
 def _picture(shares: NDArray[np.floating[Any]], colors: NDArray[np.uint8], theme: Theme) -> QImage:

@@ -44,6 +44,11 @@ class TermCurves(QWidget):
             row.addLayout(column, stretch)
         self._apply_theme()
 
+    def show_terms(self, known: bool) -> None:
+        """Whether there are terms to draw, in nats; a plot without any would have an axis of nothing."""
+        self.terms.setVisible(known)
+        self._titles[0].setVisible(known)
+
     def show_times(self, times: Sequence[WholeSet], history: History | None) -> None:
         """Draw the figures of these steps, and the KL of training batches that is known of all steps, faintly."""
         with_terms = [time for time in times if time.terms is not None]

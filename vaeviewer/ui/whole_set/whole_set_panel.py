@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 from vaeviewer.analysis.surgery import HOLE
 from vaeviewer.analysis.whole_set import NEIGHBOURS, QUERIES, WholeSet
 from vaeviewer.session.whole_set import WholeSetOverTraining
+from vaeviewer.ui.images.decoded_image_view import number_text
 from vaeviewer.ui.panel import Frame, Host
 from vaeviewer.ui.plane.axis_names import dimension_name
 from vaeviewer.ui.whole_set.density_maps import DensityMaps
@@ -104,6 +105,7 @@ class WholeSetPanel(QWidget):
         self.words.setText(waiting if last is None else words_of(last, colors))
         self.reason.setText("" if last is None else last.reason)
         self._show_maps(frame)
+        self.curves.show_terms(not self.reason.text())
         self.curves.show_times(self.figures.times, frame.history)
 
     def _show_maps(self, frame: Frame) -> None:
@@ -122,10 +124,10 @@ def words_of(figures: WholeSet, marks: dict[str, str]) -> str:
     if terms is not None:
         notes[0] += f", {terms.images:,} images, nats per image"
         rows += [
-            _row("", marks["kl"] + "Mean KL(q(z|x)&nbsp;‖&nbsp;p(z))", f"{terms.kl:.2f}"),
-            _row("=", marks["information"] + "I(x;&nbsp;z)", f"{terms.information:.2f}"),
-            _row("+", marks["marginal"] + "KL(q(z)&nbsp;‖&nbsp;p(z))", f"{terms.marginal:.2f}"),
-            _row("", marks["ceiling"] + "log N, the most I can be", f"{terms.ceiling:.2f}"),
+            _row("", marks["kl"] + "Mean KL(q(z|x)&nbsp;‖&nbsp;p(z))", number_text(terms.kl)),
+            _row("=", marks["information"] + "I(x;&nbsp;z)", number_text(terms.information)),
+            _row("+", marks["marginal"] + "KL(q(z)&nbsp;‖&nbsp;p(z))", number_text(terms.marginal)),
+            _row("", marks["ceiling"] + "log N, the most I can be", number_text(terms.ceiling)),
         ]
         if terms.holes is not None:
             rows.append(_row("", marks["holes"] + f"Prior in holes, q &lt; {HOLE:g} p", _share(terms.holes)))
