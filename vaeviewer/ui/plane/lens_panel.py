@@ -197,7 +197,8 @@ class LensPanel(QWidget):
             for label in (self._sum, self._gaps, self._unit, self._hmc):
                 label.clear()
             return
-        self._sum.setText(*sum_text(lens))
+        sees_classes = follower.snapshot.family.capabilities.uses_labels
+        self._sum.setText(*sum_text(lens, "x|y" if sees_classes else "x"))
         self._gaps.setText(*gaps_text(lens))
         words, step = protocol_words(follower.snapshot), f"step {follower.snapshot.step:,}"
         held = f"{step}, held while there is a chain" if self.sampler.begun else step
@@ -235,19 +236,22 @@ def protocol_words(snapshot: Snapshot) -> str:
     return f"{words}, here cut at ½" if snapshot.protocol == "dynamic" else words
 
 
-def sum_text(lens: Lens) -> tuple[str, ...]:
-    """Log p(x) and its two parts; shorter texts follow."""
+def sum_text(lens: Lens, of: str = "x") -> tuple[str, ...]:
+    """Log p(x), of a model that sees classes log p(x|y), and its two parts; shorter texts follow."""
     if lens.log_px is None:
         if lens.q is None:
-            return ("log p(x) …",)
+            return (f"log p({of}) …",)
         elbo = "…" if math.isnan(lens.q.elbo) else _number(lens.q.elbo)
-        return (f"log p(x) … = ELBO {elbo} + KL(q‖p) …",)
+        return (f"log p({of}) … = ELBO {elbo} + KL(q‖p) …",)
     if lens.q is None:
-        return (f"log p(x) {_number(lens.log_px)}",)
+        return (f"log p({of}) {_number(lens.log_px)}",)
     gap = _number(lens.log_px - lens.q.elbo)
     return (
-        f"log p(x) {_number(lens.log_px)} = ELBO {_number(lens.q.elbo)} + KL(q‖p) {gap}",
-        f"log p(x) {_short(lens.log_px)} = ELBO {_short(lens.q.elbo)} + KL {gap}",
+        f"log p({of}) {_number(lens.log_px)} = ELBO {_number(lens.q.elbo)} + KL(q‖p) {gap}",
+        f"log p({of}) {_short(lens.log_px)} = ELBO {_short(lens.q.elbo)} + KL {gap}",
+        f"log p({of}) {lens.log_px:,.0f} = ELBO {lens.q.elbo:,.0f} + KL {lens.log_px - lens.q.elbo:,.0f}".replace(
+            "-", "−"
+        ),
     )
 
 
