@@ -56,6 +56,11 @@ def test_two_handles_have_two_ways_between_them(
     window.plane.setFocus()
     QTest.keyClick(window.plane, Qt.Key.Key_M)
     assert window.view.second == pytest.approx((-1.0, 0.5))
+    QTest.keyClick(window.plane, Qt.Key.Key_M)
+    assert window.view.second is None, "once more takes it away"
+    strips = [panel.findChild(QWidget, name) for name in ("straightWay", "shortestWay")]
+    assert not any(strip.isVisible() for strip in strips if strip is not None), "there are no ways"
+    QTest.keyClick(window.plane, Qt.Key.Key_M)
     window.set_view(z=(1.5, -1.0))
     qtbot.waitUntil(lambda: "Geodesic: " in texts(panel)[1], timeout=20_000)
     straight, shortest = (float(text.split(": ")[1].split(",")[0]) for text in texts(panel))
@@ -110,3 +115,9 @@ def test_shades_go_by_the_logarithm_and_survive_what_is_not_positive() -> None:
     assert shades[1, 0] == 0.0
     assert np.isnan(shades[1, 1])
     assert np.isnan(shades_of(np.zeros((2, 2), np.float32))[0]).all()
+
+
+def test_a_flat_map_has_the_middle_shade_and_not_that_of_high_ridges() -> None:
+    shades, ends = shades_of(np.full((2, 2), 80.0, np.float32))
+    np.testing.assert_allclose(shades, 0.5, atol=1e-3)
+    assert ends == ("≤ 25", "≥ 250")

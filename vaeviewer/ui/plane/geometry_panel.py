@@ -197,6 +197,7 @@ class _Strip(QWidget):
         layout.addWidget(self._picture)
 
     def show_morph(self, text: str, images: NDArray[np.uint8] | None) -> None:
+        self.setVisible(images is not None)
         self.text.setText(text)
         self._picture.setAccessibleName(text)
         self._picture.set_image(None if images is None else mosaic(images, len(images), gap=1, background=90))

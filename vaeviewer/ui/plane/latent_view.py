@@ -115,7 +115,7 @@ class LatentView(QWidget):
         keys.zoomed.connect(lambda factor: canvas.zoom(factor, canvas.box.rect().center()))
         keys.walked.connect(lambda way: self._select(self._walk.select(way, self._z, self._view.selected)))
         keys.cleared.connect(lambda: self.image_selected.emit(-1))
-        keys.marked.connect(lambda: self.second.moved.emit(*self._z))
+        keys.marked.connect(self.second.mark)
         self._range.following_changed.connect(self.following_changed)
         self._canvas.box.sigRangeChanged.connect(self._range_changed)
         self._canvas.box.sigResized.connect(self._range_changed)

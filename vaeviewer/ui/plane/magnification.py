@@ -94,7 +94,8 @@ def shades_of(values: Array) -> tuple[NDArray[np.float32], tuple[str, str]]:
     if not len(positive):
         return np.full(values.shape, np.nan, np.float32), ("0", "0")
     low, high = np.percentile(positive, [_STRAYS, 100.0 - _STRAYS])
-    low = min(low, high / _LEAST_RATIO)
+    wider = max(1.0, np.sqrt(_LEAST_RATIO * low / high))
+    low, high = low / wider, high * wider
     with np.errstate(divide="ignore", invalid="ignore"):
         shades: Any = np.log(values / low) / np.log(high / low)
     shades = np.where(np.isfinite(values), np.clip(shades, 0.0, 1.0), np.nan).astype(np.float32)

@@ -73,9 +73,11 @@ class SecondHandle(QObject):
 
     Signals:
         moved: ``(z1, z2)`` to which the user dragged it.
+        removed: It is wanted no more.
     """
 
     moved = Signal(float, float)
+    removed = Signal()
 
     def __init__(self, canvas: LatentCanvas) -> None:
         super().__init__(canvas)
@@ -93,6 +95,13 @@ class SecondHandle(QObject):
             if self._second is None:
                 self._way = None
             self.place()
+
+    def mark(self) -> None:
+        """Mark where the handle is; where it is marked already, take the mark away."""
+        if self._second == self._z:
+            self.removed.emit()
+        else:
+            self.moved.emit(*self._z)
 
     def show_way(self, points: Array | None) -> None:
         """Draw another way from it to the handle, a polygon's corners ``(m, 2)``, beside the straight line."""

@@ -20,7 +20,10 @@ _PLANE: Rows = [
     ("Drag, middle or right button", "Move the view"),
     ("Arrow keys", "Move the handle by 0.05, with Shift by 0.5; in the manifold, too"),
     ("H", "Bring the handle into the middle of the view"),
-    ("M", "Mark where the handle is; the mark can be dragged, and Geometry shows ways between the two"),
+    (
+        "M",
+        "Mark where the handle is, or once more remove that; it can be dragged, Geometry shows ways between both",
+    ),
     ("Click the arrow at the edge", "Go to the handle, which is out of view there"),
     ("Enter", "Select the image nearest to the handle"),
     ("N, P", "Select the next image outwards from there, the one before"),

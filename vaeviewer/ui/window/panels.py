@@ -37,6 +37,7 @@ def _make_plane(host: Host) -> LatentView:
 
     plane.color_chosen.connect(color)
     plane.second.moved.connect(lambda a, b: host.set_view(second=(a, b)))
+    plane.second.removed.connect(lambda: host.set_view(second=None))
     plane.hidden_classes_changed.connect(lambda hidden: host.set_view(hidden_classes=hidden))
     return plane
 
