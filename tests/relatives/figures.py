@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from vaeviewer.analysis.evidence import evidence
 from vaeviewer.backend.config import Settings, presets, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.snapshot import Array, Snapshot
 from vaeviewer.backend.training import loop
+from vaeviewer.backend.training.affinity import any_core
 from vaeviewer.backend.training.trainer import Trainer
+from vaeviewer.native.cores import available_cores
 
 
 @dataclass(frozen=True)
@@ -63,3 +70,11 @@ def trained(data: str, family: str, preset: str = "default", **settings: Any) ->
     begin = time.perf_counter()
     loop.train(trainer, go_on=lambda: loop.FREELY, after_block=lambda: None)
     return trainer, time.perf_counter() - begin
+
+
+def mean_log_px(snapshot: Snapshot, images: NDArray[np.uint8] | Array) -> float:
+    """The mean of log p(x) of images as :meth:`Snapshot.encode` has them, by quadrature, nats."""
+    any_core()  # as training leaves this thread, and so those it starts, pinned to one
+    found = evidence(snapshot, images, workers=available_cores())
+    assert found is not None, "nobody cancels it"
+    return float(found.log_px.mean())
