@@ -50,6 +50,14 @@ def test_single_peaks(d: int) -> None:
     assert np.median(found.change) < 1e-3
 
 
+def test_two_spacings_that_agree_by_chance_are_not_believed() -> None:
+    """Of peaks a third as wide as the first spacing that is believed some have sums that are wrong alike twice."""
+    n = 2000
+    mean = np.random.default_rng(3).uniform(-0.5, 0.5, (n, 1, 2))
+    found = integrals(gaussians(mean, np.full((n, 1), 0.011), np.ones((n, 1))), n, 2)
+    assert np.abs(found.log_value).max() < 0.01  # alone they agreed on a sum 0.2 nats too large
+
+
 @pytest.mark.parametrize("d", [1, 2])
 def test_a_narrow_peak_beside_a_wide_one(d: int) -> None:
     rng = np.random.default_rng(1)

@@ -37,6 +37,10 @@ MOST_TILES = 48
 TRUSTED = 0.04
 """At a wider spacing a peak may be missed altogether, however well two spacings agree."""
 
+FEWEST = 2.0
+"""Nor where a peak holds fewer points than so many along each axis, which is its integral over its highest value, in
+cells: they may agree by chance."""
+
 TOLERANCE = 5e-3
 """A function whose integral changes by less, in nats, needs no finer spacing: of a Gaussian peak's relative error a
 halving leaves the fourth power."""
@@ -125,10 +129,11 @@ def _integrate(
         value[open_rows] = np.logaddexp(_sum_by_row(pairs.rows, pairs.sums, count), settled)[open_rows]
         if level > 0:
             change[open_rows] = np.abs(value - before)[open_rows]
-        fine = grid.spacing(level) <= TRUSTED
-        going_on = (change >= TOLERANCE if fine else np.ones(count, bool)) & (level < HALVINGS)
         highest = np.full(count, -np.inf, np.float32)
         np.maximum.at(highest, pairs.rows, pairs.peaks)
+        held = value - highest - d * np.log(grid.spacing(level) * FEWEST)
+        agreed = (change < TOLERANCE) & (held >= 0.0) & (grid.spacing(level) <= TRUSTED)
+        going_on = ~agreed & (level < HALVINGS)
         floor = highest - NEGLIGIBLE[min(level, len(NEGLIGIBLE) - 1)]
         divided = going_on[pairs.rows] & (pairs.peaks >= floor[pairs.rows])
         settled = np.logaddexp(settled, _sum_by_row(pairs.rows[~divided], pairs.sums[~divided], count))
