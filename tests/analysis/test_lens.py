@@ -138,6 +138,12 @@ def test_a_second_mode_far_away_is_found_and_said(snapshot: Snapshot) -> None:
     x0, y0, width, height = found.rect
     inside = [x0 < a < x0 + width and y0 < b < y0 + height for a, b in found.modes[:2].tolist()]
     assert all(inside) or found.elsewhere == pytest.approx(0.5, abs=0.1)
+    # As good a Gaussian is found from a q in the middle of both, which no ascent leads away from there.
+    between = np.zeros(2, np.float32), np.full(2, 0.3, np.float32)
+    *_, other = answers(even, Asked(image, q=between, near=(1.2, -0.8)))
+    assert found.best is not None
+    assert other.best is not None
+    assert other.best.elbo == pytest.approx(found.best.elbo, abs=0.02)
 
 
 def test_a_posterior_far_out_is_found_where_the_encoder_does_not_look(

@@ -212,7 +212,7 @@ def _stencil() -> tuple[Points, Points]:
     return offsets, np.linalg.pinv(np.stack([np.ones(9), a, b, a * a, a * b, b * b], axis=1))
 
 
-def _climbed(logs: Callable[[Points], Logs], at: Points, width: Points) -> tuple[Points, Points]:
+def _climbed(logs: LogDensity, at: Points, width: Points) -> tuple[Points, Points]:
     """The mode near a code and how wide it is along each axis, by parabolas through nine values: Newton's method."""
     offsets, fit = _stencil()
     for _ in range(3):
@@ -360,14 +360,13 @@ def _log_sum(cells: list[tuple[Logs, float]]) -> float:
 
 
 def _optimised(logs: LogDensity, score: Score, found: Lens, q: Gaussian) -> Iterator[Lens]:
-    """The ascent from q, then from the posterior itself: the better end is the best q."""
-    mean, modes, elsewhere = found.mean, found.modes, found.elsewhere
-    assert mean is not None, "it is refined"
+    """The ascent from q, then from the posterior's highest mode: the better end is the best q."""
+    highest, shade = found.modes[0], found.rect[2] / SHADES
     for step in ascent(logs, score, q):
         found = replace(found, path=(*found.path, step))
         yield found
     best = found.path[-1]
-    start = gaussian(logs, mean if elsewhere < 0.05 else modes[0], best.scale)
+    start = gaussian(logs, *_climbed(logs, highest, np.full(2, shade)))  # Laplace's approximation
     for other in ascent(logs, score, start):
         yield found
         best = max(best, other, key=lambda some: some.elbo)
