@@ -77,6 +77,9 @@ class WholeSetOverTraining(Newest):
         if about is None or about.dataset is not dataset or about.axes != axes:
             self._about = _About(dataset, axes)
         self._newest = snapshot
+        if self.times and self.times[-1].step > snapshot.step:  # training has gone back
+            self.times = [time for time in self.times if time.step <= snapshot.step]
+            self.found.emit()
         self._rest = REST if seen else _REST_UNSEEN
         last = self.last
         if last is None or (last.step, last.axes) != (snapshot.step, axes):
