@@ -249,9 +249,7 @@ def sum_text(lens: Lens, of: str = "x") -> tuple[str, ...]:
     return (
         f"log p({of}) {_number(lens.log_px)} = ELBO {_number(lens.q.elbo)} + KL(q‖p) {gap}",
         f"log p({of}) {_short(lens.log_px)} = ELBO {_short(lens.q.elbo)} + KL {gap}",
-        f"log p({of}) {lens.log_px:,.0f} = ELBO {lens.q.elbo:,.0f} + KL {lens.log_px - lens.q.elbo:,.0f}".replace(
-            "-", "−"
-        ),
+        f"log p({of}) {_short(lens.log_px)}, ELBO {_short(lens.q.elbo)}",
     )
 
 
@@ -265,7 +263,10 @@ def gaps_text(lens: Lens) -> tuple[str, ...]:
     if lens.best is None and lens.path:
         return (f"KL(q‖p) {whole}: looking for the best Gaussian …", f"KL(q‖p) {whole}: …")
     if lens.best is None:
-        return (f"KL(q‖p) {whole}; its two parts come when training pauses", f"KL(q‖p) {whole}; parts: pause")
+        return (
+            f"KL(q‖p) {whole}; its two parts come when training pauses",
+            f"KL(q‖p) {whole}; pause for its parts",
+        )
     parts = _number(lens.log_px - lens.best.elbo), _number(lens.best.elbo - lens.q.elbo)
     return (
         f"KL(q‖p) {whole} = approximation gap {parts[0]} + amortization gap {parts[1]}",
