@@ -19,13 +19,10 @@ from vaeviewer.backend.training import loop
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.cli import main
 
-SLOW = ("exact", "mean-field", "semi-supervised")
-"""They are evaluated by many codes, by a search for each image, or in each class."""
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(
-    "key", [pytest.param(key, marks=pytest.mark.slow if key in SLOW else ()) for key in registry.families()]
-)
+@pytest.mark.parametrize("key", registry.families())
 def test_a_run_is_evaluated_and_drawn(
     key: str,
     small: Settings,

@@ -23,7 +23,12 @@ from vaeviewer.session.states import Action, State
 from vaeviewer.ui.runs import recovery
 from vaeviewer.ui.window.main_window import MainWindow
 
+pytestmark = pytest.mark.slow
+
 STEPS = 3
+
+FEWER = {"exact": {"codes": 64}}
+"""What makes a step of a family a short one."""
 
 
 @pytest.fixture
@@ -34,7 +39,7 @@ def killed(
     monkeypatch.setattr(restore, "load_source", lambda *_: digits)
 
     def left(key: str) -> Path:
-        trainer = Trainer(digits, updated(small, family=key, epochs=100_000))
+        trainer = Trainer(digits, updated(small, family=key, epochs=100_000, **FEWER.get(key, {})))
         if registry.family(key).capabilities.trains:
             for _ in range(STEPS):
                 trainer.step()

@@ -18,8 +18,9 @@ Loss = Callable[[Batch, Any], Objective]
 class CompiledEngine(EagerEngine):
     """Compiles each player's loss at its first step, which takes from seconds to a minute.
 
-    On CUDA the kernels of a step are replayed as a graph, which spares a small network the launching of each. A
-    batch of another size is compiled anew.
+    On CUDA the kernels of a step are replayed as a graph, which spares a small network the launching of each. For a
+    batch of another size and a setting that changes while it trains it is compiled anew; after eight times torch
+    leaves it at eager steps.
 
     Args:
         work: The live model and what its steps read.
