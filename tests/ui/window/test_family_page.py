@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from own_families import TwoPlayers
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QTextDocument
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDockWidget, QToolButton
 from pytestqt.qtbot import QtBot
@@ -43,6 +44,20 @@ def test_each_family_has_two_short_paragraphs_and_a_formula(key: str) -> None:
         assert 20 <= len(text.split()) <= 110
         assert text.endswith(".")
     assert "".join(html(page.objective).itertext())
+
+
+@pytest.mark.parametrize("key", registry.families())
+def test_a_formula_has_lines_of_its_own(qapp: QApplication, key: str) -> None:
+    """As many as are written: at its first size the page has room for each, and none is broken anywhere."""
+    document = QTextDocument()
+    document.setDefaultFont(qapp.font())
+    document.setDocumentMargin(14)
+    document.setHtml(page_text(registry.family(key)))
+    document.setTextWidth(560 - 20)  # less a scroll bar
+    assert document.size().height() > 0  # it is laid out when that is asked
+    table = document.rootFrame().childFrames()[0]
+    block = table.firstCursorPosition().block()
+    assert block.layout().lineCount() == 1 + registry.family(key).page.objective.count("<br>")
 
 
 def test_a_family_without_a_page_shows_what_it_is() -> None:

@@ -140,7 +140,7 @@ class Adversarial(Family[AdversarialConfig]):
         "−log <i>p</i>(<i>x</i>|<i>f</i>(<i>x</i>)) ], "
         "<br>max<sub><i>D</i></sub> &nbsp;E<sub><i>z</i>~<i>p</i>(<i>z</i>)</sub> [ log <i>D</i>(<i>z</i>) ] + "
         "E<sub><i>x</i></sub> [ log(1 − <i>D</i>(<i>f</i>(<i>x</i>))) ], "
-        "&nbsp; max<sub><i>f</i></sub> &nbsp;E<sub><i>x</i></sub> [ log <i>D</i>(<i>f</i>(<i>x</i>)) ]",
+        "<br>max<sub><i>f</i></sub> &nbsp;E<sub><i>x</i></sub> [ log <i>D</i>(<i>f</i>(<i>x</i>)) ]",
     )
 
     def build(self, config: AdversarialConfig, data: DataSpec) -> LatentModel:

@@ -78,7 +78,7 @@ class Conditional(ElboFamily[ConditionalConfig]):
         objective="max &nbsp;E<sub><i>q</i>(<i>z</i>|<i>x</i>, <i>y</i>)</sub> "
         "[ log <i>p</i>(<i>x</i>|<i>z</i>, <i>y</i>) ] − "
         "<i>β</i> KL( <i>q</i>(<i>z</i>|<i>x</i>, <i>y</i>) ‖ <i>p</i>(<i>z</i>) ), "
-        "&nbsp; for <i>β</i> = 1 at most log <i>p</i>(<i>x</i>|<i>y</i>)",
+        "<br>for <i>β</i> = 1 at most log <i>p</i>(<i>x</i>|<i>y</i>)",
     )
 
     def build(self, config: ConditionalConfig, data: DataSpec) -> LatentModel:

@@ -84,8 +84,8 @@ class FlowVAE(ElboFamily[FlowConfig]):
         "mean-field inference, loses little. The flow starts from a Gaussian <i>z</i><sub>0</sub> and bends it step by "
         "step; as each step can be undone, the density is known everywhere: what is stretched gets thinner.",
         objective="max &nbsp;E<sub><i>q</i>(<i>z</i><sub>0</sub>|<i>x</i>)</sub> [ log <i>p</i>(<i>x</i>|<i>z</i>) + "
-        "<i>β</i> ( log <i>p</i>(<i>z</i>) − log <i>q</i>(<i>z</i><sub>0</sub>|<i>x</i>) + Σ<sub><i>t</i></sub> log "
-        "|det ∂<i>z<sub>t</sub></i> / ∂<i>z</i><sub><i>t</i>−1</sub>| ) ]"
+        "<i>β</i> ( log <i>p</i>(<i>z</i>) − log <i>q</i>(<i>z</i><sub>0</sub>|<i>x</i>) "
+        "<br>+ Σ<sub><i>t</i></sub> log |det ∂<i>z<sub>t</sub></i> / ∂<i>z</i><sub><i>t</i>−1</sub>| ) ]"
         "<br><i>z</i> = <i>f<sub>T</sub></i>( … <i>f</i><sub>1</sub>(<i>z</i><sub>0</sub>))",
     )
 

@@ -127,7 +127,7 @@ class InfoGAN(Family[InfoGanConfig]):
         "same.",
         objective="min<sub><i>G</i>,<i>Q</i></sub> max<sub><i>D</i></sub> &nbsp;<i>V</i>(<i>D</i>, <i>G</i>) − "
         "<i>λ</i> ( E<sub><i>z</i>,<i>y</i></sub> [ log <i>Q</i>(<i>z</i>, <i>y</i>|<i>G</i>(<i>z</i>, <i>y</i>)) ] + "
-        "<i>H</i>(<i>z</i>, <i>y</i>) ), &nbsp; of which the bracket is at most "
+        "<i>H</i>(<i>z</i>, <i>y</i>) ), <br>the bracket is at most "
         "<i>I</i>(<i>z</i>, <i>y</i>; <i>G</i>(<i>z</i>, <i>y</i>))",
     )
 

@@ -174,7 +174,7 @@ class SemiSupervisedFamily(DensityFamily[SemiSupervisedConfig]):
         "images it never could from a few. Compare the preset “supervised”. With too few labels a class may be taken "
         "for another, and both draw the same digits: look at the row below the plane.",
         objective="max &nbsp;E<sub><i>q</i>(<i>y</i>|<i>x</i>)</sub> [ −<i>L</i>(<i>x</i>, <i>y</i>) ] + "
-        "H( <i>q</i>(<i>y</i>|<i>x</i>) ) &nbsp; without a label, &nbsp; −<i>L</i>(<i>x</i>, <i>y</i>) + "
+        "H( <i>q</i>(<i>y</i>|<i>x</i>) ) &nbsp; without a label, <br>−<i>L</i>(<i>x</i>, <i>y</i>) + "
         "<i>α</i> log <i>q</i>(<i>y</i>|<i>x</i>) &nbsp; with one,"
         "<br>−<i>L</i>(<i>x</i>, <i>y</i>) = E<sub><i>q</i>(<i>z</i>|<i>x</i>, <i>y</i>)</sub> "
         "[ log <i>p</i>(<i>x</i>|<i>z</i>, <i>y</i>) ] − "
