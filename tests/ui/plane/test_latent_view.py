@@ -15,6 +15,7 @@ from vaeviewer.analysis.generated import Generated
 from vaeviewer.analysis.manifold import grid_points, mosaic
 from vaeviewer.backend.data.base import DataSource, ImageDataset
 from vaeviewer.backend.models.families.gan import GanConfig
+from vaeviewer.backend.models.families.sparse import SparseConfig
 from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.interface import DataSpec, ImageSpec
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, snapshot_of
@@ -656,6 +657,23 @@ def test_the_box_of_a_cloud_leaves_strays_out_and_keeps_the_prior_in() -> None:
     assert 4.5 < box.x1 < 8.0
     assert (box.y0, box.y1) == (-3.2, 3.2)
     assert cloud_box(np.zeros((0, 2), np.float32)) == PRIOR_BOX
+
+
+def test_codes_that_no_prior_spreads_fill_the_plane_all_the_same(view: LatentView) -> None:
+    """Those of a sparse autoencoder lie from 0 to 1: beside three deviations of a prior they were a dot."""
+    codes = np.random.default_rng(0).random((300, 2), np.float32)
+    table = PosteriorTable(codes, None, np.zeros(300, np.int32))
+    view.set_dataset(make_dataset())
+    view.update_frame(
+        snapshot_of(SparseConfig(latent_dim=2), DataSpec(ImageSpec(8, 8)), {}, posterior=table),
+        ViewState(),
+    )
+    view.fit()
+    plane = view.plane_map()
+    assert plane is not None
+    assert 1.0 < min(np.ptp(plane.x_range), np.ptp(plane.y_range)) < 1.5
+    dots = cloud_box(0.01 * codes, None)
+    assert (dots.x1 - dots.x0, dots.y1 - dots.y0) == pytest.approx((1.0, 1.0))
 
 
 def test_a_box_is_kept_while_it_fits() -> None:

@@ -101,11 +101,12 @@ class PosteriorMark:
 PRIOR_BOX = Box(-LEAST_EXTENT, LEAST_EXTENT, -LEAST_EXTENT, LEAST_EXTENT)
 
 
-def cloud_box(points: NDArray[np.float32]) -> Box:
+def cloud_box(points: NDArray[np.float32], prior: Box | None = PRIOR_BOX) -> Box:
     """The box that holds nearly all points, a few strays aside, and the bulk of the prior.
 
     Args:
         points: Shape ``(n, 2)``; rows that are not finite are ignored.
+        prior: Where that is; ``None`` without one, when the box is one unit wide and high at least.
     """
     sample = points[:: -(-len(points) // _SAMPLED_ROWS) or 1]
     sample = sample[np.isfinite(sample).all(axis=1)]
@@ -116,7 +117,9 @@ def cloud_box(points: NDArray[np.float32]) -> Box:
     columns = np.partition(sample.T, ranks)
     (x0, x1), (y0, y1) = columns[:, ranks].tolist()
     core = Box(x0, x1, y0, y1).grown(0.12)
-    prior = PRIOR_BOX
+    if prior is None:
+        x, y = 0.5 * (x0 + x1), 0.5 * (y0 + y1)
+        prior = Box(x - 0.5, x + 0.5, y - 0.5, y + 0.5)
     return Box(min(core.x0, prior.x0), max(core.x1, prior.x1), min(core.y0, prior.y0), max(core.y1, prior.y1))
 
 

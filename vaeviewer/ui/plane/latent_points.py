@@ -11,7 +11,15 @@ from vaeviewer.analysis.latent_plane import identity
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, standard_deviations
 from vaeviewer.session.view_state import ViewState, posterior_noise
-from vaeviewer.ui.plane.latent_geometry import Box, ClassMark, PlaneMap, PosteriorMark, cloud_box, points_near
+from vaeviewer.ui.plane.latent_geometry import (
+    PRIOR_BOX,
+    Box,
+    ClassMark,
+    PlaneMap,
+    PosteriorMark,
+    cloud_box,
+    points_near,
+)
 from vaeviewer.ui.plane.line_rows import LineRows
 
 ALL_HIDDEN = "All of it is hidden: click a class beside the plane to show it"
@@ -46,6 +54,7 @@ class PlanePoints:
         self._noise: NDArray[np.float32] | None = None
         self._rows: LineRows | None = None  # of codes of one number
         self._generated: PosteriorTable | None = None
+        self._prior: Box | None = PRIOR_BOX  # what is shown of it whatever the points; None without one
         self._awaited = False  # there is a model, and what is generated is not there yet
 
     def set_dataset(self, dataset: ImageDataset | None) -> None:
@@ -96,6 +105,8 @@ class PlanePoints:
 
     def usable(self, snapshot: Snapshot | None) -> PosteriorTable | None:
         """A snapshot's table, or the codes drawn, if it has a row per point."""
+        if snapshot is not None:
+            self._prior = PRIOR_BOX if snapshot.family.capabilities.generates else None
         posterior = snapshot.posterior if snapshot is not None else None
         if posterior is None and snapshot is not None:
             posterior = self._generated
@@ -132,7 +143,7 @@ class PlanePoints:
 
     def box(self) -> Box | None:
         """What holds nearly all points, or ``None`` where there are none."""
-        return None if self.positions is None else cloud_box(self.positions)
+        return None if self.positions is None else cloud_box(self.positions, self._prior)
 
     def class_marks(self) -> tuple[ClassMark, ...]:
         """The visible classes, each at the median of its points."""
