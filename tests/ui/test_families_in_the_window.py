@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers_images import pixels_of
 from helpers_mouse import drag
+from PySide6.QtCore import QPointF
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
@@ -82,8 +83,9 @@ def test_it_is_opened_trained_while_dragged_and_saved(
             session.request(Action.TRAIN)
             qtbot.waitUntil(lambda: step_of(window) > STEPS, timeout=30_000)
         seen: set[bytes] = set()
+        room = window.plane.viewport().rect()
         path = [
-            window.plane.viewport_position(*z) for z in np.linspace((-2.0, -2.0), (2.0, 1.5), 12).tolist()
+            QPointF(0.8 * share * room.width(), share * room.height()) for share in np.linspace(0.2, 0.8, 12)
         ]
 
         def look() -> None:

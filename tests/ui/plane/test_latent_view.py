@@ -671,9 +671,7 @@ def test_codes_that_no_prior_spreads_fill_the_plane_all_the_same(view: LatentVie
     view.fit()
     plane = view.plane_map()
     assert plane is not None
-    assert 1.0 < min(np.ptp(plane.x_range), np.ptp(plane.y_range)) < 1.5
-    dots = cloud_box(0.01 * codes, None)
-    assert (dots.x1 - dots.x0, dots.y1 - dots.y0) == pytest.approx((1.0, 1.0))
+    assert 2.0 < min(np.ptp(plane.x_range), np.ptp(plane.y_range)) < 2.5
 
 
 def test_a_box_is_kept_while_it_fits() -> None:

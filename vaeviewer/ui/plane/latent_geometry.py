@@ -101,26 +101,27 @@ class PosteriorMark:
 PRIOR_BOX = Box(-LEAST_EXTENT, LEAST_EXTENT, -LEAST_EXTENT, LEAST_EXTENT)
 
 
-def cloud_box(points: NDArray[np.float32], prior: Box | None = PRIOR_BOX) -> Box:
+UNIT_BOX = Box(-1.0, 1.0, -1.0, 1.0)
+"""What is always shown where there is no prior: the handle's first place, with some room."""
+
+
+def cloud_box(points: NDArray[np.float32], least: Box = PRIOR_BOX) -> Box:
     """The box that holds nearly all points, a few strays aside, and the bulk of the prior.
 
     Args:
         points: Shape ``(n, 2)``; rows that are not finite are ignored.
-        prior: Where that is; ``None`` without one, when the box is one unit wide and high at least.
+        least: Where that is, or what else is to be seen whatever the points.
     """
     sample = points[:: -(-len(points) // _SAMPLED_ROWS) or 1]
     sample = sample[np.isfinite(sample).all(axis=1)]
     if not len(sample):
-        return PRIOR_BOX
+        return least
     last = len(sample) - 1
     ranks = round(0.005 * last), round(0.995 * last)  # np.percentile takes five times as long
     columns = np.partition(sample.T, ranks)
     (x0, x1), (y0, y1) = columns[:, ranks].tolist()
     core = Box(x0, x1, y0, y1).grown(0.12)
-    if prior is None:
-        x, y = 0.5 * (x0 + x1), 0.5 * (y0 + y1)
-        prior = Box(x - 0.5, x + 0.5, y - 0.5, y + 0.5)
-    return Box(min(core.x0, prior.x0), max(core.x1, prior.x1), min(core.y0, prior.y0), max(core.y1, prior.y1))
+    return Box(min(core.x0, least.x0), max(core.x1, least.x1), min(core.y0, least.y0), max(core.y1, least.y1))
 
 
 def steady_box(current: Box, needed: Box) -> Box:

@@ -13,6 +13,7 @@ from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, standard_deviat
 from vaeviewer.session.view_state import ViewState, posterior_noise
 from vaeviewer.ui.plane.latent_geometry import (
     PRIOR_BOX,
+    UNIT_BOX,
     Box,
     ClassMark,
     PlaneMap,
@@ -54,7 +55,7 @@ class PlanePoints:
         self._noise: NDArray[np.float32] | None = None
         self._rows: LineRows | None = None  # of codes of one number
         self._generated: PosteriorTable | None = None
-        self._prior: Box | None = PRIOR_BOX  # what is shown of it whatever the points; None without one
+        self._least = PRIOR_BOX  # what is shown of the plane whatever the points
         self._awaited = False  # there is a model, and what is generated is not there yet
 
     def set_dataset(self, dataset: ImageDataset | None) -> None:
@@ -106,7 +107,7 @@ class PlanePoints:
     def usable(self, snapshot: Snapshot | None) -> PosteriorTable | None:
         """A snapshot's table, or the codes drawn, if it has a row per point."""
         if snapshot is not None:
-            self._prior = PRIOR_BOX if snapshot.family.capabilities.generates else None
+            self._least = PRIOR_BOX if snapshot.family.capabilities.generates else UNIT_BOX
         posterior = snapshot.posterior if snapshot is not None else None
         if posterior is None and snapshot is not None:
             posterior = self._generated
@@ -143,7 +144,7 @@ class PlanePoints:
 
     def box(self) -> Box | None:
         """What holds nearly all points, or ``None`` where there are none."""
-        return None if self.positions is None else cloud_box(self.positions, self._prior)
+        return None if self.positions is None else cloud_box(self.positions, self._least)
 
     def class_marks(self) -> tuple[ClassMark, ...]:
         """The visible classes, each at the median of its points."""
