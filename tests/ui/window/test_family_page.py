@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from xml.etree import ElementTree
 
@@ -58,6 +59,13 @@ def test_a_formula_has_lines_of_its_own(qapp: QApplication, key: str) -> None:
     table = document.rootFrame().childFrames()[0]
     block = table.firstCursorPosition().block()
     assert block.layout().lineCount() == 1 + registry.family(key).page.objective.count("<br>")
+
+
+@pytest.mark.parametrize("key", registry.families())
+def test_what_a_page_names_is_called_so_in_the_window(key: str) -> None:
+    family = registry.family(key)
+    named = set(re.findall("“(.*?)”", page_text(family)))
+    assert named <= {name.capitalize() for name in family.presets} | {m.title for m in family.metrics}
 
 
 def test_a_family_without_a_page_shows_what_it_is() -> None:

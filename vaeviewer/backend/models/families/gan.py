@@ -180,7 +180,7 @@ class GAN(Family[GanConfig]):
         "drawn as something that a discriminator cannot tell from the images. Drawings are crisp where a VAE's are "
         "blurred, and between two classes lies a narrow seam of nonsense rather than a smooth blend.",
         why="Nothing compares a drawing with any one image: the generator only has to pass as real, and may leave out "
-        "what is hard to draw. Choose the preset “original” and watch it leave out some digits: mode collapse. "
+        "what is hard to draw. Choose the preset “Original” and watch it leave out some digits: mode collapse. "
         "R1 keeps the discriminator from changing abruptly, averaged weights steady the drawings, and waves "
         "of <i>z</i> let two numbers lead to all classes. Where the losses of discriminator and generator come to 1.39 "
         "and 0.69, the discriminator can only guess.",

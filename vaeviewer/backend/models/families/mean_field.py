@@ -114,7 +114,7 @@ class MeanFieldInference(DensityFamily[MeanFieldConfig]):
     page = Page(
         see="Each point is a cloud <i>q</i>(<i>z</i>|<i>x</i>) with a middle and a width of its own, which its image "
         "alone moves. Nothing carries over from one image to the next but what is drawn there: with the start "
-        "“random” images of one class settle in many places, as no network has to know the way. Held-out images "
+        "“Random” images of one class settle in many places, as no network has to know the way. Held-out images "
         "have no place yet; theirs is searched for step by step whenever one is shown.",
         why="In a VAE one network gives all clouds: it amortizes inference. That is fast, works for new images at once "
         "and keeps like images together, but each cloud is only as good as the network. Here each is the best there "

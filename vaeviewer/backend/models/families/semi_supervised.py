@@ -156,7 +156,7 @@ class SemiSupervisedFamily(DensityFamily[SemiSupervisedConfig]):
     presets = {  # noqa: RUF012  # read only, as the interface says
         "images": Preset(
             "M2 on the images themselves. Its classes are easily others than those of the labels: see whether its "
-            "accuracy rises above that of “supervised”.",
+            "accuracy rises above that of “Supervised”.",
             {"variant": "M2"},
         ),
         "supervised": Preset(
@@ -171,7 +171,7 @@ class SemiSupervisedFamily(DensityFamily[SemiSupervisedConfig]):
         "what counts: how many held-out images, of which no label was ever seen, are put into their class.",
         why="Of an image without a label the bound takes the mean over all classes. An image is drawn best as what it "
         "is, so the bound grows when the classifier names that class; and what the classifier learns so from all "
-        "images it never could from a few. Compare the preset “supervised”. With too few labels a class may be taken "
+        "images it never could from a few. Compare the preset “Supervised”. With too few labels a class may be taken "
         "for another, and both draw the same digits: look at the row below the plane.",
         objective="max &nbsp;E<sub><i>q</i>(<i>y</i>|<i>x</i>)</sub> [ −<i>L</i>(<i>x</i>, <i>y</i>) ] + "
         "H( <i>q</i>(<i>y</i>|<i>x</i>) ) &nbsp; without a label, <br>−<i>L</i>(<i>x</i>, <i>y</i>) + "
