@@ -14,13 +14,14 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings
-from vaeviewer.backend.data import CATALOG
+from vaeviewer.backend.data import CATALOG, CatalogEntry
 from vaeviewer.session import data_loader
 from vaeviewer.session.data_loader import Fetched
 from vaeviewer.session.run_keeper import RunKeeper
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.data.image_sheet import ImageSheet
 from vaeviewer.ui.widgets.plain_text import BREAK
+from vaeviewer.ui.window import data_menu as data_menu_module
 from vaeviewer.ui.window import message_bar
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.messages import Kind, Message, MessageQueue
@@ -236,13 +237,19 @@ def test_what_cannot_be_fetched_may_lie_in_a_folder(
     qtbot.waitUntil(lambda: not window.message.text)
 
 
-def test_the_catalogue_is_no_wall(window: MainWindow) -> None:
-    top = data_menu(window)
+def test_the_catalogue_is_no_wall(
+    make_window: MakeWindow, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry of a test's own included, which gets a letter without being told one."""
+    own = CatalogEntry("bars", "Bars", "White bars.")
+    monkeypatch.setattr(data_menu_module, "CATALOG", (*CATALOG, own))
+    top = data_menu(make_window(small))
+    assert "Bars" in top
     assert len(top) <= 8
     submenu = top["Digits and letters"].menu()
     assert isinstance(submenu, QMenu)
     entries = [action for action in (*top.values(), *submenu.actions()) if action.isCheckable()]
-    notes = {entry.note for entry in CATALOG if entry.key != "folder"}
+    notes = {entry.note for entry in (*CATALOG, own) if entry.key != "folder"}
     assert {action.toolTip() for action in entries} == notes
     for menu in (top.values(), submenu.actions()):
         letters = [text[text.index("&") + 1].lower() for action in menu if (text := action.text())]

@@ -19,6 +19,7 @@ from vaeviewer.ui.window.explanations import EXPLANATIONS, TERMS, explanation_of
 from vaeviewer.ui.window.family_page import page_text
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.panel_help import DockHelp, HelpButton, HelpPopup
+from vaeviewer.ui.window.panels import PANELS
 
 MakeWindow = Callable[[Settings], MainWindow]
 VAE = Settings().family
@@ -66,15 +67,15 @@ def test_a_hat_is_over_its_letter(key: str) -> None:
 def test_each_panel_has_its_own(qtbot: QtBot, make_window: MakeWindow, small: Settings) -> None:
     window = make_window(small)
     buttons = window.findChildren(HelpButton)
-    assert sorted(button.accessibleName() for button in buttons) == sorted(
-        f"What is {t}?" for t in EXPLANATIONS
-    )
+    explained = {panel.title: panel.explanation for panel in PANELS if panel.explanation is not None}
+    assert sorted(button.accessibleName() for button in buttons) == sorted(f"What is {t}?" for t in explained)
+    assert explained.keys() >= EXPLANATIONS.keys()
     for button in buttons:
         title = button.accessibleName().removeprefix("What is ").removesuffix("?")
         if not button.isVisible() or button.visibleRegion().isEmpty():
             continue  # behind another one's tab
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-        assert text("helpText").text() == rich_text(explanation_of(title, VAE))
+        assert text("helpText").text() == rich_text(explained[title](VAE))
         screen = (
             button.screen().geometry().adjusted(-3, -3, 3, 3)
         )  # without a real one, frames are shifted a little

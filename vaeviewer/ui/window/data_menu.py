@@ -30,7 +30,9 @@ TEXTS = {
     "emnist-byclass": "EMNIST by&class",
     "emnist-bymerge": "EMNIST bym&erge",
 }
-"""What has a letter to press in its menu; no letter twice in one menu."""
+"""What has a letter to press in its menu that was chosen for it; no letter twice in one menu. Others get one."""
+
+FOLDER, FILE = "&Open folder…", "Open fi&le…"
 
 
 class DataMenu(QObject):
@@ -48,14 +50,15 @@ class DataMenu(QObject):
         group = QActionGroup(menu)
         group.setExclusionPolicy(QActionGroup.ExclusionPolicy.ExclusiveOptional)
         menus: dict[str, QMenu] = {"": menu}
+        taken = {text[text.index("&") + 1].lower() for text in (*TEXTS.values(), FOLDER, FILE)}
         for entry in CATALOG:
             if entry.key == "folder":
                 continue
             if entry.group not in menus:
-                menus[entry.group] = menu.addMenu(TEXTS.get(entry.group, entry.group))
+                menus[entry.group] = menu.addMenu(_menu_text(entry.group, entry.group, taken))
             action = self._add(
                 menus[entry.group],
-                TEXTS.get(entry.key, entry.title),
+                _menu_text(entry.key, entry.title, taken),
                 partial(window.session.load_data, entry.key),
                 entry.note,
             )
@@ -66,14 +69,14 @@ class DataMenu(QObject):
         opening = window.opening
         folder = self._add(
             menu,
-            "&Open folder…",
+            FOLDER,
             opening.choose_folder,
             "A folder of pictures, or of idx files; dropping it onto the window does the same",
         )
         folder.setShortcut(QKeySequence("Ctrl+Shift+O"))
         self._add(
             menu,
-            "Open fi&le…",
+            FILE,
             opening.choose_file,
             "A NumPy file or an idx file; dropping it onto the window does the same",
         )
@@ -119,3 +122,14 @@ class DataMenu(QObject):
             key=DATA,
             kind=Kind.PROBLEM,
         )
+
+
+def _menu_text(key: str, title: str, taken: set[str]) -> str:
+    """A title with a letter to press: the one chosen for it, or its first that is free, which is taken then."""
+    if key in TEXTS:
+        return TEXTS[key]
+    at = next((i for i, sign in enumerate(title) if sign.isalpha() and sign.lower() not in taken), None)
+    if at is None:
+        return title
+    taken.add(title[at].lower())
+    return f"{title[:at]}&{title[at:]}"
