@@ -222,7 +222,8 @@ def test_chosen_trained_dragged_saved_and_opened_again(
     of_family = {metric.key for metric in window.session.settings.family.metrics if metric.plot}
 
     def drawn() -> set[str]:
-        return {name for plot in curves.findChildren(MetricPlot) for _, name in plot._item.lines}
+        plots = [plot for plot in curves.findChildren(MetricPlot) if plot.isVisible()]
+        return {name for plot in plots for _, name in plot._item.lines}
 
     qtbot.waitUntil(lambda: drawn() == of_family, timeout=30_000)
 
