@@ -111,7 +111,7 @@ def test_requests_faster_than_the_decoder_still_show_something(
 def test_a_failure_is_reported_and_later_requests_are_served(qtbot: QtBot, decoder: GridDecoder) -> None:
     with qtbot.waitSignal(decoder.failed) as signal:
         decoder.request("manifold", BrokenSnapshot(0.0), points(3))
-    assert signal.args == ["The manifold could not be decoded: weights are not finite"]
+    assert signal.args == ["manifold", "The manifold could not be decoded: weights are not finite"]
     with qtbot.waitSignal(decoder.decoded):
         decoder.request("manifold", GatedSnapshot(0.0), points(3))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from vaeviewer.backend.chunks import parts
 from vaeviewer.backend.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
 
 CHUNK_ROWS = 64
 """Rows decoded at a time: a newer request or the end is noticed in between, and training gets the GIL."""
@@ -66,17 +69,17 @@ class GridDecoder(QObject):
     Signals:
         decoded: ``(kind, images, tag)``: images float32 in 0 … 1, shape ``(n, height, width)``, and the tag
             of the request.
-        failed: One sentence about a request that could not be decoded; later ones still are.
+        failed: ``(kind, sentence)`` of a request that could not be answered; later ones still are.
         forgotten: What was decoded so far is of another run.
 
     All are emitted on the thread this object lives on, and never after `close`.
     """
 
     decoded = Signal(str, object, object)
-    failed = Signal(str)
+    failed = Signal(str, str)
     forgotten = Signal()
     _ready = Signal(object, object)
-    _broke = Signal(str)
+    _broke = Signal(object, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -198,12 +201,13 @@ class GridDecoder(QObject):
         try:
             images = self._answer(request)
         except Exception as error:
+            log.exception("the decoder's thread could not answer: %s", request.kind)
             reason = str(error) or type(error).__name__
             message = f"The {request.kind} could not be decoded: {reason}"
             with self._changed:
                 # Posting under the lock: once close() has returned, this object may be destroyed.
                 if not self._closed:
-                    self._broke.emit(message)
+                    self._broke.emit(request, message)
             return
         with self._changed:
             if images is not None and not self._closed:
@@ -268,9 +272,7 @@ class GridDecoder(QObject):
 
     @Slot(object, object)
     def _deliver(self, request: _Request, answer: Any) -> None:
-        if self._closed or request.run != self._run:
-            return
-        if request.steps is not None and self._long.get(request.kind) is not request:
+        if not self._is_wanted(request):
             return
         if request.job is None and request.steps is None:
             self.decoded.emit(request.kind, answer, request.tag)
@@ -278,7 +280,14 @@ class GridDecoder(QObject):
             assert callable(request.tag), "who asked takes the answer"
             request.tag(answer)
 
-    @Slot(str)
-    def _report(self, message: str) -> None:
-        if not self._closed:
-            self.failed.emit(message)
+    @Slot(object, str)
+    def _report(self, request: _Request, message: str) -> None:
+        if self._is_wanted(request):
+            if request.steps is not None:
+                self.drop(request.kind)
+            self.failed.emit(request.kind, message)
+
+    def _is_wanted(self, request: _Request) -> bool:
+        if self._closed or request.run != self._run:
+            return False
+        return request.steps is None or self._long.get(request.kind) is request

@@ -134,9 +134,9 @@ class LensFollower(QObject):
 
         self._decoder.ask_at_length(_LENS, snapshot, job, take)
 
-    def _on_failed(self, message: str) -> None:
+    def _on_failed(self, kind: str, _sentence: str) -> None:
         """It could not be computed, as the window says; another image may be."""
-        if _LENS in message:
+        if kind == _LENS:
             self._working, self._answerless = None, False
 
     @property

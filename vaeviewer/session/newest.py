@@ -72,6 +72,7 @@ class Newest(QObject):
         self.step = 0
         self.share: float | None = None
         decoder.forgotten.connect(self.forget)
+        decoder.failed.connect(self._on_failed)
 
     def forget(self) -> None:
         """Nothing is known: there is another model, or other images."""
@@ -136,10 +137,19 @@ class Newest(QObject):
             self.share = answer
         else:
             self.step, self.value = step, answer
-            self.share, self._gave_way = None, False
-            now = time.perf_counter()
-            self._rests_until = now + self._rest * (now - self._began)
-            if self._next is not None:
-                self._calm.start()
+            self._rest_now()
             self.found.emit()
         self.changed.emit()
+
+    def _on_failed(self, kind: str, _sentence: str) -> None:
+        """It could not be computed, as the window says; that of another model may be."""
+        if kind == self._kind:
+            self._rest_now()
+            self.changed.emit()
+
+    def _rest_now(self) -> None:
+        self.share, self._gave_way = None, False
+        now = time.perf_counter()
+        self._rests_until = now + self._rest * (now - self._began)
+        if self._next is not None:
+            self._calm.start()

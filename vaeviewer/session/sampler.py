@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,13 +68,14 @@ class Sampler(QObject):
     def __init__(self, decoder: GridDecoder, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._decoder = decoder
-        self._chain: Chain | None = None
+        self._chain: Callable[[], Chain] | None = None  # made when it is first asked, on the decoder's thread
         self._snapshot: Snapshot | None = None
         self._pending = False
         self._timer = QTimer(self)
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self._tick)
         self.state: ChainState | None = None
+        decoder.failed.connect(self._on_failed)
 
     @property
     def running(self) -> bool:
@@ -91,7 +93,7 @@ class Sampler(QObject):
         """A chain on the posterior of an image, from a code ``(d,)``, in steps measured by ``scale``, ``(d,)``."""
         self.forget()
         self._snapshot = snapshot
-        self._chain = Chain(*log_densities(snapshot, asked), start, scale)
+        self._chain = cache(lambda: Chain(*log_densities(snapshot, asked), start, scale))
 
     def forget(self) -> None:
         """There is no chain."""
@@ -118,16 +120,17 @@ class Sampler(QObject):
             return
 
         def job(_: Snapshot) -> Iterator[ChainState]:
+            made = chain()
             for _number in range(transitions):
-                last = chain.step()
-            samples = chain.samples
+                last = made.step()
+            samples = made.samples
             yield ChainState(
                 last,
                 samples[-_SHOWN:],
                 len(samples),
-                chain.acceptance,
-                chain.effective_samples,
-                chain.step_size,
+                made.acceptance,
+                made.effective_samples,
+                made.step_size,
             )
 
         def take(state: ChainState) -> None:
@@ -139,6 +142,11 @@ class Sampler(QObject):
 
         self._pending = True
         self._decoder.ask_at_length(_HMC, snapshot, job, take)
+
+    def _on_failed(self, kind: str, _sentence: str) -> None:
+        """It could not step, as the window says."""
+        if kind == _HMC:
+            self.forget()
 
     def _tick(self) -> None:
         warm = self.state is not None and not self.state.last.warming

@@ -75,6 +75,7 @@ class MainWindow(QMainWindow):
         self.session = session
         self._store = store
         self._shown_before = False
+        self._not_decoded: set[str] = set()  # kinds of requests of which it was said, in this run
 
         self._frames = Frames(session, panels.PANELS, self)
         self.plane = self._frames.widget(LatentView)
@@ -169,7 +170,7 @@ class MainWindow(QMainWindow):
         self.controls.action_requested.connect(session.request)
         self.controls.steps_per_second_changed.connect(session.set_steps_per_second)
         self.reconstructions.examples_requested.connect(self._frames.show_other_examples)
-        self._frames.decoder.failed.connect(lambda text: self.show_problem(f"Decoding failed: {text}"))
+        self._frames.decoder.failed.connect(self._on_not_decoded)
         install_space_shortcut(self, self.controls.press_train)
         FieldKeys(self, self.plane)
         self.plane.setFocus()  # its keys work from the start
@@ -190,6 +191,7 @@ class MainWindow(QMainWindow):
             self._frames.draw()
 
     def _on_opened(self, opened: Opened) -> None:
+        self._not_decoded.clear()
         self.elbo_terms.set_settings(opened.settings)
         reasons = self._frames.begin(opened.dataset, opened.settings)
         self._layout.show_for(opened.settings)
@@ -199,6 +201,12 @@ class MainWindow(QMainWindow):
         self.manifold.set_prior(family.capabilities)
         for button in self.findChildren(HelpButton):
             button.set_family(family)
+
+    def _on_not_decoded(self, kind: str, sentence: str) -> None:
+        """Said once in a run: what is asked of each new model fails with each."""
+        if kind not in self._not_decoded:
+            self._not_decoded.add(kind)
+            self.show_problem(f"Decoding failed: {sentence}")
 
     def _show_status(self) -> None:
         self._settings.show_progress()
