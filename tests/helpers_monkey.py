@@ -41,6 +41,7 @@ from PySide6.QtWidgets import (
 
 from vaeviewer.session.states import Action
 from vaeviewer.ui.curves.metric_plot import MetricPlot
+from vaeviewer.ui.window.awaited import Awaited
 from vaeviewer.ui.window.main_window import MainWindow
 
 _LEFT_OUT = ("quit", "mnist", "fashion", "open a window")
@@ -186,6 +187,17 @@ class Monkey(QObject):
         if self._qt_before is not None:
             self._qt_before(kind, context, text)
 
+    def open_mathematics(self) -> None:
+        """Open the panels that nobody sees at first, each as a window of its own, so that all are seen at once."""
+        for waiting in self._window.findChildren(Awaited):
+            dock = waiting.parent()
+            while not isinstance(dock, QDockWidget):
+                dock = dock.parent()
+            dock.setFloating(True)
+            dock.resize(self._random.randrange(250, 700), self._random.randrange(250, 600))
+            dock.show()
+            self._turn()
+
     def _turn(self) -> None:
         QCoreApplication.processEvents()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
@@ -193,7 +205,14 @@ class Monkey(QObject):
     # Where
 
     def _spot(self) -> tuple[QWidget, QPoint]:
-        """A random place of a random visible window, and the widget there; the plane more often."""
+        """A random place of a random visible window, and the widget there; plane and mathematics more often."""
+        made = [panel for panel in self._window.findChildren(Awaited) if panel.in_front]
+        if made and self._random.random() < 0.3:
+            panel = self._random.choice(made)
+            at = self._inside(panel)
+            child = panel.childAt(at) or panel
+            self._above = panel
+            return child, child.mapFrom(panel, at)
         if self._random.random() < 0.3 and self._window.plane.isVisible():
             target = self._window.plane.viewport()
             return target, self._inside(target)

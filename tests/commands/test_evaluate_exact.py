@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vaeviewer.cli import main
@@ -94,3 +95,14 @@ def test_models_without_a_density_say_why(
     said = capsys.readouterr().err
     assert word in said
     assert said.strip().count("\n") == 0
+
+
+def test_without_held_out_images_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (6, 8, 8), np.uint8))
+    out = run_of(tmp_path, "--data", str(tmp_path / "images.npy"), "--held-out", "0")
+    capsys.readouterr()
+    assert main(["evaluate", out, "--exact", "--json"]) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    assert "held out" in said.err
+    assert said.err.strip().count("\n") == 0

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from vaeviewer.backend.config import protocol_text
 from vaeviewer.commands.exact import exact, exact_lines, require_density
-from vaeviewer.commands.speech import note, terms_line
-from vaeviewer.errors import RunFolderError
+from vaeviewer.commands.speech import note, say, terms_line
+from vaeviewer.errors import DataError, RunFolderError
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -30,6 +30,10 @@ def evaluate(options: argparse.Namespace) -> int:
     dataset = restore.find_data(run, options.data)
     if options.exact:
         require_density(run)
+        if not len(dataset.held_out_images):
+            raise DataError(
+                f"{dataset.name}: no images are held out, so there are none to compute log p(x) of."
+            )
     if options.limit is not None:
         dataset = replace(
             dataset,
@@ -64,21 +68,21 @@ def evaluate(options: argparse.Namespace) -> int:
         "knn5_accuracy": accuracy,
         "data_as_trained": dataset.source.checksum == run.data.source.checksum,
     }
-    if options.exact and held_out is not None:
+    if options.exact and held_out is not None:  # there are images
         report |= exact(trainer, dataset, held_out.values.get("elbo"), annealed=options.annealed)
     if options.json:
-        print(json.dumps(report))
+        say(json.dumps(report))
     else:
         if not report["data_as_trained"]:
             note(f"{dataset.name} differs from the data of the run")
-        print(
+        say(
             f"step {trainer.step_count:,}, {len(dataset.held_out_images):,} held-out images of {dataset.name}"
         )
-        print(terms_line(held_out, settings, dataset.image))
+        say(terms_line(held_out, settings, dataset.image))
         if "log_px_error" in report:
-            print("\n".join(exact_lines(report, protocol_text(settings))))
+            say("\n".join(exact_lines(report, protocol_text(settings))))
         if not dataset.labelled:
-            print("the images have no labels, so there is no nearest-neighbour accuracy")
+            say("the images have no labels, so there is no nearest-neighbour accuracy")
         elif accuracy is not None:
-            print(f"5-nearest-neighbour accuracy of posterior means {accuracy:.4f}")
+            say(f"5-nearest-neighbour accuracy of posterior means {accuracy:.4f}")
     return 0

@@ -119,3 +119,15 @@ def test_a_real_image_loses_what_is_rubbed_out(
     window.session.request(Action.RESET)
     qtbot.waitUntil(lambda: window.session.state is State.READY, timeout=30_000)
     qtbot.waitUntil(lambda: panel.posterior.text() == said_of(window, after), timeout=5_000)
+
+
+def test_a_stroke_waits_for_a_model_that_takes_its_time(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings
+) -> None:
+    window = make_window(updated(small, network="conv"))
+    panel = opened(qtbot, window)
+    panel.canvas.stroke([QPointF(0.5, 0.2), QPointF(0.5, 0.8)])
+    assert window.view.own_image is None, "torch is asked on another thread"
+    window._frames.draw()  # as training has it done all the time
+    qtbot.waitUntil(lambda: window.view.own_image is not None, timeout=10_000)
+    assert panel.posterior.text()
