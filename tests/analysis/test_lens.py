@@ -14,6 +14,7 @@ from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.backend.training.trainer import Trainer
+from vaeviewer.errors import NoDensityError
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +161,20 @@ def test_a_posterior_far_out_is_found_where_the_encoder_does_not_look(
     assert found.best is not None
     assert found.mean[0] > 4.5
     assert found.best.elbo < found.log_px, "no bound lies above what it bounds"
+
+
+@pytest.mark.parametrize("factor", [1e4, 1e9, 1e15, np.inf])
+@pytest.mark.parametrize("near", [None, (0.3, 0.2), (1e9, 1e20)])
+def test_a_model_that_explodes_has_a_sentence_or_a_lens(
+    factor: float, near: tuple[float, float] | None, digits: ImageDataset, small: Settings
+) -> None:
+    made = Trainer(digits, small).snapshot()
+    asked = Asked(digits.train_images[0], near=near)
+    with np.errstate(all="ignore"):
+        weights = {name: array * np.float32(factor) for name, array in made.weights.items()}
+        found, said = None, ""
+        try:
+            *_, found = lens(replace(made, weights=weights), asked, Search())
+        except NoDensityError as error:
+            said = str(error)
+    assert "too large" in said or (found is not None and np.isfinite(found.log_px or np.nan))

@@ -17,6 +17,7 @@ from vaeviewer.backend.asked import Array
 from vaeviewer.backend.chunks import parts
 from vaeviewer.backend.models.likelihood_table import LikelihoodTable
 from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.errors import NoDensityError
 
 Logs = NDArray[np.float64]
 Image = NDArray[np.uint8] | Array
@@ -45,6 +46,8 @@ _CLOSE = 0.01  # nats by which the last division may change log p(x)
 _SEEN = 8.0  # nats below the highest that a map shows
 _FARTHEST_Q = 2.5  # times as large a map for q's sake at most
 _LEAST_LOG = -80.0  # of an exp, which is slow below
+_NOWHERE = -1e30  # nats, for what is no finite number: of a model that explodes
+_LOWEST = -1e8  # nats: of larger numbers float32 has no digits left for differences
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +119,8 @@ class Search:
             self._tables.append(snapshot.likelihood_table(self._codes[part], y))
             yield None
         found = np.concatenate([table.log_likelihood(image[None])[0] for table in self._tables])
-        yield self._codes.astype(np.float64), (found + snapshot.log_prior(self._codes)).astype(np.float64)
+        found = (found + snapshot.log_prior(self._codes)).astype(np.float64)
+        yield self._codes.astype(np.float64), np.where(np.isfinite(found), found, _NOWHERE)
 
 
 def lens(snapshot: Snapshot, asked: Asked, search: Search) -> Iterator[Lens | None]:
@@ -126,7 +130,7 @@ def lens(snapshot: Snapshot, asked: Asked, search: Search) -> Iterator[Lens | No
     the path drawn as it grows.
 
     Raises:
-        NoDensityError: p(x|z) or p(z) is no density.
+        NoDensityError: p(x|z) or p(z) is no density, or no finite number.
     """
     image = image_of(snapshot, asked)
     logs = _logs_of(snapshot, image, asked.y)
@@ -134,7 +138,11 @@ def lens(snapshot: Snapshot, asked: Asked, search: Search) -> Iterator[Lens | No
     width = np.array([0.1, 0.1]) if q is None else q[1].astype(np.float64)
     starts = [place for place in (q and q[0], asked.near) if place is not None] or [(0.0, 0.0)]
     start = np.array(starts, np.float64)
-    first = start[int(np.argmax(logs(start)))] if len(start) > 1 else start[0]
+    heights = logs(start)
+    start, heights = start[heights > _LOWEST], heights[heights > _LOWEST]
+    if not len(start):
+        raise NoDensityError("log p(x, z) is too large a number here to compute p(z|x) with.")
+    first = start[int(np.argmax(heights))]
     mode, width = _climbed(logs, first, width)
     coarse = _map_of(logs(_codes_in(_around(mode, width), _COARSE)), _around(mode, width), mode[None])
     if q is not None:
@@ -184,8 +192,8 @@ def log_densities(snapshot: Snapshot, asked: Asked) -> tuple[LogDensity, Score]:
 def _logs_of(snapshot: Snapshot, image: Image, y: int | None) -> Callable[[Points], Logs]:
     def logs(z: Points) -> Logs:
         codes = np.asarray(z, np.float32)
-        found: Logs = snapshot.log_joint(image[None], codes, y)[0].astype(np.float64)
-        return found
+        found = snapshot.log_joint(image[None], codes, y)[0].astype(np.float64)
+        return np.where(np.isfinite(found), found, _NOWHERE)
 
     return logs
 

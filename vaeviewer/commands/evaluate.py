@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import replace
 
 from vaeviewer.backend.config import protocol_text
 from vaeviewer.commands.exact import exact, exact_lines, require_density
-from vaeviewer.commands.speech import note, say, terms_line
+from vaeviewer.commands.speech import as_json, note, say, terms_line
 from vaeviewer.errors import DataError, RunFolderError
 
 
@@ -71,7 +70,7 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.exact and held_out is not None:  # there are images
         report |= exact(trainer, dataset, held_out.values.get("elbo"), annealed=options.annealed)
     if options.json:
-        say(json.dumps(report))
+        say(as_json(report))
     else:
         if not report["data_as_trained"]:
             note(f"{dataset.name} differs from the data of the run")

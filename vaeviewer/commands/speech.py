@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vaeviewer.backend.config import (
     Settings,
@@ -35,6 +38,19 @@ def say(line: str) -> None:
         print(line, flush=True)
     except OSError:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for what is left of this process
+
+
+def as_json(report: Mapping[str, Any]) -> str:
+    """One JSON object, in which numbers that are not finite, which JSON does not have, are null."""
+
+    def known(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: known(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [known(inner) for inner in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(known(report), allow_nan=False)
 
 
 def terms_line(held_out: HeldOut | None, settings: Settings, image: ImageSpec) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import time
@@ -16,7 +15,7 @@ from vaeviewer.commands.flags import FIELDS, flag, settings_of
 from vaeviewer.commands.progress import opening_bar, progress_bar
 from vaeviewer.commands.reading_flags import given_flags, reading_of
 from vaeviewer.commands.signals import SIGNALLED, USER_ERROR, interrupt_flag
-from vaeviewer.commands.speech import complain, note, say, terms_line
+from vaeviewer.commands.speech import as_json, complain, note, say, terms_line
 from vaeviewer.errors import RunFolderError, SettingsError, UserError
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ def train(options: argparse.Namespace) -> int:
         "problem": problem,
     }
     if options.json:
-        say(json.dumps(report))
+        say(as_json(report))
     else:
         _say_report(trainer, report)
         if problem is None:

@@ -183,8 +183,9 @@ class GridDecoder(QObject):
         return not thread.is_alive()
 
     def _work(self) -> None:
-        while self._serve_one():
-            pass
+        with np.errstate(all="ignore"):  # of a model that explodes: who asks looks at the answer
+            while self._serve_one():
+                pass
 
     def _serve_one(self) -> bool:
         """Wait for a request and compute it; False when closed. Between requests no Snapshot is held."""
