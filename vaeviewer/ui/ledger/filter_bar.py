@@ -100,9 +100,10 @@ class FilterBar(QWidget):
 
 
 def _number(text: str) -> float | None:
-    """A number that somebody typed, with either minus and either decimal sign."""
+    """A number that somebody typed, with either minus and either decimal sign, or as the table writes thousands."""
+    text = text.strip().replace("−", "-").replace(",", "" if "." in text else ".")
     try:
-        value = float(text.strip().replace("−", "-").replace(",", "."))
+        value = float(text)
     except ValueError:
         return None
     return value if value == value else None
