@@ -75,6 +75,8 @@ LEFT_BY_A_QUIT = {
     "the lower panel closed": "docks[-1].close()",
     "the layout restored": "w.reset_layout()",
     "the settings in front": "docks[1].raise_()",
+    "the mathematics as tabs": "[d.toggleViewAction().trigger() for d in docks if d.property('onDemand')]",
+    "the mathematics floating": "[(d.show(), d.setFloating(True)) for d in docks if d.property('onDemand')]",
 }
 """What is done to the window before it is quit; it then starts again from what that left."""
 
@@ -147,7 +149,7 @@ MADE = {
     "16 GB of settings": make_huge,
     "settings of another version": of_another_version,
     "a start that crashed": of_a_crash,
-    **{f"damage {seed}": damage(seed) for seed in range(4)},
+    **{f"damage {seed}": damage(seed) for seed in range(2)},
 }
 """What becomes of the settings that a maximised window with a floating panel left."""
 

@@ -20,7 +20,7 @@ from download_server import noise_set, serving
 from PIL import Image
 from saboteur import SmallDisk
 
-from vaeviewer import __version__
+from vaeviewer import __version__, paths
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.runs.listing import summary_of
 from vaeviewer.backend.runs.lock import RunLock, in_use
@@ -206,8 +206,11 @@ def test_a_manifold_is_of_the_class_that_is_named(
 
 def test_a_picture_of_a_run_shows_it_as_it_is(deep: Path, tmp_path: Path) -> None:
     before = {file.name: file.read_bytes() for file in deep.iterdir() if file.is_file()}
+    settings = b"[window]\ntext_size=150\nstate=00\n"
+    paths.settings_file().write_bytes(settings)
     done = vaeviewer(deep, "--screenshot", tmp_path / "window.png", "--size", "1000x700")
     assert done.returncode == 0, done.stderr
+    assert paths.settings_file().read_bytes() == settings, "the user's own stay as they are"
     assert Image.open(tmp_path / "window.png").size == (1000, 700)
     after = {file.name: file.read_bytes() for file in deep.iterdir() if file.is_file()}
     assert {name: data for name, data in after.items() if "weights" in name} == {

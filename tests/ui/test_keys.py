@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
+from helpers_window import places, reachable
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QAction, QKeySequence, QShortcut
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -15,7 +14,6 @@ from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
     QDoubleSpinBox,
-    QLabel,
     QMenu,
     QSpinBox,
     QTabBar,
@@ -124,19 +122,6 @@ def test_leaving_the_fields_of_the_settings(window: MainWindow, key: Qt.Key, kep
     assert QApplication.focusWidget() is window.plane
 
 
-def places(window: MainWindow) -> Iterator[QWidget]:
-    """Everything in the window that can have the focus, with the focus."""
-    for widget in [window.plane, *window.findChildren(QWidget)]:
-        if (
-            widget.isVisibleTo(window)
-            and widget.isEnabled()
-            and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
-        ):
-            widget.setFocus()
-            if widget.hasFocus():
-                yield widget
-
-
 def test_alt_and_a_letter_open_a_menu_wherever_the_focus_is(qtbot: QtBot, window: MainWindow) -> None:
     places_tried = 0
     for widget in places(window):
@@ -220,38 +205,6 @@ def test_arrow_keys_move_the_handle_in_the_manifold(qtbot: QtBot, window: MainWi
     for _ in range(10):
         press(Qt.Key.Key_Up, held=Qt.KeyboardModifier.ShiftModifier)
     assert window.view.z == pytest.approx((0.05, 3.0))  # where the picture ends
-
-
-def reachable(window: MainWindow, focus: QWidget) -> Counter[str]:
-    """What may be pressed with the focus in ``focus``, and how many answer to it."""
-    here = Qt.ShortcutContext
-    pressed: Counter[str] = Counter()
-
-    def count(key: QKeySequence, owner: QWidget, context: Qt.ShortcutContext) -> None:
-        near = {
-            here.WidgetShortcut: owner is focus,
-            here.WidgetWithChildrenShortcut: owner is focus or owner.isAncestorOf(focus),
-        }
-        if not key.isEmpty() and owner.isVisible() and near.get(context, True):
-            pressed[key.toString(QKeySequence.SequenceFormat.PortableText)] += 1
-
-    for action in window.findChildren(QAction):
-        owners = [o for o in action.associatedObjects() if isinstance(o, QWidget)]
-        menus = {o for o in owners if isinstance(o, QMenu)}
-        if action.isEnabled() and action.isVisible() and owners:
-            owner = window if menus else owners[0]
-            for key in action.shortcuts():
-                count(key, owner, action.shortcutContext())
-    for shortcut in window.findChildren(QShortcut):
-        if shortcut.isEnabled():
-            for key in shortcut.keys():  # noqa: SIM118
-                count(key, shortcut.parent(), shortcut.context())
-    for title in window.menuBar().actions():
-        count(QKeySequence.mnemonic(title.text()), window.menuBar(), here.WindowShortcut)
-    for widget in (*window.findChildren(QAbstractButton), *window.findChildren(QLabel)):
-        if widget.isEnabled() and (isinstance(widget, QAbstractButton) or widget.buddy() is not None):
-            count(QKeySequence.mnemonic(widget.text()), widget, here.WindowShortcut)
-    return pressed
 
 
 @pytest.mark.parametrize("message", [False, True])

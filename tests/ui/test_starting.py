@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QByteArray, QSettings, Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QDockWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
@@ -45,6 +45,10 @@ def start(qtbot: QtBot, small: Settings) -> Callable[[], MainWindow]:
         window.deleteLater()
 
 
+def on_demand(dock: QDockWidget) -> bool:
+    return bool(dock.property("onDemand"))
+
+
 STATES: dict[str, Change] = {
     "maximised": lambda w: w.showMaximized(),
     "full screen": lambda w: w.showFullScreen(),
@@ -54,6 +58,8 @@ STATES: dict[str, Change] = {
     ),
     "all panels closed": lambda w: [dock.close() for dock in w.docks],
     "all panels floating": lambda w: [dock.setFloating(True) for dock in w.docks],
+    "the mathematics as tabs": lambda w: [d.toggleViewAction().trigger() for d in w.docks if on_demand(d)],
+    "the mathematics floating": lambda w: [(d.show(), d.setFloating(True)) for d in w.docks if on_demand(d)],
     "far off": lambda w: (w.move(9000, 9000), [dock.setFloating(True) for dock in w.docks]),
 }
 
@@ -204,6 +210,7 @@ def start():
 window = start()
 window.docks[2].setFloating(True)
 window.docks[1].close()
+window.docks[-1].show()
 window.showMaximized()
 QApplication.processEvents()
 window.close()

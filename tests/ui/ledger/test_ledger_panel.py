@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtGui import QAction, QGuiApplication, QTextDocument
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QDockWidget, QFileDialog
+from PySide6.QtWidgets import QApplication, QDockWidget, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from tests.helpers_images import make_dataset
@@ -23,7 +23,7 @@ from vaeviewer.backend.training.evaluation import metrics_by_image
 from vaeviewer.session.states import Action
 from vaeviewer.ui.ledger.columns import Column
 from vaeviewer.ui.ledger.ledger_panel import LedgerPanel
-from vaeviewer.ui.ledger.table_model import IMAGE
+from vaeviewer.ui.ledger.table_model import IMAGE, LedgerModel
 from vaeviewer.ui.ledger.table_view import LedgerTable
 from vaeviewer.ui.window.main_window import MainWindow
 
@@ -267,3 +267,12 @@ def test_thumbnails_are_the_images(qtbot: QtBot) -> None:
         for row in range(3)
     ]
     assert lights == [0, 255, 0]
+
+
+def test_a_class_that_looks_like_markup_is_named_as_it_is(qapp: QApplication) -> None:
+    data = replace(make_dataset(), class_names=("<b>x</b>", "bag", "coat"))
+    model = LedgerModel()
+    model.show_ledger(Ledger(data), (Column("class", "Class"),), np.array([0, 1]))
+    tip = QTextDocument()
+    tip.setHtml(str(model.index(0, 1).data(Qt.ItemDataRole.ToolTipRole)))
+    assert tip.toPlainText() == "training image 0, class <b>x</b>"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
+from helpers_window import cut_short
 from PySide6.QtCore import QEvent, QSettings, QSize, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMainWindow, QWidget
@@ -15,7 +16,6 @@ from pytestqt.qtbot import QtBot
 from vaeviewer import paths
 from vaeviewer.backend.config import Settings
 from vaeviewer.ui.curves.metric_plot import MetricPlot
-from vaeviewer.ui.widgets.labels import ElidedLabel, LiveLabel, NumberLabel
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.text_size import SIZES, TextSize, set_text_scale, text_scale
 
@@ -66,26 +66,6 @@ def test_every_text_grows_and_shrinks_and_goes_back(slim: MainWindow) -> None:
             assert height == pytest.approx(scale * usual[name], abs=1.6), (name, scale)  # whole pixels
     QTest.keyClick(window.plane, Qt.Key.Key_0, CTRL)
     assert text_heights(window) == usual
-
-
-def cut_short(window: MainWindow) -> list[str]:
-    """Texts with less room than they need; those that are made to end in "…" say so themselves."""
-    cut = []
-    for widget in window.findChildren(QWidget):
-        if widget.visibleRegion().isEmpty() or isinstance(widget, ElidedLabel):
-            continue
-        if isinstance(widget, LiveLabel):
-            if widget.is_cut and not widget._shrinks:
-                cut.append(widget.objectName())
-        elif isinstance(widget, NumberLabel):
-            text = widget.fontMetrics().size(0, widget.text())
-            if widget.width() < text.width() or widget.height() < text.height():
-                cut.append(widget.text())
-        elif isinstance(widget, (QLabel, QAbstractButton)) and widget.text():
-            least = widget.minimumSizeHint()
-            if widget.width() < least.width() or widget.height() < least.height():
-                cut.append(f"{widget.objectName()} {widget.text()} {widget.size()} {least}")
-    return cut
 
 
 @pytest.mark.parametrize("percent", [70, 80, 100, 110, 125, 150, 200])

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 from vaeviewer.analysis.nearest import Found, Reach
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.session.nearest_images import NearestImages
+from vaeviewer.ui.curves.value_axis import number_label
 from vaeviewer.ui.images.image_strip import ImageStrip, Shown
 from vaeviewer.ui.panel import Frame, Host
 from vaeviewer.ui.plane.color_scale import number_text
@@ -129,7 +130,7 @@ def _distances(reach: Reach) -> tuple[str, ...]:
     middle = f"Nearest code {distance} away; codes are mostly {usual} apart"
     long = middle
     if reach.deviations is not None:
-        deviations = "0" if reach.deviations < 0.05 else f"{reach.deviations:.1f}"
+        deviations = "0" if reach.deviations < 0.05 else number_label(reach.deviations, 1)
         long += f"; {deviations} σ from a posterior"
     return long, middle, f"Nearest code {distance} away", f"{distance} away"
 
@@ -143,7 +144,7 @@ def _shown(dataset: ImageDataset, found: Found) -> list[Shown]:
     images = []
     for row, distance in zip(found.rows.tolist(), found.distances.tolist(), strict=True):
         label = f", class {dataset.class_names[dataset.train_labels[row]]}" if dataset.labelled else ""
-        text = f"{distance:.3f}" if distance < 1 else f"{distance:.2f}"
+        text = number_label(distance, 3 if distance < 1 else 2)
         images.append(
             Shown(row, dataset.train_images[row], text, f"Training image {row:,}{label}: {text} away")
         )

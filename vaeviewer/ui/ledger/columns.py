@@ -1,4 +1,4 @@
-"""The columns of the ledger: what stands above each, what its cells say, and which of its ends is the worst. No Qt."""
+"""The columns of the ledger: what stands above each, what its cells say, and which of its ends is the worst."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from vaeviewer.analysis.ledger import ABOUT, Ledger, Rows
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.registry import AnyFamily
+from vaeviewer.ui.curves.value_axis import number_label
 
 _TITLES = {"set": "Set", "row": "Row", "class": "Class"}
 _HELP = {
@@ -91,7 +92,7 @@ def cell_text(ledger: Ledger, entry: int, key: str, decimals: int = 2) -> str:
     if key == "class":
         return ledger.dataset.class_names[ledger.label(entry)]
     value = ledger.number(entry, key)
-    return "" if math.isnan(value) else f"{value:,.{decimals}f}".replace("-", "−")
+    return "" if math.isnan(value) else number_label(value, decimals)
 
 
 def title_of(ledger: Ledger, entry: int) -> str:

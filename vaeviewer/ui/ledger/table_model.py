@@ -8,7 +8,9 @@ import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from vaeviewer.analysis.ledger import Ledger, Rows
+from vaeviewer.ui.curves.value_axis import number_label
 from vaeviewer.ui.ledger.columns import Column, cell_text, decimals_of, title_of
+from vaeviewer.ui.widgets.plain_text import plain_tip
 
 Index = QModelIndex | QPersistentModelIndex
 _ROLE = Qt.ItemDataRole
@@ -58,6 +60,15 @@ class LedgerModel(QAbstractTableModel):
         assert self.ledger is not None, "there is an entry"
         return cell_text(self.ledger, entry, key, self._decimals.get(key, 2))
 
+    def ends(self, key: str) -> list[str]:
+        """The least and the greatest number of a column, as its cells say them; nothing of other columns."""
+        if self.ledger is None or key not in self._decimals:
+            return []
+        values = self.ledger.column(key)
+        known = values[np.isfinite(values)]
+        found = (float(known.min()), float(known.max())) if len(known) else ()
+        return [number_label(value, self._decimals[key]) for value in found]
+
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
         """How many entries."""
         return 0 if parent.isValid() else len(self.entries)
@@ -71,7 +82,9 @@ class LedgerModel(QAbstractTableModel):
         if self.ledger is None or not index.isValid():
             return None
         entry = int(self.entries[index.row()])
-        if role == _ROLE.ToolTipRole or (role == _ROLE.AccessibleTextRole and index.column() == IMAGE):
+        if role == _ROLE.ToolTipRole:
+            return plain_tip(title_of(self.ledger, entry))
+        if role == _ROLE.AccessibleTextRole and index.column() == IMAGE:
             return title_of(self.ledger, entry)
         if index.column() == IMAGE:
             return None

@@ -85,7 +85,7 @@ class LedgerTable(QTableView):
             current: The entry that is selected, if it is among them.
         """
         model, bar = self.entries_model, self.verticalScrollBar()
-        anew, top = columns != model.columns, bar.value()
+        anew, top = columns != model.columns or ledger is not model.ledger, bar.value()
         column = max(0, self.currentIndex().column())
         model.show_ledger(ledger, columns, entries)
         self._fit_rows()
@@ -171,8 +171,10 @@ class LedgerTable(QTableView):
         mark = QApplication.style().pixelMetric(QStyle.PixelMetric.PM_HeaderMarkSize) + 14
         self.setColumnWidth(IMAGE, THUMBNAIL + 10)
         for number, column in enumerate(self.entries_model.columns, 1):
-            longest = {"set": "held out", "class": "a class"}.get(column.key, "−8,888.88")
-            width = max(metrics.horizontalAdvance(longest) + 16, bold.horizontalAdvance(column.title) + mark)
+            longest = {"set": ["held out"], "class": ["a class"]}.get(column.key, ["−8,888.88"])
+            longest += self.entries_model.ends(column.key)
+            width = bold.horizontalAdvance(column.title) + mark
+            width = max(width, *(metrics.horizontalAdvance(text) + 16 for text in longest))
             self.setColumnWidth(number, width)
 
     def _sort_by(self, section: int) -> None:

@@ -13,6 +13,7 @@ from vaeviewer.analysis.dimensions import Dimensions, dimensions_of
 from vaeviewer.analysis.latent_plane import Axes
 from vaeviewer.backend.snapshot import PosteriorTable
 from vaeviewer.session.plane_choice import choose_axes, with_axis
+from vaeviewer.ui.curves.value_axis import number_label
 from vaeviewer.ui.panel import Frame, Host
 from vaeviewer.ui.plane.axis_names import dimension_name
 from vaeviewer.ui.widgets.labels import LiveLabel
@@ -93,7 +94,11 @@ class DimensionsPanel(QWidget):
 def summary(figures: Dimensions) -> str:
     """How many are active, and what the bars are."""
     count, active = len(figures.variance), int(figures.active.sum())
-    what = "variance of the code" if figures.kl is None else f"KL {figures.kl.sum():.1f} nats in all"
+    what = (
+        "variance of the code"
+        if figures.kl is None
+        else f"KL {number_label(float(figures.kl.sum()), 1)} nats in all"
+    )
     return f"{active} of {count} active; {what}"
 
 
@@ -176,7 +181,7 @@ class DimensionBars(QWidget):
             bar = QRectF(name_width, top + 3, max(1.0, length), height - 6)
             painter.fillRect(bar, QColor(theme.curve(1) if active[dimension] else theme.border))
             painter.setPen(ink)
-            text = f"{size[dimension]:.2f}" if active[dimension] else _INACTIVE
+            text = number_label(float(size[dimension]), 2) if active[dimension] else _INACTIVE
             place = QRectF(bar.right() + 5, top, self.width() - bar.right() - 5, height)
             painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
         if self.hasFocus() and self._order:

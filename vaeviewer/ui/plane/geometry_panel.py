@@ -17,6 +17,7 @@ from vaeviewer.analysis.latent_plane import LatentPlane
 from vaeviewer.analysis.manifold import mosaic
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.newest import Newest
+from vaeviewer.ui.curves.value_axis import number_label
 from vaeviewer.ui.images.image_widget import ImageWidget
 from vaeviewer.ui.panel import Frame, Host
 from vaeviewer.ui.plane.latent_view import LatentView
@@ -103,6 +104,7 @@ class GeometryPanel(QWidget):
             "dragged.</p>"
         )
         self._unmark.setObjectName("geometryUnmark")
+        self._unmark.setToolTip("<p>Take the mark away, and both ways with it.</p>")
         self._mark.clicked.connect(lambda: host.set_view(second=host.frame().view.z))
         self._unmark.clicked.connect(lambda: host.set_view(second=None))
         buttons = QHBoxLayout()
@@ -204,4 +206,4 @@ class _Strip(QWidget):
 
 
 def _length(value: float) -> str:
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return number_label(value, 1 if value >= 10 else 2)

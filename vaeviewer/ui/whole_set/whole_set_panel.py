@@ -136,11 +136,11 @@ def words_of(figures: WholeSet, marks: dict[str, str]) -> str:
             _row("", marks["accuracy"] + f"Class told by {NEIGHBOURS} neighbours", _share(figures.accuracy))
         )
     if terms is not None and terms.exact:
-        notes.append(f"Both sides computed: {abs(terms.difference):.3f} apart")
+        notes.append(f"Both sides computed: {number_text(abs(terms.difference), 3)} apart")
     elif terms is not None:
-        notes.append(f"From draws, ± {2.0 * terms.error:.2f}")
+        notes.append(f"From draws, ± {number_text(2.0 * terms.error)}")
     if terms is not None and terms.images >= _MANY and terms.largest > _TELLING * terms.kl:
-        notes.append(f"One image adds {terms.largest:.2f} nats by itself")
+        notes.append(f"One image adds {number_text(terms.largest)} nats by itself")
     return f"<table cellspacing='1'>{''.join(rows)}</table>" + "<br>".join(notes)
 
 
