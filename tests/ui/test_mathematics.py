@@ -8,8 +8,9 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from helpers_mouse import drag
 from helpers_window import cut_short, places, reachable
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QDockWidget, QLabel, QMenu, QTableView
 from pytestqt.exceptions import TimeoutError  # noqa: A004
@@ -17,6 +18,7 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import Action, State
+from vaeviewer.ui.draw.canvas import Canvas
 from vaeviewer.ui.images.image_strip import ImageStrip
 from vaeviewer.ui.window.awaited import Awaited
 from vaeviewer.ui.window.main_window import MainWindow
@@ -88,6 +90,8 @@ def test_numbers_that_explode_are_short(
     window.set_view(selected=row, second=(1.0, 1.0))
     told = set[str]()
     for dock in each_in_front(qtbot, window):
+        for sheet in dock.findChildren(Canvas):
+            drag(sheet, [QPointF(60, y) for y in (30, 50, 70, 90)])
         qtbot.waitUntil(lambda dock=dock: re.search(r"\d", " ".join(texts(dock))) is not None, timeout=20_000)  # type: ignore[misc]
         qtbot.wait(200)
         told.update(texts(dock))

@@ -72,7 +72,11 @@ class LedgerPanel(QWidget):
         self.note = ElidedLabel()
         self.note.setObjectName("ledgerNote")
         self.note.setAccessibleName("State of the ledger")
-        self.color = _button("ledgerColor", "Colour the plane", "")
+        self.color = _button(
+            "ledgerColor",
+            "Colour the plane",
+            "Colour the points by the column that the rows are in order of.",
+        )
         self.refresh = _button(
             "ledgerRefresh", "Refresh", "Compute the numbers of the model as it is now (F5)."
         )
