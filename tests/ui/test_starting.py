@@ -59,7 +59,6 @@ STATES: dict[str, Change] = {
     "all panels closed": lambda w: [dock.close() for dock in w.docks],
     "all panels floating": lambda w: [dock.setFloating(True) for dock in w.docks],
     "the mathematics as tabs": lambda w: [d.toggleViewAction().trigger() for d in w.docks if on_demand(d)],
-    "the mathematics floating": lambda w: [(d.show(), d.setFloating(True)) for d in w.docks if on_demand(d)],
     "far off": lambda w: (w.move(9000, 9000), [dock.setFloating(True) for dock in w.docks]),
 }
 
