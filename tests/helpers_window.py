@@ -73,6 +73,8 @@ def cut_short(window: MainWindow) -> list[str]:
                 cut.append(widget.text())
         elif isinstance(widget, (QLabel, QAbstractButton)) and widget.text():
             least = widget.minimumSizeHint()
+            if isinstance(widget, QLabel) and widget.wordWrap():
+                least.setHeight(widget.heightForWidth(widget.width()))
             if widget.width() < least.width() or widget.height() < least.height():
                 cut.append(f"{widget.objectName()} {widget.text()} {widget.size()} {least}")
     return cut

@@ -77,12 +77,20 @@ class _Room(QWidget):
         self.label.hide()
 
     def minimumSizeHint(self) -> QSize:
-        return self._panel.minimumSizeHint()
+        """The panel's, and room for all lines of its texts that wrap, of which a layout's own hint knows nothing."""
+        hint = self._panel.minimumSizeHint()
+        for label in self._panel.findChildren(QLabel):
+            if label.wordWrap() and label.text() and label.isVisibleTo(self._panel):
+                lines = label.heightForWidth(label.width()) - label.minimumSizeHint().height()
+                hint.setHeight(hint.height() + max(0, lines))
+        return hint
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._panel.resize(self.size())
         self.label.resize(self.size())
+        if event.size().width() != event.oldSize().width():
+            self.updateGeometry()  # texts that wrap have other lines now
 
     def event(self, event: QEvent) -> bool:
         """Tell the scroll area when the panel needs more or less than before, as with other metrics."""
