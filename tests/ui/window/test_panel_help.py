@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.models import registry
+from vaeviewer.session.states import State
 from vaeviewer.ui.settings.speed_column import SPEEDS
 from vaeviewer.ui.settings.training_controls import TrainingControls
 from vaeviewer.ui.window.explanations import EXPLANATIONS, TERMS, explanation_of, rich_text, terms_of
@@ -151,3 +152,18 @@ def test_a_click_in_the_sliders_groove_goes_there(qtbot: QtBot, position: int) -
     at = QPoint(round(7 + (slider.width() - 14) * position / (len(SPEEDS) - 1)), slider.height() // 2)
     QTest.mouseClick(slider, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
     assert controls.steps_per_second() == SPEEDS[position]
+
+
+def test_space_in_a_floating_panel_trains_and_does_not_open_its_help(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings
+) -> None:
+    window = make_window(small)
+    dock = window.findChild(QDockWidget, "posterior-lens-dock")
+    assert isinstance(dock, QDockWidget)
+    dock.toggleViewAction().trigger()
+    dock.setFloating(True)
+    dock.activateWindow()
+    qtbot.waitUntil(dock.isActiveWindow)
+    QTest.keyClick(QApplication.focusWidget() or dock, Qt.Key.Key_Space)
+    assert QApplication.activePopupWidget() is None
+    qtbot.waitUntil(lambda: window.session.state in (State.RUNNING, State.FINISHED), timeout=10_000)

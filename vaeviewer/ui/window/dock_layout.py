@@ -104,6 +104,12 @@ class DockLayout:
         self.by_hand = False
         self.fit()
 
+    def raise_floating(self) -> None:
+        """Bring floating docks above the window, which came on screen after them and covers them."""
+        for dock in self.docks:
+            if dock.isFloating() and dock.isVisible():
+                dock.raise_()
+
     def fit(self) -> None:
         """Give each dock its share of the window, unless somebody arranges them."""
         window, nowhere = self._window, Qt.DockWidgetArea.NoDockWidgetArea

@@ -160,6 +160,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(middle)
         self._layout = DockLayout(self, self._frames.panels)
         self.docks = self._layout.docks
+        self.first_shown.connect(self._layout.raise_floating)
 
     def _connect(self) -> None:
         session = self.session

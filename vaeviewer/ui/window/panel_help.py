@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractButton,
     QDockWidget,
@@ -89,6 +89,12 @@ class DockHelp(HelpButton):
         panel = dock.widget()
         assert isinstance(panel, Scrolled), "as every dock's is"
         panel.placed.connect(self._place)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Qt gives a floating panel's focus to this, as the first there is: Space is to train, and not to open it."""
+        super().focusInEvent(event)
+        if self._dock.isFloating() and event.reason() == Qt.FocusReason.ActiveWindowFocusReason:
+            self.clearFocus()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Stay beside the other button, wherever the title bar puts it."""
