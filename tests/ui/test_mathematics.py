@@ -48,7 +48,7 @@ def each_in_front(qtbot: QtBot, window: MainWindow) -> Iterator[QDockWidget]:
     for dock in window.docks:
         if dock.property("onDemand"):
             dock.toggleViewAction().trigger()
-            qtbot.waitUntil(lambda dock=dock: dock.widget().findChild(Awaited).in_front)
+            qtbot.waitUntil(lambda dock=dock: dock.widget().findChild(Awaited).in_front, timeout=30_000)
             yield dock
 
 
@@ -85,7 +85,7 @@ def test_numbers_that_explode_are_short(
     window.session.request(Action.TRAIN)
     qtbot.waitUntil(lambda: least_elbo(window) < -1e8, timeout=30_000)
     window.session.request(Action.PAUSE)
-    qtbot.waitUntil(lambda: window.session.state is State.PAUSED)
+    qtbot.waitUntil(lambda: window.session.state is State.PAUSED, timeout=30_000)
     row = int(np.argmax(np.abs(window.session.snapshot.posterior.loc).sum(1)))
     window.set_view(selected=row, second=(1.0, 1.0))
     told = set[str]()

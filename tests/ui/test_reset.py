@@ -88,7 +88,7 @@ def test_reset_leaves_nothing_of_the_old_run_in_the_mathematics(
         session.request(Action.RESET)
         assert session.snapshot is None
         assert figures(panel) == [], dock.windowTitle()
-        qtbot.waitUntil(lambda: session.state is State.READY and session.snapshot is not None)
+        qtbot.waitUntil(lambda: session.state is State.READY and session.snapshot is not None, timeout=30_000)
 
 
 def figures(panel: QWidget) -> list[str]:
