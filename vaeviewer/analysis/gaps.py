@@ -43,14 +43,14 @@ class Gaussian:
 
 
 @cache
-def standard_nodes(latent_dim: int) -> tuple[Points, NDArray[np.float64]]:
+def standard_nodes(latent_dim: int, along: int = _NODES) -> tuple[Points, NDArray[np.float64]]:
     """Points ``(m, d)`` and weights ``(m,)`` whose weighted sums are expectations under N(0, I), always the same ones.
 
-    In one and two dimensions Gauss–Hermite quadrature; in more, draws with their mirror images, which are exact for
-    odd functions, scaled to variances of 1.
+    In one and two dimensions Gauss–Hermite quadrature, with so many nodes ``along`` each axis; in more, draws with
+    their mirror images, which are exact for odd functions, scaled to variances of 1.
     """
     if latent_dim <= 2:
-        nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+        nodes, weights = np.polynomial.hermite_e.hermegauss(along)
         weights = weights / weights.sum()
         if latent_dim == 1:
             return nodes[:, None], weights

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.models.interface import Metric
 
 Rows = NDArray[np.intp]
 """Entries of a ledger, ``(k,)``, in the order in which they are shown."""
@@ -26,11 +27,13 @@ class Ledger:
         dataset: The images.
         values: Numbers by column, each float32 ``(n + m,)``; NaN where one is not known.
         step: Of the model that they are of.
+        more: Columns beside the family's metrics, some of which may be computed later.
     """
 
     dataset: ImageDataset
     values: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     step: int = 0
+    more: tuple[Metric, ...] = ()
 
     @property
     def trained(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,12 +12,11 @@ from PySide6.QtCore import QObject
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.grid_decoder import CHUNK_ROWS, GridDecoder
-from vaeviewer.session.newest import Newest
+from vaeviewer.session.newest import Newest, seldom
 
 KIND = "metrics of the images"
 INSTANT_ROWS = 512
 """Images at a time where a drag does not wait for the decoder's thread: 27 ms, and half the time of 64 in all."""
-_TOLD_S = 0.25  # between two reports of how far it is
 
 Values = Mapping[str, NDArray[np.float32]]
 
@@ -52,35 +50,39 @@ class ImageMetrics(Newest):
             super().want(snapshot, self._dataset)
 
 
-def computed(snapshot: Snapshot, dataset: ImageDataset, sets: tuple[bool, ...]) -> Iterator[Any]:
+def computed(
+    snapshot: Snapshot, dataset: ImageDataset, sets: tuple[bool, ...], workers: int = 1
+) -> Iterator[Any]:
     """The metrics of all images, on the decoder's thread.
 
     Args:
         snapshot: The model.
         dataset: The images.
         sets: Of which, one after the other: those held out, or those trained on.
+        workers: Threads, as cores are idle.
 
     Yields:
-        ``None``, now and then the share done, and at last the :data:`Values`.
+        The share done, or ``None``, and at last the :data:`Values`.
     """
+    return seldom(_computed(snapshot, dataset, sets, workers))
+
+
+def _computed(
+    snapshot: Snapshot, dataset: ImageDataset, sets: tuple[bool, ...], workers: int
+) -> Iterator[float | Values]:
     from vaeviewer.backend.training.evaluation import metrics_by_image  # torch
 
     sizes = {False: len(dataset.train_images), True: len(dataset.held_out_images)}
     count = sum(sizes[held_out] for held_out in sets)
     found: dict[str, NDArray[np.float32]] = {}
-    told, start = time.perf_counter(), 0
+    start = 0
     at_once = INSTANT_ROWS if snapshot.instant else CHUNK_ROWS
     for held_out in sets:
-        for part, values in metrics_by_image(snapshot, dataset, at_once, held_out=held_out):
+        for part, values in metrics_by_image(snapshot, dataset, at_once, held_out=held_out, workers=workers):
             for key, some in values.items():
                 whole = found.setdefault(key, np.empty(count, np.float32))
                 whole[start + part.start : start + part.stop] = some
-            now = time.perf_counter()
-            if now - told < _TOLD_S:
-                yield None
-            else:
-                told = now
-                yield (start + part.stop) / count
+            yield (start + part.stop) / count
         start += sizes[held_out]
     yield found
 

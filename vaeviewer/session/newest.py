@@ -15,6 +15,7 @@ REST = 4.0
 """After a computation the decoder's thread rests so many times as long, while newer Snapshots keep coming."""
 CALM_MS = 300
 """Without a newer Snapshot for so long training has stopped, and the last one is looked at without a rest."""
+_TOLD_S = 0.25  # between two shares
 
 Compute = Callable[[Snapshot, Any], Iterator[Any]]
 """Computes from a Snapshot, and what else it depends on, in small steps: between two of them all else is served.
@@ -153,3 +154,16 @@ class Newest(QObject):
         self._rests_until = now + self._rest * (now - self._began)
         if self._next is not None:
             self._calm.start()
+
+
+def seldom(steps: Iterator[Any]) -> Iterator[Any]:
+    """The same steps, with most shares left out: a share every quarter of a second is enough."""
+    told = time.perf_counter()
+    for step in steps:
+        if not isinstance(step, float):
+            yield step
+        elif time.perf_counter() - told < _TOLD_S:
+            yield None
+        else:
+            told = time.perf_counter()
+            yield step

@@ -78,8 +78,8 @@ def test_every_image_has_the_numbers_that_evaluation_finds_and_titles_sort_them(
 
     worst = column_of(panel, "elbo")
     assert (np.diff(worst) >= 0).all(), "the worst come first"
-    assert panel.strips[0].images[0].entry == panel.table.entries_model.entries[0]
-    assert panel.strips[1].images[0].entry == panel.table.entries_model.entries[-1]
+    assert panel.ends.strips[0].images[0].entry == panel.table.entries_model.entries[0]
+    assert panel.ends.strips[1].images[0].entry == panel.table.entries_model.entries[-1]
     click_title(panel, "kl")
     assert (np.diff(column_of(panel, "kl")) <= 0).all()
     click_title(panel, "kl")
@@ -125,7 +125,7 @@ def test_a_click_takes_the_plane_to_an_image_held_out_or_not(
     assert snapshot is not None
     assert ledger is not None
     entries = panel.table.entries_model.entries
-    QTest.mouseClick(panel.strips[0], Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
+    QTest.mouseClick(panel.ends.strips[0], Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
     for number in range(12):  # by the keys, down the table
         entry = int(entries[number])
         codes = snapshot.encode(ledger.image(entry)[None])

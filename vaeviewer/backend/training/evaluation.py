@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +22,8 @@ from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.backend.training.engines.interface import Work
 from vaeviewer.backend.training.randomness import named_generator, seed_torch
 from vaeviewer.backend.training.records import HeldOut
+
+Answer = TypeVar("Answer")
 
 HELD_OUT_DRAWS = 2_000
 """Held-out figures use at least this many draws of z in all: two per image for 1,000 images, one for 10,000."""
@@ -46,8 +51,34 @@ def first_look(work: Work) -> float:
     return float(settings.family.objective(settings.model, means))
 
 
-def metrics_by_image(
+def levels_by_image(
     snapshot: Snapshot, dataset: ImageDataset, at_once: int, *, held_out: bool = False
+) -> Iterator[tuple[slice, Tensor]]:
+    """Images as a model sees them in the figures of each, in order, some at a time.
+
+    A dynamic protocol binarises them by draws that are the same at every call, however many come at a time.
+
+    Args:
+        snapshot: The model.
+        dataset: The images, as the model was trained on.
+        at_once: Most images at a time.
+        held_out: Those held out, or those trained on.
+
+    Yields:
+        Which they are, and their grey levels, uint8 ``(k, C, H, W)``.
+    """
+    generator = named_generator(EVALUATION_SEED, "pixels by image", int(held_out))
+    images = dataset.held_out_images if held_out else dataset.train_images
+    for part in parts(len(images), at_once):
+        levels = channels_first(as_tensor(images[part]), snapshot.image)
+        yield (
+            slice(part.start, part.start + len(levels)),
+            seen_levels(levels, snapshot.protocol, generator),
+        )
+
+
+def metrics_by_image(
+    snapshot: Snapshot, dataset: ImageDataset, at_once: int, *, held_out: bool = False, workers: int = 1
 ) -> Iterator[tuple[slice, dict[str, NDArray[np.float32]]]]:
     """The family's metrics of each image trained on, or held out, some at a time, with one draw of z each.
 
@@ -58,29 +89,52 @@ def metrics_by_image(
         dataset: The images, as the model was trained on.
         at_once: Most images at a time; fewer where the networks are wide.
         held_out: Which of them.
+        workers: Threads, each with one core of torch's; one: all is computed on the thread that asks.
 
     Yields:
         Which images, and their metrics by key, stored and derived, each ``(k,)``.
     """
     family, spec, config = snapshot.family, snapshot.image, snapshot.model
-    generator = named_generator(EVALUATION_SEED, "held out, by image" if held_out else "by image")
-    images, labels = dataset.train_images, dataset.train_labels
-    if held_out:
-        images, labels = dataset.held_out_images, dataset.held_out_labels
-    for part in parts(len(images), min(at_once, rows_at_once(config.widest(spec.values)))):
-        levels = channels_first(as_tensor(images[part]), spec)
-        x = pixels(levels, snapshot.protocol, generator)
-        y = torch.tensor(labels[part])
-        rows = torch.full((len(x),), -1) if held_out else torch.arange(part.start, part.start + len(x))
-        batch = Batch(x, y, rows, generator)
-        noise = torch.randn(1, len(x), config.latent_dim, generator=generator)
+    labels = dataset.held_out_labels if held_out else dataset.train_labels
+    name = "held out, by image" if held_out else "by image"
+    noises = named_generator(EVALUATION_SEED, name)
 
-        def evaluate(model: LatentModel, batch: Batch = batch, noise: Tensor = noise) -> Mapping[str, Tensor]:
-            return family.evaluate(model, batch, noise, config)
+    def computed(part: slice, levels: Tensor, noise: Tensor) -> dict[str, NDArray[np.float32]]:
+        x, y = to_unit(levels), torch.tensor(labels[part])
+        rows = torch.full((len(x),), -1) if held_out else torch.arange(part.start, part.stop)
+        batch = Batch(x, y, rows, named_generator(EVALUATION_SEED, name, part.start))
+        terms = ask(
+            snapshot.key, snapshot.tensors, lambda model: family.evaluate(model, batch, noise, config)
+        )
+        return family.metrics.complete({key: term.numpy() for key, term in terms.items()})
 
-        terms = ask(snapshot.key, snapshot.tensors, evaluate)
-        values = family.metrics.complete({key: term.numpy() for key, term in terms.items()})
-        yield slice(part.start, part.start + len(x)), values
+    at_once = min(at_once, rows_at_once(config.widest(spec.values)))
+    work = (
+        (part, levels, torch.randn(1, len(levels), config.latent_dim, generator=noises))
+        for part, levels in levels_by_image(snapshot, dataset, at_once, held_out=held_out)
+    )
+    yield from _in_order(work, computed, workers)
+
+
+def _in_order(
+    work: Iterator[tuple[slice, Tensor, Tensor]],
+    computed: Callable[[slice, Tensor, Tensor], Answer],
+    workers: int,
+) -> Iterator[tuple[slice, Answer]]:
+    """What is computed of each piece of work, with its slice, on so many threads."""
+    if workers == 1:
+        for piece in work:
+            yield piece[0], computed(*piece)
+        return
+    with ThreadPoolExecutor(workers, "by image", lambda: torch.set_num_threads(1)) as pool:
+        under_way: deque[tuple[slice, Future[Answer]]] = deque()
+        for piece in work:
+            under_way.append((piece[0], pool.submit(computed, *piece)))
+            if len(under_way) > workers:
+                part, answer = under_way.popleft()
+                yield part, answer.result()
+        for part, answer in under_way:
+            yield part, answer.result()
 
 
 class HeldOutImages:

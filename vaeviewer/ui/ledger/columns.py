@@ -13,6 +13,7 @@ import numpy as np
 
 from vaeviewer.analysis.ledger import ABOUT, Ledger, Rows
 from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.models.interface import Metric
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.ui.curves.value_axis import number_label
 
@@ -62,12 +63,12 @@ class Column:
         )
 
 
-def columns_of(dataset: ImageDataset, family: AnyFamily) -> tuple[Column, ...]:
-    """Those of a kind of model: which image it is, then the family's metrics."""
+def columns_of(dataset: ImageDataset, family: AnyFamily, more: Sequence[Metric] = ()) -> tuple[Column, ...]:
+    """Those of a kind of model: which image it is, then the family's metrics, then others."""
     about = [key for key in ABOUT if key != "class" or dataset.labelled]
     return (
         *(Column(key, _TITLES[key], help=_HELP[key]) for key in about),
-        *(Column(m.key, m.title, m.unit, m.better, m.help) for m in family.metrics),
+        *(Column(m.key, m.title, m.unit, m.better, m.help) for m in (*family.metrics, *more)),
     )
 
 

@@ -62,20 +62,29 @@ class FilterBar(QWidget):
             columns: Of the ledger.
             about: The key of the column that bounds are of at first.
         """
-        with QSignalBlocker(self.class_box), QSignalBlocker(self.column_box), QSignalBlocker(self.set_box):
+        with QSignalBlocker(self.class_box), QSignalBlocker(self.set_box):
             self.set_box.setCurrentIndex(0)
             self.class_box.clear()
             self.class_box.addItem("All classes", None)
             for number, name in enumerate(class_names):
                 self.class_box.addItem(f"Class {shortened(name, 30)}", number)
+        self.class_box.setVisible(bool(class_names))
+        self.column_box.clear()
+        self.offer_columns(columns, about)
+
+    def offer_columns(self, columns: Sequence[Column], about: str) -> None:
+        """Offer other columns of the same images; bounds stay while there is the column that they are of."""
+        before = self.column_box.currentData()
+        with QSignalBlocker(self.column_box):
             self.column_box.clear()
             for column in columns:
                 if column.numeric:
                     self.column_box.addItem(column.title, column.key)
-            self.column_box.setCurrentIndex(max(0, self.column_box.findData(about)))
-        self.class_box.setVisible(bool(class_names))
-        self.low.clear()
-        self.high.clear()
+            kept = self.column_box.findData(before)
+            self.column_box.setCurrentIndex(kept if kept >= 0 else max(0, self.column_box.findData(about)))
+        if kept < 0:
+            self.low.clear()
+            self.high.clear()
 
     def wanted(self) -> Wanted:
         """What is chosen; bounds that are no numbers do not count."""

@@ -10,21 +10,29 @@ from PySide6.QtGui import (
     QGuiApplication,
     QHideEvent,
     QKeySequence,
-    QPalette,
     QResizeEvent,
     QShortcut,
     QShowEvent,
 )
-from PySide6.QtWidgets import QBoxLayout, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QCheckBox,
+    QHBoxLayout,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
-from vaeviewer.analysis.ledger import Ledger, ends, in_order
+from vaeviewer.analysis.image_evidence import evidence_metrics, is_quick, why_no_evidence
+from vaeviewer.analysis.ledger import Ledger, in_order
 from vaeviewer.backend.config import pixels_text
 from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.models.fields import FamilyConfig
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.backend.snapshot import Snapshot
-from vaeviewer.ui.images.image_strip import ImageStrip, Shown
-from vaeviewer.ui.ledger.columns import Column, columns_of, headline, table_text, title_of
+from vaeviewer.ui.ledger.columns import Column, columns_of, headline, table_text
 from vaeviewer.ui.ledger.csv_file import save_csv
+from vaeviewer.ui.ledger.ends_view import EndsView
 from vaeviewer.ui.ledger.filter_bar import FilterBar
 from vaeviewer.ui.ledger.table_view import LedgerTable
 from vaeviewer.ui.panel import Frame, Host
@@ -35,7 +43,10 @@ from vaeviewer.ui.widgets.theme import theme_of
 BESIDE = 640
 """Logical pixels from which on the worst and the best stand beside the table, not below it."""
 QWIDGETSIZE_MAX = 16_777_215  # Qt's own name for "as wide as it likes"
-_STRIP = 24  # images of the worst and of the best, of which as many are painted as fit
+_EXACT_TIP = (
+    "log p(x) of every image by quadrature over z, and its gap to the ELBO, KL(q‖p), in the background: 10,000 images "
+    "of 28×28 pixels take half a minute, longer beside training. Uncheck to give up."
+)
 
 
 class LedgerPanel(QWidget):
@@ -57,18 +68,16 @@ class LedgerPanel(QWidget):
         self._snapshot: Snapshot | None = None
         self._dataset: ImageDataset | None = None
         self._family: AnyFamily | None = None
+        self._model: FamilyConfig | None = None
         self._blank: Ledger | None = None  # before there are numbers
         self._columns: tuple[Column, ...] = ()
         self._sorted_by = ("row", False)
         self._current: int | None = None  # the entry selected
         self._said = ""  # of what was saved, until there is something else to say
+        self._exact_wish: bool | None = None  # the user's, once they have said so
         self.filters = FilterBar()
         self.table = LedgerTable()
-        self.strips = (
-            ImageStrip("Images with the lowest numbers"),
-            ImageStrip("Images with the highest numbers"),
-        )
-        self._titles = QLabel("\n"), QLabel("\n")  # two lines from the start
+        self.ends = EndsView()
         self.note = ElidedLabel()
         self.note.setObjectName("ledgerNote")
         self.note.setAccessibleName("State of the ledger")
@@ -85,6 +94,8 @@ class LedgerPanel(QWidget):
             "Save as CSV…",
             "Write the rows shown, in this order, with all columns. Ctrl+C copies.",
         )
+        self.exact = QCheckBox("log p(x)")
+        self.exact.setObjectName("ledgerExact")
         self._lay_out()
         self._connect()
 
@@ -99,6 +110,8 @@ class LedgerPanel(QWidget):
             return
         if anew and self._snapshot is not None:
             self._begin()
+        elif self._snapshot is not None and self._snapshot.model is not self._model:
+            self._offer_exact()
         self._follow_selection(frame)
         if self._computed.known is None and self._computed.share is None:
             self._compute()
@@ -156,7 +169,40 @@ class LedgerPanel(QWidget):
         best = headline(self._columns, self._family)
         self._sorted_by = (best.key, best.worst_descends)
         self.filters.offer(self._dataset.class_names, self._columns, best.key)
+        self._offer_exact()
         self._show()
+
+    def _offer_exact(self) -> None:
+        """Other settings of the model: log p(x) can be had now, or can't."""
+        assert self._snapshot is not None, "there is a model"
+        self._model = self._snapshot.model
+        reason, wished = why_no_evidence(self._snapshot), self._exact_wish
+        if wished is None:
+            wished = self._blank is not None and is_quick(self._snapshot, len(self._blank))
+        self.exact.setEnabled(not reason)
+        self.exact.setChecked(wished and not reason)
+        self.exact.setToolTip(f"<p>{reason or _EXACT_TIP}</p>")
+        self.exact.setAccessibleDescription(reason or _EXACT_TIP)
+        self._take_columns()
+
+    def _take_columns(self) -> None:
+        """Those of the family, with log p(x) and the gap where the user wants them."""
+        if self._snapshot is None or self._dataset is None or self._family is None:
+            return
+        more = evidence_metrics(self._snapshot) if self.exact.isChecked() else ()
+        columns = columns_of(self._dataset, self._family, more)
+        if columns != self._columns:
+            self._columns = columns
+            best = headline(columns, self._family)
+            if self._sorted_by[0] not in (column.key for column in columns):
+                self._sorted_by = (best.key, best.worst_descends)
+            self.filters.offer_columns(columns, best.key)
+            self._show()
+        self._computed.want_exact(bool(more))
+
+    def _wish_exact(self, wished: bool) -> None:
+        self._exact_wish = wished
+        self._take_columns()
 
     def _compute(self) -> None:
         if self._snapshot is not None and self._dataset is not None and self._family is not None:
@@ -174,30 +220,9 @@ class LedgerPanel(QWidget):
         entries = in_order(ledger, self.filters.wanted().entries(ledger), *self._sorted_by)
         self.table.show_entries(ledger, self._columns, entries, self._sorted_by, self._current)
         self._fit()
-        self._show_ends(ledger)
+        column = self._column()
+        self.ends.show_ends(ledger, entries, column, self.table.entries_model.decimals(column.key))
         self._say()
-
-    def _show_ends(self, ledger: Ledger) -> None:
-        column, entries = self._column(), self.table.entries_model.entries
-        found = ends(ledger, entries, column.key, _STRIP)
-        pairs = list(zip(column.ends, found, strict=True))
-        if pairs[1][0] == "Worst":
-            pairs.reverse()  # the worst first
-        model = self.table.entries_model
-        for title, strip, (word, some) in zip(self._titles, self.strips, pairs, strict=True):
-            title.setText(f"{word}\n{column.title}" if len(some) else "\n")
-            strip.setAccessibleName(f"{word}: {column.title}")
-            strip.show_images(
-                [
-                    Shown(
-                        entry,
-                        ledger.image(entry),
-                        model.text(entry, column.key),
-                        f"{title_of(ledger, entry)}: {column.title} {model.text(entry, column.key)}",
-                    )
-                    for entry in some.tolist()
-                ]
-            )
 
     def _column(self) -> Column:
         """Of which the ends are shown: that of the order, if it has numbers, else what says how good a model is."""
@@ -240,7 +265,11 @@ class LedgerPanel(QWidget):
         key = self._sorted_by[0]
         view = self._host.frame().view
         hidden = frozenset() if view.color_by.startswith("column:") else view.hidden_classes
-        self._host.set_view(color_by=key if key == "class" else f"metric:{key}", hidden_classes=hidden)
+        ours = (
+            any(metric.key == key for metric in self._family.metrics) if self._family is not None else False
+        )
+        kind = "metric" if ours else "ledger"
+        self._host.set_view(color_by=key if key == "class" else f"{kind}:{key}", hidden_classes=hidden)
 
     def _copy(self) -> None:
         ledger = self.ledger
@@ -278,36 +307,29 @@ class LedgerPanel(QWidget):
         if self._snapshot is None or self.ledger is None:
             return ["The numbers come with a model."]
         shown, all_of_them = len(self.table.entries_model.entries), len(self.ledger)
-        known, share = self._computed.known, self._computed.share
+        known, share, exact = self._computed.known, self._computed.share, self._computed.exact.share
         step = "" if known is None else f"of step {known.step:,}"
         if known is not None and known.step != self._snapshot.step:
             step += f", the model is at {self._snapshot.step:,}"
         return [
             self._said,
             "" if share is None else f"Computing… {100 * share:.0f}\u00a0%",
+            "" if exact is None else f"log p(x): {100 * exact:.0f}\u00a0%",
             f"{shown:,} images" if shown == all_of_them else f"{shown:,} of {all_of_them:,} images",
             step,
             self._snapshot.family.protocol(self._snapshot.model, pixels_text(self._snapshot.protocol)),
-            "one draw of z for each",
+            "one draw of z, but for log p(x) and the gap"
+            if self.exact.isChecked()
+            else "one draw of z for each",
         ]
 
     def _lay_out(self) -> None:
-        sides = QGridLayout()
-        sides.setContentsMargins(0, 0, 0, 0)
-        sides.setSpacing(6)
-        for row, (title, strip) in enumerate(zip(self._titles, self.strips, strict=True)):
-            title.setTextFormat(Qt.TextFormat.PlainText)
-            title.setAlignment(Qt.AlignmentFlag.AlignTop)
-            title.setForegroundRole(QPalette.ColorRole.PlaceholderText)
-            sides.addWidget(title, row, 0)
-            sides.addWidget(strip, row, 1)
-        sides.setColumnStretch(1, 1)
         self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._body.setSpacing(10)
         self._body.addWidget(self.table)
-        self._body.addLayout(sides)
+        self._body.addWidget(self.ends)
         buttons = QHBoxLayout()
-        for button in (self.color, self.refresh, self.save):
+        for button in (self.color, self.exact, self.refresh, self.save):
             buttons.addWidget(button)
         buttons.addStretch(1)
         self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
@@ -328,10 +350,10 @@ class LedgerPanel(QWidget):
         self.table.sort_wanted.connect(self._sort)
         self.table.picked.connect(self._select)
         self.table.copy_wanted.connect(self._copy)
-        for strip in self.strips:
-            strip.chosen.connect(self._select)
+        self.ends.chosen.connect(self._select)
         self.color.clicked.connect(self._color)
         self.refresh.clicked.connect(self._compute)
+        self.exact.clicked.connect(self._wish_exact)
         self.save.clicked.connect(self._save)
         key = QShortcut(
             QKeySequence(Qt.Key.Key_F5), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut

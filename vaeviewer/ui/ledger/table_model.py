@@ -55,10 +55,14 @@ class LedgerModel(QAbstractTableModel):
         found = np.flatnonzero(self.entries == entry)  # nowhere where there is none
         return int(found[0]) if len(found) else None
 
+    def decimals(self, key: str) -> int:
+        """How many the numbers of a column have."""
+        return self._decimals.get(key, 2)
+
     def text(self, entry: int, key: str) -> str:
         """What a cell says."""
         assert self.ledger is not None, "there is an entry"
-        return cell_text(self.ledger, entry, key, self._decimals.get(key, 2))
+        return cell_text(self.ledger, entry, key, self.decimals(key))
 
     def ends(self, key: str) -> list[str]:
         """The least and the greatest number of a column, as its cells say them; nothing of other columns."""

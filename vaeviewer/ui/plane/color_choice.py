@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.data.columns import Column
+from vaeviewer.backend.models.interface import Metric
 from vaeviewer.backend.models.registry import AnyFamily
 
-Kind = Literal["class", "density", "column", "metric"]
+Kind = Literal["class", "density", "column", "metric", "ledger"]
 
 NO_LABELS = "The images have no labels."
 
@@ -19,7 +21,7 @@ class Choice:
     """One of them.
 
     Attributes:
-        kind: What sort.
+        kind: What sort; a metric that the ledger alone computes is of the kind ``ledger``.
         name: Of the column, or the metric's key.
         title: What a user reads.
         unit: Of its numbers.
@@ -40,21 +42,27 @@ class Choice:
     @property
     def continuous(self) -> bool:
         """Whether there are numbers, or classes or words."""
-        return self.kind in ("density", "metric") or (self.column is not None and not self.column.words)
+        return self.kind in ("density", "metric", "ledger") or (
+            self.column is not None and not self.column.words
+        )
 
 
-def choices(dataset: ImageDataset, family: AnyFamily | None) -> tuple[Choice, ...]:
+def choices(
+    dataset: ImageDataset, family: AnyFamily | None, more: Sequence[Metric] = ()
+) -> tuple[Choice, ...]:
     """All there are, the usual one first.
 
     Args:
         dataset: The images.
         family: The kind of model, once that is known.
+        more: What the ledger has beside its metrics.
     """
     found = [Choice("class", title="Class")] if dataset.labelled else []
     found.append(Choice("density", title="Density"))
     found += [Choice("column", column.name, column.name, column=column) for column in dataset.columns]
     if family is not None and family.capabilities.encodes:
         found += [Choice("metric", m.key, m.title, m.unit) for m in family.metrics]
+        found += [Choice("ledger", m.key, m.title, m.unit) for m in more]
     return tuple(found)
 
 

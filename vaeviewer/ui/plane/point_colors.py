@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 from vaeviewer.analysis.generated import Generated
 from vaeviewer.analysis.ledger import Ledger
 from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.models.interface import Metric
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.grid_decoder import GridDecoder
@@ -60,6 +61,7 @@ class PointColors(QObject):
         self._due = False  # the points moved while the plane was hidden
         self._values: NDArray[np.float32] | None = None
         self._ledger: Ledger | None = None
+        self._more: tuple[Metric, ...] = ()
         self._metrics = None if decoder is None else ImageMetrics(decoder, self)
         if self._metrics is not None:
             self._metrics.changed.connect(self._metrics_changed)
@@ -108,13 +110,17 @@ class PointColors(QObject):
         """
         if self._dataset is None:
             return False
+        before, more = self._choice, () if ledger is None else ledger.more
+        offered_anew = more != self._more or (snapshot is not None and snapshot.family is not self._family)
+        self._more = more
+        if offered_anew:
+            self._offer(self._family if snapshot is None else snapshot.family)
         if ledger is not self._ledger:
             self._ledger = ledger
             self._metrics_changed()
-        if snapshot is not None and snapshot.family is not self._family:
-            self._offer(snapshot.family)
+        if offered_anew:
             self.column.show_choice(self._choice)
-        before, choice = self._choice, chosen(self._choices, view.color_by)
+        choice = chosen(self._choices, view.color_by)
         regrouped = choice.key != before.key and _words(choice) != _words(before)
         if choice.key != before.key:
             self._choice = choice
@@ -175,7 +181,7 @@ class PointColors(QObject):
     def _offer(self, family: AnyFamily | None) -> None:
         assert self._dataset is not None, "there are images to colour"
         self._family = family
-        self._choices = choices(self._dataset, family if self._metrics is not None else None)
+        self._choices = choices(self._dataset, family if self._metrics is not None else None, self._more)
         self.column.set_choices(self._choices)
 
     def _on_chosen(self, key: str) -> None:
@@ -226,10 +232,14 @@ class PointColors(QObject):
             return (None if positions is None else density(positions, self._points.line)), notes
         if choice.column is not None:
             return choice.column.values.astype(np.float32), notes
+        ledger = self._ledger
+        if choice.kind == "ledger":
+            if ledger is None or choice.name not in ledger.values:
+                return None, ("The ledger computes these, while it is open.",)
+            return ledger.values[choice.name][: ledger.trained], (f"of step {ledger.step:,}",)
         metrics = self._metrics
         assert metrics is not None, "else no metric is offered"
         known, step = None if metrics.values is None else metrics.values.get(choice.name), metrics.step
-        ledger = self._ledger
         if ledger is not None and choice.name in ledger.values and (known is None or ledger.step >= step):
             known, step = ledger.values[choice.name][: ledger.trained], ledger.step
         if metrics.share is not None:
@@ -244,7 +254,7 @@ class PointColors(QObject):
         return self._choice.unit
 
     def _metrics_changed(self) -> None:
-        if self._choice.kind == "metric":
+        if self._choice.kind in ("metric", "ledger"):
             self._recolor()
 
 

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 from vaeviewer.backend.config import Settings
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.native.cores import available_cores
 from vaeviewer.session.beside_the_points import GeneratedCodes, PriorInPlane
 from vaeviewer.session.grid_decoder import GridDecoder
 from vaeviewer.session.image_ledger import ImageLedger
@@ -34,6 +35,9 @@ PLANE_MS = 80
 
 EXAMPLES = 24
 """Held-out images chosen for the reconstructions; the panel shows as many as fit."""
+
+MOST_WORKERS = 8
+"""Threads that may compute beside everything else while training rests."""
 
 W = TypeVar("W", bound=QWidget)
 
@@ -61,7 +65,7 @@ class Frames(QObject):
         self.past = PastModels(self.decoder, self)
         self._prior = PriorInPlane(self.decoder, self)
         self._generated = GeneratedCodes(self.decoder, self)
-        self.ledger = ImageLedger(self.decoder, self)
+        self.ledger = ImageLedger(self.decoder, self._idle_cores, self)
         self.panels = [
             awaited(panel, self) if panel.on_demand else (panel, panel.make(self)) for panel in panels
         ]
@@ -206,6 +210,10 @@ class Frames(QObject):
         return [
             panel.key for panel, widget in self.panels if isinstance(widget, Awaited) and not widget.in_front
         ]
+
+    def _idle_cores(self) -> int:
+        """What may compute beside everything else; called on the decoder's thread."""
+        return 1 if self._session.state is State.RUNNING else min(available_cores(), MOST_WORKERS)
 
     def _want_beside(self) -> None:
         """Ask for what is drawn beside the codes of images, where the newest model has such; keep that model."""
