@@ -24,6 +24,8 @@ class ViewState:
         selected: Row of the selected training image, or ``None``.
         own_image: An image of the user's own in place of a selected one, uint8 of the model's ``image_shape``, or
             ``None``. Selecting an image takes it away. It must not change later.
+        held_out: Row of the held-out image that ``own_image`` is, or ``None`` where it is none: any other change of
+            ``own_image`` ends it.
         color_by: What points are coloured by, a key of ``ui.plane.color_choice``; empty for the usual.
         hidden_classes: Classes whose points are not drawn; of a column's words where points are coloured by these.
         points: Whether the plane draws posterior means or one sample from each posterior.
@@ -41,6 +43,7 @@ class ViewState:
     y: int = 0
     selected: int | None = None
     own_image: NDArray[np.uint8] | None = field(default=None, compare=False)
+    held_out: int | None = None
     color_by: str = ""
     hidden_classes: frozenset[int] = frozenset()
     points: Literal["mean", "sample"] = "mean"

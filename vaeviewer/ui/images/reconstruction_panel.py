@@ -19,7 +19,7 @@ _NONE_HELD_OUT = "No images are held out"
 
 
 class ReconstructionPanel(QWidget):
-    """Held-out images above their reconstructions; below, the selected training image with its own.
+    """Held-out images above their reconstructions; below, the selected image with its own.
 
     A reconstruction is the decoder's mean image at the posterior mean.
 
@@ -70,7 +70,7 @@ class ReconstructionPanel(QWidget):
     def update_frame(self, snapshot: Snapshot | None, dataset: ImageDataset | None, view: ViewState) -> None:
         """Reconstruct what changed; while hidden, only remember the arguments.
 
-        Uses rows ``view.examples`` of ``dataset.held_out_images`` and row ``view.selected`` of
+        Uses rows ``view.examples`` and ``view.held_out`` of ``dataset.held_out_images`` and row ``view.selected`` of
         ``dataset.train_images``. A Snapshot for images of another shape counts as none.
         """
         if snapshot is not None and dataset is not None and snapshot.image_shape != dataset.image_shape:
@@ -99,7 +99,7 @@ class ReconstructionPanel(QWidget):
         )
         if seen is None or seen.examples != view.examples:
             self._reconstruct()
-        if seen is None or seen.selected != view.selected:
+        if seen is None or (seen.selected, seen.held_out) != (view.selected, view.held_out):
             self._draw_selected()
 
     def _choose_examples(self) -> None:
@@ -134,20 +134,32 @@ class ReconstructionPanel(QWidget):
             self._reconstruct()
 
     def _draw_selected(self) -> None:
-        dataset, row = self._dataset, self._view.selected
-        if dataset is None or row is None or not 0 <= row < len(dataset.train_images):
+        dataset, view = self._dataset, self._view
+        if dataset is None:
             self._selected.clear()
             return
-        image, y = dataset.train_images[row], dataset.train_labels[row : row + 1]
-        title = f"Training image {row:,}"
-        if dataset.labelled:
-            title = f"Class {dataset.class_names[dataset.train_labels[row]]}, training image {row:,}"
+        kind, row, images, labels = "training", view.selected, dataset.train_images, dataset.train_labels
+        if view.held_out is not None:
+            kind, row, images, labels = (
+                "held-out",
+                view.held_out,
+                dataset.held_out_images,
+                dataset.held_out_labels,
+            )
+        if row is None or not 0 <= row < len(images):
+            self._selected.clear()
+            return
+        image, y = images[row], labels[row : row + 1]
+        title = f"{kind} image {row:,}"
+        title = (
+            f"Class {dataset.class_names[labels[row]]}, {title}" if dataset.labelled else title.capitalize()
+        )
         if self._snapshot is None:
             self._selected.show_image(title, image)
             return
 
         def show(found: tuple[Images, Codes] | None) -> None:
-            if self._view.selected != row:
+            if (self._view.selected, self._view.held_out) != (view.selected, view.held_out):
                 return  # another one was selected meanwhile
             drawn, codes = (None, None) if found is None else found
             self._selected.show_image(title, image, codes, None if drawn is None else drawn[0])

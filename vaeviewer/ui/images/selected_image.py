@@ -1,4 +1,4 @@
-"""The selected training image, its approximate posterior and its reconstruction."""
+"""The selected image, its approximate posterior and its reconstruction."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SelectedImage(QWidget):
         self._title.setTextFormat(Qt.TextFormat.PlainText)  # class names come from folders: never markup
         self._title.setAccessibleName("Selected image")
         self._image = ImageWidget()
-        self._image.setToolTip("x: the selected training image.")
+        self._image.setToolTip("x: the selected image.")
         self._image.setAccessibleName("Selected image x")
         self._posterior = QLabel()
         self._posterior.setObjectName("selectedPosterior")

@@ -250,12 +250,10 @@ class LedgerPanel(QWidget):
         go(self._host, ledger.row(entry))
 
     def _follow_selection(self, frame: Frame) -> None:
-        """Mark what was selected elsewhere; an image held out is selected while its picture is the user's own."""
-        ledger, selected, own = self.ledger, frame.view.selected, frame.view.own_image
-        current = selected
-        if ledger is not None and selected is None and own is not None and self._current is not None:
-            held_out = ledger.is_held_out(self._current)
-            current = self._current if held_out and np.array_equal(own, ledger.image(self._current)) else None
+        """Mark what is selected, here or elsewhere."""
+        ledger, current = self.ledger, frame.view.selected
+        if ledger is not None and frame.view.held_out is not None:
+            current = ledger.trained + frame.view.held_out
         if current != self._current:
             self._current = current
             self.table.select(current)

@@ -211,7 +211,12 @@ def _asked(frame: Frame, snapshot: Snapshot) -> tuple[tuple[object, ...], tuple[
     view, dataset, y = frame.view, frame.dataset, frame.view.y
     own, row = view.own_image, view.selected
     if own is not None and own.shape == snapshot.image_shape:
-        return ("own", id(own), y), ("Your own image",), Asked(own, y)
+        title = "Your own image"
+        if view.held_out is not None and dataset is not None:
+            title = f"Held-out image {view.held_out:,}"
+            if dataset.labelled:
+                title += f", class {dataset.class_names[dataset.held_out_labels[view.held_out]]}"
+        return ("own", id(own), y), (title,), Asked(own, y)
     if (
         dataset is not None
         and row is not None

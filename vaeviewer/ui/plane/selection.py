@@ -44,7 +44,7 @@ def go_to_held_out(host: Host, row: int) -> None:
     image, y = dataset.held_out_images[row], int(dataset.held_out_labels[row])
 
     def take(codes: tuple[Array, Array | None] | None) -> None:
-        changes: dict[str, Any] = {"selected": None, "own_image": image}
+        changes: dict[str, Any] = {"selected": None, "own_image": image, "held_out": row}
         if codes is not None:
             changes.update(_at(frame, codes[0][0]))
         if snapshot.family.capabilities.uses_labels:

@@ -140,7 +140,8 @@ EXPLANATIONS = {
         attempt="Click a number's title to sort by it, and the worst image to see where it lies in the plane; then "
         "press “Colour the plane”, and see whether hard images lie together.",
         formula=f"{_ELBO}(x) = log {_LIKELIHOOD} − {_KL}({_POSTERIOR}&nbsp;‖&nbsp;{_PRIOR}) in {_NATS}, for each "
-        f"{_X} by itself, with one {_Z} drawn from {_POSTERIOR}.",
+        f"{_X} by itself, with one {_Z} drawn from {_POSTERIOR}. Gap = log p(x) − {_ELBO} = "
+        f"{_KL}({_POSTERIOR}&nbsp;‖&nbsp;p(z|x)), with this ELBO's mean over {_POSTERIOR} by quadrature.",
     ),
     "Geometry": Explanation(
         see=f"How far codes {_Z} are apart for the decoder: the straight line in the plane and the shortest way found, "

@@ -130,12 +130,15 @@ class Frames(QObject):
 
     def set_view(self, **changes: Any) -> None:
         """Change the ViewState and draw what depends on it, now."""
-        self.view = replace(self.view, **changes)
+        before, held_out = self.view, self.view.held_out
+        if "own_image" in changes:
+            held_out = changes.pop("held_out", None)
+        self.view = replace(before, held_out=held_out, **changes)
         if changes.keys() & {"z", "second", "own_image"}:
             frame = self.frame()
             for follow in self._following:
                 follow(frame)
-            if changes.keys() <= {"z", "second", "plane", "own_image"}:
+            if held_out == before.held_out and changes.keys() <= {"z", "second", "plane", "own_image"}:
                 if (
                     "plane" in changes and not self._rest_timer.isActive()
                 ):  # what else is drawn of it may wait
@@ -163,6 +166,7 @@ class Frames(QObject):
             y=self.view.y if self.view.y < len(classes) else 0,
             selected=None,
             own_image=None,
+            held_out=None,
             hidden_classes=frozenset(),
             examples=self._choose_examples(dataset),
             manifold_spacing=self.view.manifold_spacing if family.capabilities.generates else "equal",
