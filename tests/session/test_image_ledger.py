@@ -15,7 +15,7 @@ from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.session.grid_decoder import GridDecoder
-from vaeviewer.session.image_ledger import ImageLedger
+from vaeviewer.session.image_ledger import EXACT_KIND, ImageLedger
 
 
 @pytest.fixture
@@ -81,11 +81,11 @@ def test_it_is_given_up_when_it_is_not_wanted_and_waits_while_nobody_looks(
     qtbot.waitUntil(lambda: ledger.exact.share is not None, timeout=20_000)
     ledger.want_exact(False)
     assert ledger.exact.share is None
-    assert not decoder._long
+    assert EXACT_KIND not in decoder._long
     ledger.want_exact(True)
     assert ledger.exact.share is not None
     ledger.pause()
-    assert not decoder._long
+    assert EXACT_KIND not in decoder._long
     ledger.resume()
     qtbot.waitUntil(lambda: has(ledger, GAP.key), timeout=20_000)
     decoder.forget()

@@ -17,6 +17,7 @@ from vaeviewer.analysis.prior import DRAWN, prior_codes
 from vaeviewer.analysis.quadrature import At, Box, Integrals, Rows, integrate
 from vaeviewer.backend.asked import Array, Classes
 from vaeviewer.backend.chunks import parts, rows_at_once
+from vaeviewer.backend.models.likelihood_table import NaturalTable
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.errors import NoDensityError
 
@@ -32,7 +33,10 @@ MOST_IMAGES = 10_000
 """More images do not share points …"""
 
 MOST_BYTES = 2**28
-"""… nor such whose pixels, as float32, take more than this."""
+"""… nor such whose pixels, as float32, take more than this …"""
+
+FEW_IMAGES = 64
+"""… nor more than these where each is held against each point by itself: no product is shared, and steps stay short."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +102,13 @@ def evidence_in_steps(
     box, n = prior_box(snapshot), len(images)
     classes = snapshot.data.classes if snapshot.family.capabilities.uses_labels else 0
     log_px, error = np.full((n, max(1, classes if y is None else 1)), -np.inf), np.zeros(n)
+    at_once = max(1, min(MOST_IMAGES, MOST_BYTES // (4 * snapshot.image.values)))
+    origin = np.zeros((1, snapshot.model.latent_dim), np.float32)
+    if not isinstance(snapshot.likelihood_table(origin, 0 if classes else None), NaturalTable):
+        at_once = FEW_IMAGES
     # Which images, with what class, into which column.
     work: list[tuple[Rows, int | None, int]] = []
-    for part in parts(n, max(1, min(MOST_IMAGES, MOST_BYTES // (4 * snapshot.image.values)))):
+    for part in parts(n, at_once):
         rows = np.arange(n)[part]
         if not classes:
             work.append((rows, None, 0))

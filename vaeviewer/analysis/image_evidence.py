@@ -32,6 +32,9 @@ MOST_QUICK = 20_000 * 28 * 28
 NODES = 5
 """Along each axis of the quadrature that takes the ELBO's expectation under q(z|x)."""
 
+CODES = {True: 2048, False: 256}
+"""Decoded at a time for it, where a drag does not wait for that, and where it does."""
+
 LOG_PX = Metric(
     "exact_log_px",
     "log p(x)",
@@ -149,8 +152,8 @@ def _elbos(
     from vaeviewer.backend.models.latent_model import ask
 
     nodes, weights = standard_nodes(snapshot.model.latent_dim, NODES)
-    at_once = rows_at_once(len(weights) * snapshot.model.widest(snapshot.image.values))
-    for part in parts(len(levels), at_once):
+    codes = min(CODES[snapshot.instant], rows_at_once(snapshot.model.widest(snapshot.image.values)))
+    for part in parts(len(levels), max(1, codes // len(weights))):
         x, labels = to_unit(levels[part]), torch.tensor(y[part])
         trained_on = None if rows is None else torch.tensor(rows[part])
 

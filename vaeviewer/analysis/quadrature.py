@@ -123,7 +123,8 @@ def _integrate(
         for share in grid.measure(level, pairs):
             yield (level + 0.9 * share) / (HALVINGS + 1)
         if level == 0:
-            yield from grid.grow(pairs, across, count)
+            for _ in grid.grow(pairs, across, count):
+                yield 0.9 / (HALVINGS + 1)
         open_rows = np.unique(pairs.rows)
         before, value = value, value.copy()
         value[open_rows] = np.logaddexp(_sum_by_row(pairs.rows, pairs.sums, count), settled)[open_rows]
@@ -205,7 +206,7 @@ class _Grid:
             pairs.peaks[places], pairs.sums[places] = peaks, sums
             yield (i + 1) / len(tiles)
 
-    def grow(self, pairs: _Pairs, across: Tiles, count: int) -> Iterator[float]:
+    def grow(self, pairs: _Pairs, across: Tiles, count: int) -> Iterator[None]:
         """Measure tiles beside those at the edge where a function is not negligible, ring by ring."""
         low, high = np.zeros_like(across), across.copy()
         beside = np.array(list(itertools.product((-1, 0, 1), repeat=len(across))))
@@ -222,7 +223,7 @@ class _Grid:
             low, high = low - 1, high + 1
             ring = _Pairs(found[:, 0], found[:, 1:])
             for _ in self.measure(0, ring):
-                yield 0.0
+                yield
             pairs.add(ring)
 
 
