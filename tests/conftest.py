@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -221,7 +222,8 @@ def make_window(qtbot: QtBot, digits: ImageDataset) -> Iterator[Callable[..., Ma
         qtbot.waitUntil(lambda: session.state in (State.READY, State.SOLVED), timeout=30_000)
         return window
 
-    yield build
+    with threadpool_limits(limits=1, user_api="blas"):  # as the program has it
+        yield build
     for window in made:
         window.close()
         if (

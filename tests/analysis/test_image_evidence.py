@@ -37,12 +37,14 @@ def one_thread() -> Iterator[None]:
 
 
 def some(digits: ImageDataset, train: int, held_out: int) -> ImageDataset:
+    """Zeros and ones: with a model that sees classes each takes an integral of its own."""
+    rows, others = (np.flatnonzero(labels < 2) for labels in (digits.train_labels, digits.held_out_labels))
     return replace(
         digits,
-        train_images=digits.train_images[:train],
-        train_labels=digits.train_labels[:train],
-        held_out_images=digits.held_out_images[:held_out],
-        held_out_labels=digits.held_out_labels[:held_out],
+        train_images=digits.train_images[rows[:train]],
+        train_labels=digits.train_labels[rows[:train]],
+        held_out_images=digits.held_out_images[others[:held_out]],
+        held_out_labels=digits.held_out_labels[others[:held_out]],
     )
 
 
@@ -65,50 +67,58 @@ def computed(snapshot: Snapshot, data: ImageDataset) -> Mapping[str, np.ndarray]
     "settings",
     [
         {"family": "vae", "protocol": "dynamic"},
-        {"family": "conditional"},
-        {"family": "vampprior", "learned_prior": "mixture"},
-        {"family": "mean-field"},
+        pytest.param({"family": "conditional"}, marks=pytest.mark.slow),
+        pytest.param({"family": "vampprior", "learned_prior": "mixture"}, marks=pytest.mark.slow),
+        pytest.param({"family": "mean-field"}, marks=pytest.mark.slow),
     ],
     ids=lambda settings: settings["family"],
 )
 def test_each_has_its_evidence_and_the_gap_to_its_own_elbo(
-    digits: ImageDataset, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    digits: ImageDataset, settings: dict[str, Any]
 ) -> None:
-    """Batches and parts that end within the sets: neither loses or exchanges an image."""
-    monkeypatch.setattr(image_evidence, "AT_ONCE", 25)
-    data = some(digits, 40, 12)
+    data = some(digits, 20, 8)
     snapshot = trained(data, **settings)
     found = computed(snapshot, data)
-    assert all(len(found[key]) == 52 for key in (LOG_PX.key, GAP.key))
-    for held_out, labels, first in ((False, data.train_labels, 0), (True, data.held_out_labels, 40)):
-        levels = np.concatenate([part for _, part in levels_by_image(snapshot, data, 7, held_out=held_out)])
-        for row in (0, 11):
-            image, y = levels[row], int(labels[row])
-            sees = np.array([y]) if snapshot.family.bounds_given_class else None
-            alone = evidence(snapshot, image, sees)
-            assert alone is not None
-            assert found[LOG_PX.key][first + row] == pytest.approx(alone.log_px[0], abs=0.01)
-            q: Any = snapshot.encode(image, np.array([y]))
-            if settings["family"] == "mean-field" and not held_out:
-                assert snapshot.posterior is not None
-                assert snapshot.posterior.scale is not None
-                q = snapshot.posterior.loc[row, None], snapshot.posterior.scale[row, None]
+    levels = np.concatenate(
+        [
+            part
+            for held_out in (False, True)
+            for _, part in levels_by_image(snapshot, data, 7, held_out=held_out)
+        ]
+    )[:, 0]
+    labels = np.concatenate([data.train_labels, data.held_out_labels])
+    rows = np.array([0, 11, 20, 27])  # the first and another of each set
+    images, y = levels[rows], labels[rows]
+    alone = evidence(snapshot, images, y if snapshot.family.bounds_given_class else None)
+    assert alone is not None
+    np.testing.assert_allclose(found[LOG_PX.key][rows], alone.log_px, atol=0.01)
+    q: Any = snapshot.encode(images, y)
+    if settings["family"] == "mean-field":  # those trained on have their own
+        assert snapshot.posterior is not None
+        assert snapshot.posterior.scale is not None
+        q[0][:2], q[1][:2] = snapshot.posterior.loc[rows[:2]], snapshot.posterior.scale[rows[:2]]
+    for i in range(len(rows)):
 
-            def log_joint(z: np.ndarray, image: np.ndarray = image, y: int = y) -> np.ndarray:
-                return snapshot.log_joint(image, z.astype(np.float32), y)[0]
+        def log_joint(z: np.ndarray, i: int = i) -> np.ndarray:
+            return snapshot.log_joint(images[i : i + 1], z.astype(np.float32), int(y[i]))[0]
 
-            gap = alone.log_px[0] - gaussian(log_joint, q[0][0], q[1][0]).elbo
-            assert found[GAP.key][first + row] == pytest.approx(gap, abs=0.1)
+        gap = alone.log_px[i] - gaussian(log_joint, q[0][i], q[1][i]).elbo
+        assert found[GAP.key][rows[i]] == pytest.approx(gap, abs=0.1)
+    assert len(found[GAP.key]) == 28
     assert found[GAP.key].min() > -0.1
-    assert found[GAP.key].mean() > 0.2
+    assert found[GAP.key].mean() > 0.1
 
 
-def test_more_threads_find_the_same(digits: ImageDataset) -> None:
-    data = some(digits, 30, 10)
-    snapshot = trained(data)
-    *_, two = evidence_of_images(snapshot, data, lambda: 2)
-    assert not isinstance(two, float)
-    np.testing.assert_allclose(two[LOG_PX.key], computed(snapshot, data)[LOG_PX.key], atol=1e-5)
+def test_parts_of_the_images_find_the_same(digits: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On two threads, too: no image is lost or exchanged, nor binarised by other draws."""
+    data = some(digits, 20, 8)
+    snapshot = trained(data, protocol="dynamic")
+    whole = computed(snapshot, data)
+    monkeypatch.setattr(image_evidence, "AT_ONCE", 13)
+    *_, parts = evidence_of_images(snapshot, data, lambda: 2)
+    assert not isinstance(parts, float)
+    for key, values in whole.items():
+        np.testing.assert_allclose(parts[key], values, atol=0.01)
 
 
 def fresh(digits: ImageDataset, **settings: Any) -> Snapshot:
@@ -119,8 +129,8 @@ def test_what_cannot_be_had_is_left_out_and_said(digits: ImageDataset) -> None:
     few = some(digits, 40, 12)
     assert "20 latent dimensions" in why_no_evidence(fresh(few, latent_dim=20, hidden=(8,)))
     assert "no likelihood" in why_no_evidence(fresh(few, family="autoencoder", hidden=(8,)))
-    for family in ("flow", "semi-supervised"):
-        (alone,) = evidence_metrics(fresh(few, family=family, hidden=(8,)))
+    for settings in ({"family": "flow"}, {"family": "semi-supervised", "variant": "M2"}):
+        (alone,) = evidence_metrics(fresh(few, hidden=(8,), **settings))
         assert alone.key == LOG_PX.key
         assert "no gap" in alone.help
     titles = [metric.title for metric in evidence_metrics(fresh(few, family="conditional", hidden=(8,)))]

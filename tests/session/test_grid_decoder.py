@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -245,3 +246,41 @@ def test_a_long_job_lets_all_else_through_and_gives_way_to_the_next_of_its_kind(
     qtbot.wait(50)
     assert len([1 for name, *_ in steps if name == "third"]) <= 10
     assert told[before:] == []
+
+
+def test_steps_that_are_given_up_end_on_the_decoders_thread(qtbot: QtBot, decoder: GridDecoder) -> None:
+    """A job may have threads of its own to wait for; what asked, and whoever keeps its generator, need not."""
+    ended: list[tuple[str, int]] = []
+    pause = threading.Event()
+    kept: list[Iterator[Any]] = []
+
+    def job(name: str) -> Callable[[Any], Iterator[Any]]:
+        def work(_snapshot: Any) -> Iterator[Any]:
+            try:
+                yield name
+                while True:
+                    pause.wait(0.001)
+                    yield None
+            finally:
+                ended.append((name, threading.get_ident()))
+
+        def begun(snapshot: Any) -> Iterator[Any]:
+            kept.append(work(snapshot))
+            return kept[-1]
+
+        return begun
+
+    told: list[object] = []
+    snapshot = GatedSnapshot(0.0)
+    for name, give_up in (
+        ("dropped", lambda: decoder.drop("values")),
+        ("replaced", lambda: decoder.ask_at_length("values", snapshot, job("forgotten"), told.append)),
+        ("forgotten", decoder.forget),
+        ("closed", decoder.close),
+    ):
+        if name != "forgotten":
+            decoder.ask_at_length("values", snapshot, job(name), told.append)
+        qtbot.waitUntil(lambda name=name: name in told)  # type: ignore[misc]
+        give_up()
+        qtbot.waitUntil(lambda name=name: name in dict(ended))  # type: ignore[misc]
+    assert threading.get_ident() not in dict(ended).values()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
+from threadpoolctl import threadpool_limits
 
 from vaeviewer.analysis.image_evidence import GAP, LOG_PX
 from vaeviewer.backend.config import Settings, updated
@@ -21,7 +22,8 @@ from vaeviewer.session.image_ledger import EXACT_KIND, ImageLedger
 @pytest.fixture
 def decoder() -> Iterator[GridDecoder]:
     made = GridDecoder()
-    yield made
+    with threadpool_limits(limits=1, user_api="blas"):  # as in the window
+        yield made
     assert made.close(20.0)
 
 

@@ -87,6 +87,9 @@ class GridDecoder(QObject):
         self._waiting: dict[str, _Request] = {}
         self._gave_way: set[str] = set()  # kinds whose last computation was cut short
         self._long: dict[str, _Request] = {}  # those asked at length that are wanted still
+        self._given_up: list[
+            _Request
+        ] = []  # those that are not: this thread ends their steps, which may take a while
         self._run = 0  # counts the calls of forget()
         self._closed = False
         self._one_core = False
@@ -139,14 +142,21 @@ class GridDecoder(QObject):
             kind, snapshot, np.empty((0, 2), np.float32), deliver, self._run, steps=job(snapshot)
         )
         with self._changed:
+            self._give_up(kind)
             self._long[kind] = request
         self._queue(request)
 
     def drop(self, kind: str) -> None:
         """Give up what was asked for at length."""
         with self._changed:
-            self._long.pop(kind, None)
+            self._give_up(kind)
             self._waiting.pop(kind, None)
+
+    def _give_up(self, *kinds: str) -> None:
+        for kind in kinds:
+            if (request := self._long.pop(kind, None)) is not None:
+                self._given_up.append(request)
+        self._changed.notify()
 
     def _queue(self, request: _Request) -> None:
         with self._changed:
@@ -161,8 +171,8 @@ class GridDecoder(QObject):
     def forget(self) -> None:
         """Drop all requests, and what is still computed or delivered for them: they are of another run."""
         with self._changed:
+            self._give_up(*self._long)
             self._waiting.clear()
-            self._long.clear()
             self._run += 1
         self.forgotten.emit()
 
@@ -173,9 +183,8 @@ class GridDecoder(QObject):
         """
         with self._changed:
             self._closed = True
+            self._give_up(*self._long)
             self._waiting.clear()
-            self._long.clear()
-            self._changed.notify()
             thread = self._thread
         if thread is None:
             return True
@@ -186,17 +195,30 @@ class GridDecoder(QObject):
         with np.errstate(all="ignore"):  # of a model that explodes: who asks looks at the answer
             while self._serve_one():
                 pass
+            self._end_given_up()
 
     def _serve_one(self) -> bool:
         """Wait for a request and compute it; False when closed. Between requests no Snapshot is held."""
+        self._end_given_up()
         with self._changed:
-            while not self._waiting and not self._closed:
+            while not self._waiting and not self._closed and not self._given_up:
                 self._changed.wait()
             if self._closed:
                 return False
+            if not self._waiting:
+                return True
             request = self._waiting.pop(next(iter(self._waiting)))
         self._serve(request)
         return True
+
+    def _end_given_up(self) -> None:
+        """End their steps here and now, threads of their own included, whoever may still know them."""
+        with self._changed:
+            over, self._given_up = self._given_up, []
+        for request in over:
+            close = getattr(request.steps, "close", None)  # of a generator
+            if close is not None:
+                close()
 
     def _serve(self, request: _Request) -> None:
         try:

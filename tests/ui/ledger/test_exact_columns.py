@@ -116,7 +116,7 @@ def test_a_held_out_image_is_the_one_that_other_panels_show(
 ) -> None:
     window = make_window(small)
     panel = opened(qtbot, window)
-    window.findChild(QDockWidget, "lens-dock").toggleViewAction().trigger()
+    window.findChild(QDockWidget, "posterior-lens-dock").toggleViewAction().trigger()
     lens, title = window.findChild(LensPanel), window.findChild(QLabel, "selectedTitle")
     assert lens is not None
     assert title is not None
