@@ -232,6 +232,7 @@ def make_window(qtbot: QtBot, digits: ImageDataset) -> Iterator[Callable[..., Ma
             window.close_anyway()
         # A window gives its threads a second and ends the process; here they must be gone before the window is.
         assert window.session._thread.close(60.0), "the training thread ends"
+        assert window._frames.decoder.close(60.0), "the decoder's thread ends"
         window.deleteLater()
 
 

@@ -109,6 +109,7 @@ def test_each_has_its_evidence_and_the_gap_to_its_own_elbo(
     assert found[GAP.key].mean() > 0.1
 
 
+@pytest.mark.slow
 def test_parts_of_the_images_find_the_same(digits: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """On two threads, too: no image is lost or exchanged, nor binarised by other draws."""
     data = some(digits, 20, 8)

@@ -121,13 +121,14 @@ def test_a_held_out_image_is_the_one_that_other_panels_show(
     assert lens is not None
     assert title is not None
     filters, table = panel.filters, panel.table
-    for letter, kind in (("H", "held-out"), ("T", "training")):
-        filters.set_box.setFocus()
-        qtbot.keyClicks(filters.set_box, letter)
+    filters.set_box.setFocus()
+    for key, kind in ((Qt.Key.Key_End, "held-out"), (Qt.Key.Key_Up, "training")):
+        qtbot.keyClick(filters.set_box, key)
         cell = table.visualRect(table.entries_model.index(2, IMAGE)).center()
         QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=cell)
         entry = int(table.entries_model.entries[2])
         assert panel.ledger is not None
+        assert panel.ledger.is_held_out(entry) == (kind == "held-out")
         row = panel.ledger.row(entry)
         name = f"class {panel.ledger.label(entry)}"
         assert title.text() == f"{name.capitalize()}, {kind} image {row}"
@@ -136,5 +137,6 @@ def test_a_held_out_image_is_the_one_that_other_panels_show(
         dock = window.findChild(QDockWidget, "ledger-dock")
         for _ in range(2):
             dock.toggleViewAction().trigger()
+        filters.set_box.setFocus()
         assert table.currentIndex().row() == 2, "it is marked when the ledger is opened again"
     assert window.view.held_out is None

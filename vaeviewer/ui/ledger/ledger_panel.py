@@ -205,9 +205,10 @@ class LedgerPanel(QWidget):
         self._take_columns()
 
     def _compute(self) -> None:
-        if self._snapshot is not None and self._dataset is not None and self._family is not None:
+        newest = self._host.frame()  # than this panel was drawn of
+        if newest.snapshot is not None and newest.dataset is not None and newest.dataset is self._dataset:
             self._said = ""
-            self._computed.want(self._snapshot, self._dataset)
+            self._computed.want(newest.snapshot, newest.dataset)
 
     def _show(self) -> None:
         """The rows wanted, in order."""
