@@ -115,7 +115,7 @@ def test_parts_of_the_images_find_the_same(digits: ImageDataset, monkeypatch: py
     data = some(digits, 20, 8)
     snapshot = trained(data, protocol="dynamic")
     whole = computed(snapshot, data)
-    monkeypatch.setattr(image_evidence, "AT_ONCE", 13)
+    monkeypatch.setattr(image_evidence, "AT_ONCE", {True: 13})
     *_, parts = evidence_of_images(snapshot, data, lambda: 2)
     assert not isinstance(parts, float)
     for key, values in whole.items():
