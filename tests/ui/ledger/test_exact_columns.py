@@ -53,6 +53,8 @@ def test_they_follow_sort_and_colour_the_plane(
     assert ledger.values[LOG_PX][entry] == pytest.approx(alone.log_px[0], abs=0.01)
     assert ledger.values[GAP].min() > -0.1
 
+    text = panel.table.entries_model.text(entry, GAP)
+    assert text == f"{ledger.values[GAP][entry]:.2f}".replace("-", "−"), "as many digits as are right"
     click_title(panel, GAP)
     assert (np.diff(column_of(panel, GAP)) <= 0).all(), "the worst come first"
     qtbot.mouseClick(panel.color, Qt.MouseButton.LeftButton)

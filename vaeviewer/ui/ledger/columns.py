@@ -24,6 +24,7 @@ _HELP = {
     "class": "Its label in the data.",
 }
 _DIGITS = 4  # of a typical number of a column
+_DECIMALS = 2  # of numbers right to a few hundredths
 _CSV_ROWS = 2_000  # written between two looks at whatever else is asked
 
 
@@ -37,6 +38,7 @@ class Column:
         unit: Of its numbers.
         better: Whether higher or lower ones are better, or neither says so.
         help: A sentence for a student.
+        decimals: Most of them that say anything.
     """
 
     key: str
@@ -44,6 +46,7 @@ class Column:
     unit: str = ""
     better: Literal["higher", "lower", "neither"] = "neither"
     help: str = ""
+    decimals: int = 6
 
     @property
     def numeric(self) -> bool:
@@ -64,11 +67,12 @@ class Column:
 
 
 def columns_of(dataset: ImageDataset, family: AnyFamily, more: Sequence[Metric] = ()) -> tuple[Column, ...]:
-    """Those of a kind of model: which image it is, then the family's metrics, then others."""
+    """Those of a kind of model: which image it is, then the family's metrics, then others that have an error."""
     about = [key for key in ABOUT if key != "class" or dataset.labelled]
     return (
         *(Column(key, _TITLES[key], help=_HELP[key]) for key in about),
-        *(Column(m.key, m.title, m.unit, m.better, m.help) for m in (*family.metrics, *more)),
+        *(Column(m.key, m.title, m.unit, m.better, m.help) for m in family.metrics),
+        *(Column(m.key, m.title, m.unit, m.better, m.help, _DECIMALS) for m in more),
     )
 
 
@@ -77,11 +81,11 @@ def headline(columns: Sequence[Column], family: AnyFamily) -> Column:
     return next(column for column in columns if column.key == family.metrics.headline.key)
 
 
-def decimals_of(ledger: Ledger, key: str) -> int:
+def decimals_of(ledger: Ledger, column: Column) -> int:
     """How many decimals the numbers of a column have, all of them alike: four digits in a typical one."""
-    values = ledger.column(key)[:: len(ledger) // 1000 + 1]
+    values = ledger.column(column.key)[:: len(ledger) // 1000 + 1]
     typical = float(np.median(np.abs(values[np.isfinite(values)]))) if np.isfinite(values).any() else 0.0
-    return min(6, max(0, _DIGITS - 1 - math.floor(math.log10(typical)))) if typical > 0 else 2
+    return min(column.decimals, max(0, _DIGITS - 1 - math.floor(math.log10(typical)))) if typical > 0 else 2
 
 
 def cell_text(ledger: Ledger, entry: int, key: str, decimals: int = 2) -> str:

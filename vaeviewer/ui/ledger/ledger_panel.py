@@ -138,7 +138,7 @@ class LedgerPanel(QWidget):
         beside, ways = self.width() >= BESIDE, QBoxLayout.Direction
         for box in (self._body, self._head):
             box.setDirection(ways.LeftToRight if beside else ways.TopToBottom)
-        self._body.setStretch(0, 3 if beside else 4)
+        self._body.setStretch(0, max(3, len(self._columns) - 3) if beside else 4)
         self._body.setStretch(1, 2 if beside else 1)
         self.table.setMaximumWidth(self.table.whole_width() if beside else QWIDGETSIZE_MAX)
 

@@ -45,7 +45,7 @@ class LedgerModel(QAbstractTableModel):
             self._decimals = (
                 {}
                 if ledger is None
-                else {column.key: decimals_of(ledger, column.key) for column in columns if column.numeric}
+                else {column.key: decimals_of(ledger, column) for column in columns if column.numeric}
             )
         self.entries = entries
         self.endResetModel()
