@@ -87,9 +87,7 @@ class GridDecoder(QObject):
         self._waiting: dict[str, _Request] = {}
         self._gave_way: set[str] = set()  # kinds whose last computation was cut short
         self._long: dict[str, _Request] = {}  # those asked at length that are wanted still
-        self._given_up: list[
-            _Request
-        ] = []  # those that are not: this thread ends their steps, which may take a while
+        self._given_up: list[_Request] = []  # those that are not, whose steps the thread has yet to end
         self._run = 0  # counts the calls of forget()
         self._closed = False
         self._one_core = False

@@ -138,22 +138,18 @@ class ReconstructionPanel(QWidget):
         if dataset is None:
             self._selected.clear()
             return
-        kind, row, images, labels = "training", view.selected, dataset.train_images, dataset.train_labels
-        if view.held_out is not None:
-            kind, row, images, labels = (
-                "held-out",
-                view.held_out,
-                dataset.held_out_images,
-                dataset.held_out_labels,
-            )
+        title, row, images, labels = (
+            ("training image", view.selected, dataset.train_images, dataset.train_labels)
+            if view.held_out is None
+            else ("held-out image", view.held_out, dataset.held_out_images, dataset.held_out_labels)
+        )
         if row is None or not 0 <= row < len(images):
             self._selected.clear()
             return
-        image, y = images[row], labels[row : row + 1]
-        title = f"{kind} image {row:,}"
-        title = (
-            f"Class {dataset.class_names[labels[row]]}, {title}" if dataset.labelled else title.capitalize()
-        )
+        image, y, title = images[row], labels[row : row + 1], f"{title} {row:,}"
+        if dataset.labelled:
+            title = f"class {dataset.class_names[labels[row]]}, {title}"
+        title = title[0].upper() + title[1:]
         if self._snapshot is None:
             self._selected.show_image(title, image)
             return
