@@ -25,6 +25,9 @@ _AXIS_WIDTH = 46
 _AXIS_STEP = 8
 """… which then comes in such steps, so that the curves do not shift with every digit."""
 
+_ENDLESS = 1e12
+"""How far before anything was fitted."""
+
 _FARTHEST = 10.0
 """How far out one can zoom and pan, over the fitted range …"""
 
@@ -88,6 +91,7 @@ class MetricPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph ships no typ
         view = self.getViewBox()
         view.setDefaultPadding(0.0)
         view.disableAutoRange()
+        view.setLimits(xMin=-_ENDLESS, xMax=_ENDLESS, yMin=-_ENDLESS, yMax=_ENDLESS)  # until there are curves
         view.sigRangeChangedManually.connect(self._moved_by_user)
         view.sigXRangeChanged.connect(self._draw)
         view.sigYRangeChanged.connect(self._make_room)
