@@ -68,7 +68,6 @@ def computed(snapshot: Snapshot, data: ImageDataset) -> Mapping[str, np.ndarray]
     [
         {"family": "vae", "protocol": "dynamic"},
         pytest.param({"family": "conditional"}, marks=pytest.mark.slow),
-        pytest.param({"family": "vampprior", "learned_prior": "mixture"}, marks=pytest.mark.slow),
         pytest.param({"family": "mean-field"}, marks=pytest.mark.slow),
     ],
     ids=lambda settings: settings["family"],

@@ -225,7 +225,9 @@ def test_other_load_is_a_number_of_cores() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
-def test_ctrl_c_ends_it_with_its_parts() -> None:
+def test_ctrl_c_ends_it_with_its_parts(exhaustive: bool) -> None:
+    if not exhaustive:
+        pytest.skip("takes a minute: --exhaustive")
     # In a session of its own: the signal goes to the one process, and what becomes of its parts is its affair.
     process = subprocess.Popen(
         COMMAND,

@@ -310,6 +310,8 @@ def test_panels_for_more_dimensions_come_with_them_and_stay_closed_once_closed(
     window.session.use_settings(updated(small, latent_dim=3))
     qtbot.waitUntil(lambda: not traversal.isHidden(), timeout=20_000)
     assert traversal in window.tabifiedDockWidgets(manifold)
+    traversal.raise_()
+    qtbot.waitUntil(lambda: not traversal.visibleRegion().isEmpty())
     traversal.close()
     window.session.use_settings(updated(small, latent_dim=4))
     qtbot.waitUntil(lambda: dimensions(window) == 4, timeout=20_000)

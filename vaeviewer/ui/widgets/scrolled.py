@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QMoveEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QLabel, QScrollArea, QWidget
 
 LEAST = QSize(90, 70)
 """Room that a panel always has, pixels."""
@@ -80,10 +80,24 @@ class _Room(QWidget):
         """The panel's, and room for all lines of its texts that wrap, of which a layout's own hint knows nothing."""
         hint = self._panel.minimumSizeHint()
         for label in self._panel.findChildren(QLabel):
-            if label.wordWrap() and label.text() and label.isVisibleTo(self._panel):
+            if (
+                label.wordWrap()
+                and label.text()
+                and label.isVisibleTo(self._panel)
+                and not self._scrolls(label)
+            ):
                 lines = label.heightForWidth(label.width()) - label.minimumSizeHint().height()
                 hint.setHeight(hint.height() + max(0, lines))
         return hint
+
+    def _scrolls(self, label: QLabel) -> bool:
+        """Whether it lies in what scrolls by itself, where its lines need no room here."""
+        widget: QWidget | None = label
+        while widget is not None and widget is not self:
+            if isinstance(widget, QAbstractScrollArea):
+                return True
+            widget = widget.parentWidget()
+        return False
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
