@@ -45,6 +45,7 @@ def test_backend_and_analysis_load_no_qt() -> None:
     assert not modules_after(every_backend_module()) & {"PySide6", "pyqtgraph", "shiboken6"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [

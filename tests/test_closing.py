@@ -69,8 +69,7 @@ sys.exit(cli.main([]))
     ("moment", "delay_ms", "how"),
     [
         ("starting", 0, "close"),
-        ("starting", 300, "signal"),
-        ("starting", 900, "close"),
+        ("starting", 600, "signal"),
         ("stepping", 0, "close"),
         ("running", 0, "close"),
         ("running", 700, "signal"),

@@ -32,6 +32,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     return folder, awkward
 
 
+@pytest.mark.slow
 def test_counts_and_reasons_as_json(
     pictures: tuple[Path, dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -58,6 +59,7 @@ def test_counts_and_reasons_as_json(
     assert (report["height"], report["width"], report["channels"], report["images"]) == (24, 32, 1, count)
 
 
+@pytest.mark.slow
 def test_the_same_in_words(pictures: tuple[Path, dict[str, str]], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(pictures[0]), "--size", "16"]) == 0
     out = capsys.readouterr().out
@@ -67,6 +69,7 @@ def test_the_same_in_words(pictures: tuple[Path, dict[str, str]], capsys: pytest
     assert "more files; --json names all" in out
 
 
+@pytest.mark.slow
 def test_training_takes_the_same_flags_and_a_run_remembers_them(
     pictures: tuple[Path, dict[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,6 +153,7 @@ def test_a_run_saved_among_the_pictures_is_no_class(
     assert (report["classes"], report["images"]) == ({}, 3)
 
 
+@pytest.mark.slow
 def test_a_run_is_said_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     assert main(["train", "--out", str(run), "--epochs", "1", "--hidden", "4"]) == 0

@@ -15,6 +15,7 @@ def length(pieces: np.ndarray) -> float:
     return float(np.linalg.norm(pieces[:, 1] - pieces[:, 0], axis=1).sum())
 
 
+@pytest.mark.slow
 def test_the_outline_of_a_circle() -> None:
     pieces = contours(np.square(X) + np.square(Y), XS, YS, 0.97**2)
     np.testing.assert_allclose(np.linalg.norm(pieces, axis=2), 0.97, atol=1e-3)

@@ -53,6 +53,7 @@ def over_a_grid(snapshot: Snapshot, images: np.ndarray, spacing: float, y: int |
     return total + d * math.log(spacing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latent_dim", [1, 2])
 def test_of_a_linear_gaussian_model_it_is_the_closed_form(digits: ImageDataset, latent_dim: int) -> None:
     trainer = trained(digits, family="pca", latent_dim=latent_dim)
@@ -110,6 +111,7 @@ def test_the_gap_is_the_divergence_from_the_true_posterior(vae: Trainer) -> None
     assert gap.mean() > 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -141,6 +143,7 @@ def test_given_a_class_and_summed_over_classes(digits: ImageDataset) -> None:
     np.testing.assert_allclose(summed.log_px, np.logaddexp.reduce(by_class, axis=0) - math.log(10), atol=0.02)
 
 
+@pytest.mark.slow
 def test_it_ends_when_it_is_told_to(vae: Trainer, digits: ImageDataset) -> None:
     asked: list[int] = []
 
@@ -152,6 +155,7 @@ def test_it_ends_when_it_is_told_to(vae: Trainer, digits: ImageDataset) -> None:
     assert len(asked) == 3
 
 
+@pytest.mark.slow
 def test_shares_rise_and_the_last_is_the_answer(vae: Trainer, digits: ImageDataset) -> None:
     *shares, found = evidence_in_steps(vae.snapshot(), digits.held_out_images[:20])
     assert isinstance(found, Evidence)

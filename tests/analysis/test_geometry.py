@@ -94,6 +94,7 @@ def by_definition(model: LatentModel, fisher: bool, z: Tensor, directions: Tenso
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", FAMILIES, ids=lambda of: "-".join(map(str, of.values())))
 @torch.no_grad()
 def test_the_metric_is_the_fisher_information_pulled_back(settings: dict[str, Any]) -> None:

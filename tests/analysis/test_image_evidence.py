@@ -63,6 +63,7 @@ def computed(snapshot: Snapshot, data: ImageDataset) -> Mapping[str, np.ndarray]
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -39,6 +39,7 @@ def importance(snapshot: Snapshot, images: np.ndarray, samples: int) -> np.ndarr
     return found
 
 
+@pytest.mark.slow
 def test_with_the_true_posterior_every_weight_is_the_evidence(digits: ImageDataset) -> None:
     trainer = trained(digits, "pca", latent_dim=5)
     images = digits.held_out_images[:30]
@@ -46,6 +47,7 @@ def test_with_the_true_posterior_every_weight_is_the_evidence(digits: ImageDatas
     np.testing.assert_allclose(importance(trainer.snapshot(), images, 3), expected, atol=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["vae", "flow"])
 def test_more_samples_come_nearer_from_below(digits: ImageDataset, family: str) -> None:
     snapshot, images = (
@@ -60,6 +62,7 @@ def test_more_samples_come_nearer_from_below(digits: ImageDataset, family: str) 
     assert np.quantile(many, 0.1) < 0.2
 
 
+@pytest.mark.slow
 def test_annealing_reaches_the_evidence_in_five_dimensions(digits: ImageDataset) -> None:
     """Without q(z|x): the estimate of p(x) has no bias, that of log p(x) a little below."""
     trainer = trained(digits, "pca", latent_dim=5)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ def ledger_of(numbers: list[float]) -> Ledger:
     return Ledger(make_dataset(train=7, held_out=5, shape=(2, 2)), {"kl": np.array(numbers, np.float32)}, 3)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(numbers=NUMBERS, descending=st.booleans(), key=st.sampled_from(["kl", "set", "row", "class"]))
 def test_rows_are_in_order_and_those_without_a_number_last(
@@ -48,6 +50,7 @@ def test_rows_are_in_order_and_those_without_a_number_last(
     assert [about[i] for i in high.tolist()] == ascending[::-1][:4]
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     numbers=NUMBERS,

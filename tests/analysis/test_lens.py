@@ -46,6 +46,7 @@ def on_a_fine_grid(snapshot: Snapshot, image: np.ndarray) -> tuple[float, np.nda
     return float(log_px), mean, (share[:, None] * (codes - mean)).T @ (codes - mean)
 
 
+@pytest.mark.slow
 def test_a_lens_measures_what_a_fine_grid_does(snapshot: Snapshot, digits: ImageDataset) -> None:
     for image in digits.held_out_images[:2]:
         *_, found = answers(snapshot, Asked(image))
@@ -67,6 +68,7 @@ def test_a_lens_measures_what_a_fine_grid_does(snapshot: Snapshot, digits: Image
         assert found.log_px - q.elbo == pytest.approx(kl.mean(), abs=0.02 + 4.0 * kl.std() / 4000**0.5)
 
 
+@pytest.mark.slow
 def test_a_map_shows_the_density_where_it_says(snapshot: Snapshot, digits: ImageDataset) -> None:
     """At once a coarse one, whose shades are those of the decoder all over it; so are the refined one's."""
     image = digits.held_out_images[5]
@@ -85,6 +87,7 @@ def test_a_map_shows_the_density_where_it_says(snapshot: Snapshot, digits: Image
     assert (apart < 2.0 * width / SHADES).all()
 
 
+@pytest.mark.slow
 def test_three_starts_agree_on_the_best_gaussian(snapshot: Snapshot, digits: ImageDataset) -> None:
     """From the encoder's q, the posterior's own moments and a wide one: the approximation gap is the image's."""
     for image in digits.held_out_images[:3]:
@@ -103,6 +106,7 @@ def test_three_starts_agree_on_the_best_gaussian(snapshot: Snapshot, digits: Ima
         assert found.best.elbo == pytest.approx(max(ends), abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_chain_agrees_with_the_quadrature(snapshot: Snapshot, digits: ImageDataset) -> None:
     image = digits.held_out_images[2]
     *_, found = answers(snapshot, Asked(image))
@@ -120,6 +124,7 @@ def test_a_chain_agrees_with_the_quadrature(snapshot: Snapshot, digits: ImageDat
     assert (np.abs(relative) < 4.0 * 2.0 / effective**0.5).all()
 
 
+@pytest.mark.slow
 def test_a_second_mode_far_away_is_found_and_said(snapshot: Snapshot) -> None:
     """Of a model that draws the same at z and −z each image has two modes, of which the encoder knows one."""
     weights = dict(snapshot.weights)

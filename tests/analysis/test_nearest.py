@@ -56,6 +56,7 @@ def test_the_spacing_of_a_grid_is_that_of_the_grid() -> None:
     assert last(spacing_of(grid[:1])) == Spacing(0.0, 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 2, 5, 30])
 def test_draws_of_a_posterior_extrapolate_once_in_a_hundred(d: int) -> None:
     rng = np.random.default_rng(d)

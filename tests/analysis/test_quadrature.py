@@ -32,6 +32,7 @@ def integrals(at: At, count: int, d: int, workers: int = 1) -> Integrals:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 2])
 def test_single_peaks(d: int) -> None:
     """From far wider than the first points' spacing to far narrower, within the box and beyond it."""
@@ -50,6 +51,7 @@ def test_single_peaks(d: int) -> None:
     assert np.median(found.change) < 1e-3
 
 
+@pytest.mark.slow
 def test_two_spacings_that_agree_by_chance_are_not_believed() -> None:
     """Of peaks a third as wide as the first spacing that is believed some have sums that are wrong alike twice."""
     n = 2000
@@ -58,6 +60,7 @@ def test_two_spacings_that_agree_by_chance_are_not_believed() -> None:
     assert np.abs(found.log_value).max() < 0.01  # alone they agreed on a sum 0.2 nats too large
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 2])
 def test_a_narrow_peak_beside_a_wide_one(d: int) -> None:
     rng = np.random.default_rng(1)

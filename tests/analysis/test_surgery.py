@@ -63,6 +63,7 @@ def test_where_all_posteriors_are_the_prior_codes_say_nothing(latent_dim: int) -
     assert found.exact == (latent_dim <= 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.02, 0.004])
 def test_codes_that_lie_well_apart_say_which_image_it_is(scale: float) -> None:
     along = np.linspace(-2.0, 2.0, 9)
@@ -78,6 +79,7 @@ def test_codes_that_lie_well_apart_say_which_image_it_is(scale: float) -> None:
     assert found.holes == pytest.approx(1.0 - float((p * math.pi * radius2).sum()), abs=0.002)
 
 
+@pytest.mark.slow
 def test_of_two_gaussians_the_terms_are_those_of_monte_carlo() -> None:
     loc, scale = np.array([[-0.6, 0.3], [1.1, -0.4]]), np.array([[0.5, 0.9], [0.3, 0.08]])
     found = answer(surgery(model_with(loc, scale)))
@@ -94,6 +96,7 @@ def test_of_two_gaussians_the_terms_are_those_of_monte_carlo() -> None:
     assert abs(found.difference) < 5 * found.error < 0.02
 
 
+@pytest.mark.slow
 def test_narrow_and_wide_posteriors_lie_beside_each_other_exactly() -> None:
     rng = np.random.default_rng(0)
     loc = np.concatenate([rng.normal(size=(100, 2)), [[9.0, -11.0]]])
@@ -112,6 +115,7 @@ def test_narrow_and_wide_posteriors_lie_beside_each_other_exactly() -> None:
     assert found.largest == pytest.approx(float(of_the_wide_one) / 101, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_posteriors_too_narrow_for_quadrature_are_told_from_draws() -> None:
     rng = np.random.default_rng(0)
     loc = rng.normal(size=(20_000, 2))
@@ -121,6 +125,7 @@ def test_posteriors_too_narrow_for_quadrature_are_told_from_draws() -> None:
     assert found.marginal == pytest.approx(found.kl - math.log(20_000), abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latent_dim", [1, 2])
 def test_the_identity_holds_for_a_trained_model(
     digits: ImageDataset, small: Settings, latent_dim: int
@@ -142,6 +147,7 @@ def test_the_identity_holds_for_a_trained_model(
     assert 0.2 < figures.accuracy < 1.0
 
 
+@pytest.mark.slow
 def test_of_a_learned_prior_the_terms_are_those_of_its_density() -> None:
     rng = np.random.default_rng(0)
     loc, scale = rng.normal(scale=0.5, size=(400, 2)), np.full((400, 2), 0.3)
@@ -185,6 +191,7 @@ def test_maps_hold_the_mass_of_both_densities_and_show_the_ratio() -> None:
     assert inside.any(axis=0).sum() < inside.any(axis=1).sum(), "the second number of z lies across"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "words"),
     [("autoencoder", "single code"), ("flow", "no Gaussian"), ("gan", "no encoder")],

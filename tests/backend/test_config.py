@@ -94,6 +94,7 @@ json_values = st.recursive(
 field_names = st.sampled_from([*VaeConfig.model_fields, *TrainConfig.model_fields, "other"])
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     json_values

@@ -81,6 +81,7 @@ def test_shared_memory_lives_as_long_as_its_tensor() -> None:
     assert as_tensor(gaps).tolist() == gaps.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_binary_images_are_drawn_in_parts_as_they_were_at_once(large: ImageDataset, small: Settings) -> None:
     found = HeldOutImages(large, updated(small, protocol="dynamic"), torch.device("cpu"))

@@ -47,6 +47,7 @@ def has(ledger: ImageLedger, key: str) -> bool:
     return ledger.known is not None and key in ledger.known.values
 
 
+@pytest.mark.slow
 def test_the_familys_metrics_come_first_and_log_p_follows_where_it_is_wanted(
     qtbot: QtBot, decoder: GridDecoder, few: ImageDataset, snapshot: Snapshot
 ) -> None:
@@ -74,6 +75,7 @@ def test_the_familys_metrics_come_first_and_log_p_follows_where_it_is_wanted(
     qtbot.waitUntil(lambda: has(ledger, LOG_PX.key), timeout=20_000)
 
 
+@pytest.mark.slow
 def test_it_is_given_up_when_it_is_not_wanted_and_waits_while_nobody_looks(
     qtbot: QtBot, decoder: GridDecoder, few: ImageDataset, snapshot: Snapshot
 ) -> None:

@@ -153,6 +153,7 @@ def test_training_ends_with_a_consistent_snapshot_of_the_last_step(
     assert same_arrays(trainer.snapshot().weights, session.snapshot.weights)
 
 
+@pytest.mark.slow
 def test_pausing_and_stepping_change_no_weight(
     qtbot: QtBot, make: MakeSession, small: Settings, digits: ImageDataset
 ) -> None:
@@ -415,6 +416,7 @@ def test_reset_leaves_the_old_run_whole_and_the_new_one_begins_another(
     assert sorted(summary_of(folder).step for folder in paths.runs_dir().iterdir()) == [1, 24]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_open_elsewhere_is_read_only_and_goes_on_as_another(
     qtbot: QtBot, small: Settings, tmp_path: Path
 ) -> None:

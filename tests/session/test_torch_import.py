@@ -14,6 +14,7 @@ def output_of(script: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="by Linux' loader")
 def test_libraries_are_opened_before_any_module_and_by_a_thread_that_leaves_the_lock_to_others() -> None:
     script = """
@@ -49,6 +50,7 @@ print(gc.isenabled(), searched, torch.ones(2, 3).mm(torch.ones(3, 1)).flatten().
     assert output_of(script) == "True False [3.0, 3.0]"
 
 
+@pytest.mark.slow
 def test_collections_go_on_after_an_import_that_failed_and_stay_off_where_they_were_off() -> None:
     script = """
 import gc

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from pytestqt.qtbot import QtBot
 
@@ -17,6 +18,7 @@ from vaeviewer.session.past_models import PastModels
 from vaeviewer.session.whole_set import WholeSetOverTraining
 
 
+@pytest.mark.slow
 def test_figures_of_steps_that_training_took_back_are_gone_at_once(
     qtbot: QtBot, digits: ImageDataset, small: Settings
 ) -> None:

@@ -80,6 +80,7 @@ def test_it_opens_as_it_was_closed(start: Callable[[], MainWindow], state: str) 
     second.close()
 
 
+@pytest.mark.slow
 @pytest.mark.qt_log_ignore("does not support raise", extend=True)
 def test_a_panel_on_a_screen_that_is_gone_comes_back(
     start: Callable[[], MainWindow], monkeypatch: pytest.MonkeyPatch
@@ -95,6 +96,7 @@ def test_a_panel_on_a_screen_that_is_gone_comes_back(
     assert second.screen().availableGeometry().contains(found.frameGeometry().center())
 
 
+@pytest.mark.slow
 def test_every_byte_of_the_layout_counts(
     start: Callable[[], MainWindow], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -126,6 +128,7 @@ def test_other_kinds_of_values_are_no_layout(start: Callable[[], MainWindow], va
     assert [dock.isHidden() for dock in window.docks] == usual
 
 
+@pytest.mark.slow
 def test_a_layout_that_qt_refuses_gives_way_to_the_first_one(
     start: Callable[[], MainWindow], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,7 +19,7 @@ def evaluate(options: argparse.Namespace) -> int:
     """
     from vaeviewer.backend.runs.folder import load_run
 
-    run = load_run(options.run)
+    run = load_run(options.run, best=False)
     for sentence in run.notes:
         note(sentence)
     from vaeviewer.analysis.neighbours import knn_accuracy
@@ -42,7 +42,7 @@ def evaluate(options: argparse.Namespace) -> int:
         )
     trainer = restore.trainer_of(run, dataset, {"device": "auto"})
     try:
-        held_out = trainer.evaluate()
+        held_out = trainer.evaluate(record=False)  # and keeps no copy of this state as the best
     except NonFiniteError:
         raise RunFolderError(f"{run.folder} holds weights too large to compute with.") from None
     snapshot = trainer.snapshot()

@@ -328,6 +328,7 @@ dtypes = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(
     array=hnp.arrays(dtypes, hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=6)),
     labels=hnp.arrays(dtypes, hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=6)),
@@ -357,6 +358,7 @@ def test_mutated_headers_are_read_or_refused(tmp_path: Path, place: int, byte: i
     accepts_or_refuses(tmp_path / "a.npy", Reading())
 
 
+@pytest.mark.slow
 @given(
     array=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=3, max_dims=3, max_side=9)), seed=st.integers(0, 9)
 )

@@ -239,6 +239,7 @@ def test_cancel_before_the_start(server: Server) -> None:
     assert server.asked == []
 
 
+@pytest.mark.slow
 def test_two_at_once_fetch_it_once(server: Server) -> None:
     server.stall = True
     threads = [threading.Thread(target=fetch, args=("mnist",)) for _ in range(2)]

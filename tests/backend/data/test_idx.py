@@ -48,6 +48,7 @@ def refusal(path: Path, content: bytes | None = None, labels: bool = False) -> s
     return text.removeprefix(str(path))
 
 
+@pytest.mark.slow
 @given(
     images=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=3, max_dims=3, max_side=9)),
     packed=st.booleans(),
@@ -61,6 +62,7 @@ def test_images_round_trip(tmp_path: Path, images: np.ndarray, packed: bool) -> 
     np.testing.assert_array_equal(read, images)
 
 
+@pytest.mark.slow
 @given(labels=hnp.arrays(np.uint8, st.integers(1, 300)), packed=st.booleans())
 @per_example_file
 def test_labels_round_trip(tmp_path: Path, labels: np.ndarray, packed: bool) -> None:

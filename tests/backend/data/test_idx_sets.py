@@ -43,6 +43,7 @@ def write_named(
         (folder / f"{prefix}{part}-labels-{labels}.gz").write_bytes(gzip.compress(encode(numbers[rows])))
 
 
+@pytest.mark.slow
 @given(
     array=st.sampled_from(sorted(TYPES)).flatmap(
         lambda name: hnp.arrays(

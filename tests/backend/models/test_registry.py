@@ -54,6 +54,7 @@ def test_the_families_of_the_program_are_found() -> None:
     assert len([*itertools.groupby(kin)]) == len({*kin}), "each group stands together"
 
 
+@pytest.mark.slow
 def test_it_learns_and_has_its_own_metrics(settings: Settings, digits: ImageDataset) -> None:
     trainer = Trainer(digits, settings)
     before = trainer.evaluate()
@@ -70,6 +71,7 @@ def test_it_learns_and_has_its_own_metrics(settings: Settings, digits: ImageData
     assert list(presets(settings.model.family)) == ["default"]
 
 
+@pytest.mark.slow
 def test_it_is_saved_opened_and_resumed_bit_for_bit(
     settings: Settings,
     digits: ImageDataset,
@@ -102,6 +104,7 @@ def test_it_is_saved_opened_and_resumed_bit_for_bit(
     )
 
 
+@pytest.mark.slow
 def test_a_snapshot_of_it_decodes_as_the_model_does_in_eval(settings: Settings, digits: ImageDataset) -> None:
     """Batch normalisation would give each image another picture, depending on what is decoded beside it."""
     trainer = train(Trainer(digits, settings))

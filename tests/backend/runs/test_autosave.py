@@ -120,6 +120,7 @@ def test_saves_while_training_hold_one_moment(
     assert f"step {trainer.step_count}: saved at rest" in log
 
 
+@pytest.mark.slow
 def test_saves_start_no_more_often_than_asked(
     tmp_path: Path, make: Make, told: Told, trainer: Trainer
 ) -> None:

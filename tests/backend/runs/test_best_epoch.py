@@ -37,6 +37,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("step-*")}
 
 
+@pytest.mark.slow
 def test_a_run_that_is_opened_goes_back_to_it(
     past_its_best: Trainer, digits: ImageDataset, tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_while_it_gets_better_it_takes_no_room(digits: ImageDataset, small: Sett
     assert len(names(tmp_path)) == 6
 
 
+@pytest.mark.slow
 def test_where_its_files_are_damaged_the_run_opens_without_it(
     past_its_best: Trainer, digits: ImageDataset, tmp_path: Path
 ) -> None:

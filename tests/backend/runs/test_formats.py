@@ -33,6 +33,7 @@ def figures(folder: Path, when: str) -> dict[str, float]:
     return {key: found[key] for key in ("elbo", "reconstruction", "kl")}
 
 
+@pytest.mark.slow
 def test_it_evaluates_to_the_same_figures(folder: Path) -> None:
     found = restore.open_run(folder).evaluate(record=False)
     assert found is not None

@@ -47,6 +47,7 @@ def assert_same(a: Trainer, b: Trainer) -> None:
     assert (a.timeline, a.held_out, a.settings) == (b.timeline, b.held_out, b.settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

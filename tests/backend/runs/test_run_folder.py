@@ -223,6 +223,7 @@ def test_a_checkpoint_keeps_only_what_had_happened_by_then(tmp_path: Path) -> No
     assert loaded.timeline == (Change(4, "beta", 1.0),)
 
 
+@pytest.mark.slow
 def test_saving_and_loading_need_no_torch_and_no_qt() -> None:
     code = (
         "import sys, vaeviewer.backend.runs.saving; sys.exit(bool({'torch', 'PySide6'} & set(sys.modules)))"
@@ -434,6 +435,7 @@ def test_whatever_room_there_is_the_last_good_checkpoint_survives(two_saves: Pat
     assert min(saved_with) < full + (two_saves / "manifest.json").stat().st_size + 400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damaged", [None, 5])
 def test_killed_while_room_is_made_the_last_good_checkpoint_survives(
     damaged: int | None, two_saves: Path, tmp_path: Path
@@ -774,6 +776,7 @@ def test_only_plain_names_in_the_folder_are_followed(name: str, folder: Path) ->
         load_run(folder)
 
 
+@pytest.mark.slow
 def test_reading_takes_about_twice_the_size_of_a_file(tmp_path: Path) -> None:
     run = make_run(tmp_path, 1)
     size = 2**25

@@ -105,6 +105,7 @@ def test_the_newest_come_first_and_rubbish_is_left_out(tmp_path: Path, trainer: 
         summary_of(tmp_path / "empty")
 
 
+@pytest.mark.slow
 def test_of_thousands_of_runs_the_newest_are_found(tmp_path: Path, trainer: Trainer) -> None:
     run_folders.save(trainer, tmp_path / "model")
     text = (tmp_path / "model" / "manifest.json").read_bytes()

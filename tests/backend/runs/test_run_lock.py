@@ -30,6 +30,7 @@ def test_two_in_one_process_exclude_each_other(tmp_path: Path) -> None:
     second.release()
 
 
+@pytest.mark.slow
 def test_a_killed_process_holds_it_no_longer(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from vaeviewer.backend.runs.lock import RunLock;"

@@ -61,6 +61,7 @@ def becomes(neighbours: Neighbours, busy: bool, seconds: float) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_busy_programs_are_noticed() -> None:
     neighbours = Neighbours(available_cores())
     assert not neighbours.busy(), "one look alone says nothing"
@@ -71,6 +72,7 @@ def test_busy_programs_are_noticed() -> None:
         assert not alone.busy(), "one thread waits for nobody"
 
 
+@pytest.mark.slow
 def test_what_this_process_does_itself_is_no_neighbour() -> None:
     over = threading.Event()
 
@@ -180,9 +182,11 @@ def test_sharing_the_cores_changes_no_number(
 @pytest.mark.parametrize("window", [False, True], ids=["command line", "window"])
 @pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
 def test_training_keeps_a_share_beside_busy_programs(
-    fused: bool, window: bool, digits: ImageDataset, small: Settings
+    fused: bool, window: bool, digits: ImageDataset, small: Settings, exhaustive: bool
 ) -> None:
     """Threads that wait for each other spinning keep a twentieth of their speed, or less."""
+    if window and not exhaustive:
+        pytest.skip("training alone is enough for every day")
     if fused and not available():
         pytest.skip("no compiler is installed")
     settings = updated(small, hidden=(512, 256), batch_size=128, epochs=100_000)

@@ -52,6 +52,7 @@ def test_a_capacity_that_cannot_be_thinned_is_refused(capacity: int) -> None:
         MetricsTable(METRICS, capacity)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(0, 30), max_size=12), st.data())
 def test_a_view_never_changes(counts: list[int], data: st.DataObject) -> None:

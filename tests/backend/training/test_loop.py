@@ -89,6 +89,7 @@ def test_a_step_that_becomes_slow_holds_a_block_up_once(
     assert sum(seconds > BLOCK_SECONDS + 0.01 + 1e-9 for seconds in found) <= 1
 
 
+@pytest.mark.slow
 def test_fewer_epochs_asked_for_between_two_of_them_end_it_there(trainer: Trainer) -> None:
     def go_on() -> int:
         if trainer.epoch == 3:

@@ -40,6 +40,7 @@ def test_the_kl_of_each_image_is_that_of_its_posterior(small: Settings, digits: 
     np.testing.assert_array_equal(again["elbo"], found["elbo"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "network"), [("vae", "mlp"), ("vae", "conv"), ("denoising", "mlp"), ("denoising", "conv")]
 )

@@ -51,6 +51,7 @@ def test_training_raises_the_held_out_elbo(
     assert terms["elbo"] == pytest.approx(terms["reconstruction"] - terms["kl"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variance", ["fixed", "learned"])
 def test_gaussian_likelihood_trains(digits: ImageDataset, small: Settings, variance: str) -> None:
     settings = updated(small, likelihood="gaussian", gaussian_variance=variance, epochs=4)
@@ -62,6 +63,7 @@ def test_gaussian_likelihood_trains(digits: ImageDataset, small: Settings, varia
     assert trainer.held_out.values["elbo"] > before.values["elbo"] + 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["grey", "dynamic"])
 def test_same_seed_same_weights_whatever_is_looked_at(
     digits: ImageDataset, small: Settings, protocol: str
@@ -170,6 +172,7 @@ def test_only_live_settings_change(digits: ImageDataset, small: Settings) -> Non
         Trainer(digits, small).change("batch_size", 10)
 
 
+@pytest.mark.slow
 def test_beta_weighs_the_kl_but_the_elbo_stays_true(digits: ImageDataset, small: Settings) -> None:
     plain = train_all(Trainer(digits, updated(small, epochs=8))).held_out
     heavy = train_all(Trainer(digits, updated(small, epochs=8, beta=50.0))).held_out
@@ -185,6 +188,7 @@ def test_more_samples_per_image(digits: ImageDataset, small: Settings) -> None:
     assert trainer.held_out is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "adagrad", "sgd"])
 def test_restored_training_goes_on_bit_for_bit(digits: ImageDataset, small: Settings, optimizer: str) -> None:
     settings = updated(small, optimizer=optimizer, protocol="dynamic")

@@ -15,6 +15,7 @@ def output_of(script: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_bindings_of_cuda_are_not_imported() -> None:
     script = """
 import sys
@@ -25,6 +26,7 @@ print([name for name in sys.modules if name.split(".")[0] == "cuda"], pg.PlotWid
     assert output_of(script) == "[] PlotWidget"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("cuda") is None, reason="a torch without CUDA brings none")
 def test_bindings_of_cuda_can_be_imported_afterwards() -> None:
     script = """

@@ -108,6 +108,7 @@ def test_hidden_it_computes_nothing_and_catches_up_when_shown(qtbot: QtBot) -> N
     assert snapshot.encoded == [pairs, 1]
 
 
+@pytest.mark.slow
 def test_pairs_that_do_not_fit_are_reconstructed_once_they_do(panel: ReconstructionPanel) -> None:
     snapshot, dataset = make_snapshot(), make_dataset()
     panel.update_frame(snapshot, dataset, VIEW)

@@ -329,6 +329,7 @@ def test_scales_of_both_axes_are_equal(view: LatentView) -> None:
         assert y0 <= -3.2 < 3.2 <= y1
 
 
+@pytest.mark.slow
 def test_the_range_goes_after_the_points_but_not_under_a_held_handle(view: LatentView, qtbot: QtBot) -> None:
     before = visible_range(view)
     at = view.viewport_position(0.0, 0.0)
@@ -434,6 +435,7 @@ def test_the_selected_image_shows_its_posterior(view: LatentView) -> None:
     assert view._marks_item._selected is None
 
 
+@pytest.mark.slow
 def test_class_names_stand_at_the_medians_of_visible_classes(qtbot: QtBot, view: LatentView) -> None:
     loc = np.repeat([[1.0, 2.0]], 12, axis=0).astype(np.float32)
     loc[0::3] = [-1.0, 0.5]

@@ -151,6 +151,7 @@ def test_the_speed_goes_from_one_step_a_second_to_full(controls: TrainingControl
     assert heard == [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 0.0]
 
 
+@pytest.mark.slow
 def test_a_typed_live_setting_is_sent_once_on_enter(controls: TrainingControls, qtbot: QtBot) -> None:
     heard: list[tuple[str, object]] = []
     controls.live_setting_changed.connect(lambda name, value: heard.append((name, value)))

@@ -153,8 +153,12 @@ def read_manifest(folder: Path) -> Manifest:
         raise RunFolderError(f"{folder / MANIFEST} cannot be read: {atomic_files.reason(error)}.") from error
 
 
-def load_run(path: Path | str) -> Run:
+def load_run(path: Path | str, *, best: bool = True) -> Run:
     """Read a run; where its newest checkpoint is damaged, the one before, saying so in ``notes``.
+
+    Args:
+        path: Its folder.
+        best: Whether to read the state of the best epoch, too.
 
     Raises:
         RunFolderError: The folder holds no run, or none of its checkpoints is whole.
@@ -164,13 +168,15 @@ def load_run(path: Path | str) -> Run:
     first_problem = ""
     for entry in manifest.checkpoints:
         try:
-            return _run(folder, manifest, entry, first_problem)
+            return _run(folder, manifest, entry, first_problem, with_best=best)
         except RunFolderError as error:
             first_problem = first_problem or str(error)  # not the error: it would hold what was read
     raise RunFolderError(first_problem)
 
 
-def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem: str) -> Run:
+def _run(
+    folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem: str, *, with_best: bool
+) -> Run:
     settings = manifest.settings
     checkpoint = _checkpoint(folder, manifest, entry, entry.files.weights, entry.files.training)
     with _naming(folder, entry.files.metrics):
@@ -178,7 +184,7 @@ def _run(folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem
         history = unpacked_history(columns, entry.step, settings.family.metrics)
     notes = [f"{newer_problem} Step {entry.step:,}, saved before, was opened."] if newer_problem else []
     best = None
-    if manifest.best is not None and manifest.best.step <= entry.step:
+    if with_best and manifest.best is not None and manifest.best.step <= entry.step:
         try:
             best = _best(folder, manifest, manifest.best, checkpoint)
         except RunFolderError as error:

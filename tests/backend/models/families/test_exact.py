@@ -41,6 +41,7 @@ def tiny(**settings: object) -> tuple[Autoencoder, ExactConfig, Batch]:
     return model.double(), config, Batch(x, None, torch.arange(5), None)
 
 
+@pytest.mark.slow
 @LIKELIHOODS
 @pytest.mark.parametrize("latent_dim", [1, 2])
 def test_log_px_is_the_integral(likelihood: str, latent_dim: int) -> None:

@@ -78,6 +78,7 @@ def test_the_bound_rises_from_the_elbo_to_the_evidence() -> None:
     torch.testing.assert_close(log_mean(log_weight), evidence, rtol=0, atol=0.02)
 
 
+@pytest.mark.slow
 def test_held_out_figures_are_the_bound_of_the_settings(digits: ImageDataset, small: Settings) -> None:
     """Of the same weights: at least the ELBO, and higher with more samples; the ELBO beside it is the VAE's own."""
     trainer = Trainer(digits, updated(small, family="iwae", epochs=8, learning_rate=0.01))

@@ -181,6 +181,7 @@ def test_an_optimum_of_its_own_is_no_worse_than_the_networks(trained: Trainer, d
     assert float(ahead.mean()) > 1.0
 
 
+@pytest.mark.slow
 def test_it_learns_and_says_what_amortizing_costs(trained: Trainer, digits: ImageDataset) -> None:
     before = Trainer(digits, trained.initial_settings).evaluate()
     after = trained.held_out
@@ -191,6 +192,7 @@ def test_it_learns_and_says_what_amortizing_costs(trained: Trainer, digits: Imag
     assert after.values["gap"] == pytest.approx(after.values["elbo"] - after.values["amortized"])
 
 
+@pytest.mark.slow
 def test_where_an_image_lies_depends_on_that_image_alone(trained: Trainer, digits: ImageDataset) -> None:
     snapshot = trained.snapshot()
     images = digits.held_out_images[:9]
@@ -224,6 +226,7 @@ def test_the_plane_shows_what_each_image_keeps(
     assert sum(len(found["elbo"]) for found in values) == 600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latent_dim", [2, 3])
 def test_images_start_at_their_principal_components(
     digits: ImageDataset, small: Settings, latent_dim: int

@@ -44,6 +44,7 @@ def aligned(ours: Tensor, theirs: NDArray[np.float64]) -> NDArray[np.float64]:
     return flipped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exact", [components.EXACT_VALUES, 10])
 def test_they_are_those_of_the_singular_value_decomposition(
     digits: ImageDataset, monkeypatch: pytest.MonkeyPatch, exact: int

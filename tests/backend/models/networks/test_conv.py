@@ -39,6 +39,7 @@ configs = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings_of_hypothesis(max_examples=40, deadline=None)
 @given(image=images, config=configs)
 def test_images_of_any_size_go_in_and_come_out(image: ImageSpec, config: VaeConfig) -> None:
@@ -170,6 +171,7 @@ def test_it_is_saved_opened_and_resumed_bit_for_bit(
     assert whole.held_out == resumed.held_out
 
 
+@pytest.mark.slow
 def test_a_snapshot_of_it_is_the_model_in_eval(settings: Settings, digits: ImageDataset) -> None:
     trainer = train(Trainer(digits, settings))
     snapshot = trainer.snapshot()

@@ -39,6 +39,7 @@ def test_values_and_gradients_are_torchs(transposed: bool) -> None:
         torch.testing.assert_close(mine, theirs)
 
 
+@pytest.mark.slow
 @KINDS
 def test_gradients_have_gradients(transposed: bool) -> None:
     """Penalties on gradients, such as those of GANs, differentiate twice."""

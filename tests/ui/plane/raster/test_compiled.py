@@ -78,6 +78,7 @@ def test_pixels_are_those_of_numpy(
     assert_same(scene(np.array(points, np.float32).reshape(-1, 2), size=size, ratio=ratio))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [5_000, 70_000])
 @pytest.mark.parametrize("spread", [0.0, 0.002, 1.0])
 def test_also_where_more_points_meet_than_a_sum_can_count(count: int, spread: float) -> None:
@@ -85,6 +86,7 @@ def test_also_where_more_points_meet_than_a_sum_can_count(count: int, spread: fl
     assert_same(scene(positions, size=(120, 90)))
 
 
+@pytest.mark.slow
 def test_memory_of_another_scene_leaves_no_trace() -> None:
     rng, painter = np.random.default_rng(2), CompiledPainter()
     scenes = [

@@ -57,6 +57,7 @@ def pixel_of(point: NDArray[np.float32], size: tuple[int, int]) -> tuple[int, in
     return (int(y), int(x)) if 0 <= x < width and 0 <= y < height else None
 
 
+@pytest.mark.slow
 @given(clouds(), st.frozensets(st.integers(-1, 5)), st.sampled_from([1.0, 2.0]))
 def test_exactly_the_visible_points_are_painted(cloud, hidden, ratio) -> None:
     points, labels = cloud
@@ -75,6 +76,7 @@ def test_exactly_the_visible_points_are_painted(cloud, hidden, ratio) -> None:
     assert not image[..., 3][~near].any()
 
 
+@pytest.mark.slow
 @given(clouds(), st.frozensets(st.integers(0, 3)))
 def test_colours_are_those_of_the_visible_classes(cloud, hidden) -> None:
     points, labels = cloud

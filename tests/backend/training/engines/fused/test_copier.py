@@ -35,6 +35,7 @@ def with_room(*tensors: torch.Tensor) -> list[tuple[torch.Tensor, np.ndarray]]:
     return [(tensor, np.full_like(tensor.numpy(), 77)) for tensor in tensors]
 
 
+@pytest.mark.slow
 def test_tensors_of_any_kind_arrive(copier: Copier) -> None:
     generator = torch.Generator().manual_seed(0)
     tensors = [
@@ -56,6 +57,7 @@ def test_tensors_of_any_kind_arrive(copier: Copier) -> None:
             tensor.add_(1)
 
 
+@pytest.mark.slow
 def test_every_bit_is_kept(copier: Copier) -> None:
     tiny = torch.full((LARGE,), 1e-42)  # too small to be a normal number
     tiny[1::2] = -0.0

@@ -43,6 +43,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "FUSED_FROM", 5)
 
 
+@pytest.mark.slow
 @needs_compiler
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -29,6 +29,7 @@ def program() -> Program:
     return Program(Team(code.addresses, 2), 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_products_and_copies_are_those_of_torch(program: Program, dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)

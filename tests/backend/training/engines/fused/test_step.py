@@ -132,6 +132,7 @@ def test_many_steps_stay_together_while_rate_beta_and_batch_change() -> None:
     assert (fused.weights - plain.weights).abs().mean() < 1e-6
 
 
+@pytest.mark.slow
 def test_bfloat16_products_are_as_far_from_float32_as_the_plain_ones() -> None:
     exact, plain = pair(hidden=(96, 48))[0], pair(torch.bfloat16, hidden=(96, 48))[0]
     fused = pair(torch.bfloat16, hidden=(96, 48))[1]
@@ -157,6 +158,7 @@ def test_it_is_the_same_again_bit_for_bit() -> None:
     assert torch.equal(models[0].weights, models[1].weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["silu", "tanh"])
 @pytest.mark.parametrize(
     "place", ["encoder.0.bias", "encoder.2.weight", "decoder.0.weight", "decoder.2.bias"]

@@ -102,6 +102,7 @@ def test_a_team_goes_through_several_programs_in_turn() -> None:
             chain.check()
 
 
+@pytest.mark.slow
 def test_a_team_outlives_the_numbers_of_its_runs() -> None:
     team = team_of(2)
     program, numbers, out = Program(team, 2), torch.zeros(8), torch.zeros(8)
@@ -114,6 +115,7 @@ def test_a_team_outlives_the_numbers_of_its_runs() -> None:
     assert out.tolist() == [3] * 8
 
 
+@pytest.mark.slow
 def test_helpers_sleep_while_there_is_nothing_to_do_and_wake_again() -> None:
     chain = Chain(team_of(3), 3)
     chain.check()

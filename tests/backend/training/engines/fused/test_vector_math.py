@@ -47,12 +47,14 @@ def over(function: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray]:
     return each
 
 
+@pytest.mark.slow
 def test_the_exponential_is_exact_to_two_units() -> None:
     x = np.linspace(-87, 88, 1_000_001).astype(np.float32)
     found, exact = over(exp)(x), np.exp(x.astype(np.float64))
     assert np.abs(found / exact - 1).max() < 2 * 2**-23
 
 
+@pytest.mark.slow
 def test_the_exponential_stays_finite_but_for_nan() -> None:
     x = np.array([-np.inf, -1e30, -88, 89, 1e30, np.inf, np.nan], np.float32)
     found = over(exp)(x)
@@ -62,6 +64,7 @@ def test_the_exponential_stays_finite_but_for_nan() -> None:
     assert (over(sigmoid)(x[4:6]) == 1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
 def test_activations_and_slopes_are_those_of_torch(name: str) -> None:
     kinds = {"silu": functional.silu, "tanh": torch.tanh, "relu": torch.relu}
