@@ -72,7 +72,7 @@ def passed(copy: Path, *words: str) -> int:
 @pytest.mark.timeout(600)
 def test_training_and_resuming_work_without_it(copy: Path) -> None:
     tests = [f"tests/{name}" for name in TRAINING]
-    assert passed(copy, "-m", "not slow", "-k", "not fused_step", *tests) > 50
+    assert passed(copy, "-k", "not fused_step", *tests) > 50
 
 
 @pytest.mark.slow
