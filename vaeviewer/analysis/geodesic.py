@@ -64,9 +64,8 @@ class Curve:
     def at_equal_lengths(self, count: int) -> Array:
         """So many points from end to end, at least two, evenly far apart on the surface, ``(count, c)``."""
         places = _at(self.points, self.way, np.linspace(0.0, self.length, count))
-        places[[0, -1]] = self.points[
-            [0, -1]
-        ]  # no length tells them from points of a flat stretch beside them
+        # No length tells the ends from points of a flat stretch beside them.
+        places[[0, -1]] = self.points[[0, -1]]
         return places
 
 
