@@ -8,7 +8,7 @@ from dataclasses import replace
 from vaeviewer.backend.config import protocol_text
 from vaeviewer.commands.exact import exact, exact_lines, require_density
 from vaeviewer.commands.speech import as_json, note, say, terms_line
-from vaeviewer.errors import DataError, RunFolderError
+from vaeviewer.errors import DataError
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -19,14 +19,14 @@ def evaluate(options: argparse.Namespace) -> int:
     """
     from vaeviewer.backend.runs.folder import load_run
 
-    run = load_run(options.run, best=False)
+    run = load_run(options.run, training=False)
     for sentence in run.notes:
         note(sentence)
     from vaeviewer.analysis.neighbours import knn_accuracy
-    from vaeviewer.backend.runs import restore
-    from vaeviewer.backend.training.health import NonFiniteError
+    from vaeviewer.backend.runs.judging import judge
+    from vaeviewer.backend.runs.restore import find_data
 
-    dataset = restore.find_data(run, options.data)
+    dataset = find_data(run, options.data)
     if options.exact:
         require_density(run)
         if not len(dataset.held_out_images):
@@ -40,43 +40,35 @@ def evaluate(options: argparse.Namespace) -> int:
             held_out_labels=dataset.held_out_labels[: options.limit],
             held_out_files=dataset.held_out_files[: options.limit],
         )
-    trainer = restore.trainer_of(run, dataset, {"device": "auto"})
-    try:
-        held_out = trainer.evaluate(record=False)  # and keeps no copy of this state as the best
-    except NonFiniteError:
-        raise RunFolderError(f"{run.folder} holds weights too large to compute with.") from None
-    snapshot = trainer.snapshot()
-    codes, accuracy = snapshot.encode(dataset.held_out_images, dataset.held_out_labels), None
-    if codes is not None and snapshot.posterior is not None and dataset.labelled and len(codes[0]):
-        accuracy = knn_accuracy(
-            snapshot.posterior.loc, dataset.train_labels, codes[0], dataset.held_out_labels, k=5
-        )
-    settings = trainer.settings
+    judged = judge(run, dataset)
+    settings, held_out, snapshot, accuracy = judged.settings, judged.held_out, run.checkpoint.snapshot, None
+    if judged.loc is not None and len(dataset.held_out_images):
+        codes = snapshot.encode(dataset.held_out_images, dataset.held_out_labels)
+        if codes is not None:
+            accuracy = knn_accuracy(judged.loc, dataset.train_labels, codes[0], dataset.held_out_labels, k=5)
     report = {
         "run": str(run.folder),
-        "step": trainer.step_count,
+        "step": snapshot.step,
         "dataset": dataset.name,
         "images": len(dataset.held_out_images),
-        "family": trainer.family.key,
+        "family": snapshot.family.key,
         "latent_dim": settings.model.latent_dim,
         "protocol": settings.train.protocol,
         "likelihood": getattr(settings.model, "likelihood", None),
         "samples": held_out and held_out.samples,
         **(held_out.values if held_out else {}),
-        **(trainer.family.derived(settings.model, dataset.image, held_out.values) if held_out else {}),
+        **(snapshot.family.derived(settings.model, dataset.image, held_out.values) if held_out else {}),
         "knn5_accuracy": accuracy,
         "data_as_trained": dataset.source.checksum == run.data.source.checksum,
     }
     if options.exact and held_out is not None:  # there are images
-        report |= exact(trainer, dataset, held_out.values.get("elbo"), annealed=options.annealed)
+        report |= exact(snapshot, settings, dataset, held_out.values.get("elbo"), annealed=options.annealed)
     if options.json:
         say(as_json(report))
     else:
         if not report["data_as_trained"]:
             note(f"{dataset.name} differs from the data of the run")
-        say(
-            f"step {trainer.step_count:,}, {len(dataset.held_out_images):,} held-out images of {dataset.name}"
-        )
+        say(f"step {snapshot.step:,}, {len(dataset.held_out_images):,} held-out images of {dataset.name}")
         say(terms_line(held_out, settings, dataset.image))
         if "log_px_error" in report:
             say("\n".join(exact_lines(report, protocol_text(settings))))

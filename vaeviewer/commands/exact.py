@@ -13,10 +13,10 @@ from vaeviewer.commands.progress import share_bar
 from vaeviewer.errors import NoDensityError
 
 if TYPE_CHECKING:
+    from vaeviewer.backend.config import Settings
     from vaeviewer.backend.data.base import ImageDataset
     from vaeviewer.backend.runs.folder import Run
     from vaeviewer.backend.snapshot import Snapshot
-    from vaeviewer.backend.training.trainer import Trainer
 
 Answer = TypeVar("Answer")
 
@@ -36,11 +36,14 @@ def require_density(run: Run) -> None:
     run.checkpoint.snapshot.log_prior(np.zeros((1, run.settings.model.latent_dim), np.float32))
 
 
-def exact(trainer: Trainer, dataset: ImageDataset, elbo: float | None, *, annealed: bool) -> dict[str, Any]:
+def exact(
+    snapshot: Snapshot, settings: Settings, dataset: ImageDataset, elbo: float | None, *, annealed: bool
+) -> dict[str, Any]:
     """Log p(x) averaged over the held-out images, as the model's protocol binarises them for its other figures.
 
     Args:
-        trainer: Holds the model.
+        snapshot: The model.
+        settings: Of its run, at the end.
         dataset: Its held-out images are meant.
         elbo: Their ELBO, where the family has one.
         annealed: Whether annealed importance sampling estimates it, too.
@@ -61,9 +64,8 @@ def exact(trainer: Trainer, dataset: ImageDataset, elbo: float | None, *, anneal
     from vaeviewer.backend.training.evaluation import HeldOutImages
     from vaeviewer.native.cores import available_cores
 
-    snapshot = trainer.snapshot()
-    images = HeldOutImages(dataset, trainer.settings, torch.device("cpu")).images
-    given = trainer.family.bounds_given_class
+    images = HeldOutImages(dataset, settings, torch.device("cpu")).images
+    given = snapshot.family.bounds_given_class
     y = dataset.held_out_labels if given else None
     few = snapshot.model.latent_dim <= MOST_DIMENSIONS
     found: dict[str, Any] = {
@@ -84,7 +86,7 @@ def exact(trainer: Trainer, dataset: ImageDataset, elbo: float | None, *, anneal
         found["gap"] = None if elbo is None else found["log_px"] - elbo
     found["seconds"] = time.perf_counter() - began
     found["smoothness"] = _smoothness(snapshot)
-    sees = trainer.family.capabilities.uses_labels
+    sees = snapshot.family.capabilities.uses_labels
     if snapshot.family.capabilities.encodes and (given or not sees):
         samples = FEW_SAMPLES if few else MANY_SAMPLES
         weighted = _last(importance_in_steps(snapshot, images, samples, y), "importance weighting")

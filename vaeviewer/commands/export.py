@@ -32,7 +32,7 @@ def export(options: argparse.Namespace) -> int:
         raise SettingsError(f"--manifold must name a .png file, but is {options.manifold}.")
     if options.size > 100:
         raise SettingsError(f"--size must be at most 100, but is {options.size}.")
-    run = load_run(options.run)
+    run = load_run(options.run, training=False)
     for sentence in run.notes:
         note(sentence)
     latent_dim = run.settings.model.latent_dim

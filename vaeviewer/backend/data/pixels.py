@@ -21,9 +21,9 @@ class _Shared:
         self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
 
 
-def as_tensor(images: NDArray[np.uint8]) -> Tensor:
-    """Grey levels as a tensor of the same memory, which nobody may write to; of a copy where it has gaps."""
-    return torch.from_numpy(np.asarray(_Shared(np.ascontiguousarray(images))))
+def as_tensor(array: NDArray[Any]) -> Tensor:
+    """An array as a tensor of the same memory, which nobody may write to; of a copy where it has gaps."""
+    return torch.from_numpy(np.asarray(_Shared(array if array.flags.c_contiguous else array.copy())))
 
 
 def channels_first(levels: Tensor, image: ImageSpec) -> Tensor:

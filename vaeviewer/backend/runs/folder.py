@@ -153,12 +153,13 @@ def read_manifest(folder: Path) -> Manifest:
         raise RunFolderError(f"{folder / MANIFEST} cannot be read: {atomic_files.reason(error)}.") from error
 
 
-def load_run(path: Path | str, *, best: bool = True) -> Run:
+def load_run(path: Path | str, *, training: bool = True) -> Run:
     """Read a run; where its newest checkpoint is damaged, the one before, saying so in ``notes``.
 
     Args:
         path: Its folder.
-        best: Whether to read the state of the best epoch, too.
+        training: Whether to read what training needs to go on: the optimizers' state and that of the best epoch,
+            several times the weights.
 
     Raises:
         RunFolderError: The folder holds no run, or none of its checkpoints is whole.
@@ -168,23 +169,23 @@ def load_run(path: Path | str, *, best: bool = True) -> Run:
     first_problem = ""
     for entry in manifest.checkpoints:
         try:
-            return _run(folder, manifest, entry, first_problem, with_best=best)
+            return _run(folder, manifest, entry, first_problem, training=training)
         except RunFolderError as error:
             first_problem = first_problem or str(error)  # not the error: it would hold what was read
     raise RunFolderError(first_problem)
 
 
 def _run(
-    folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem: str, *, with_best: bool
+    folder: Path, manifest: Manifest, entry: CheckpointEntry, newer_problem: str, *, training: bool
 ) -> Run:
-    settings = manifest.settings
-    checkpoint = _checkpoint(folder, manifest, entry, entry.files.weights, entry.files.training)
+    settings, beside = manifest.settings, entry.files.training if training else None
+    checkpoint = _checkpoint(folder, manifest, entry, entry.files.weights, beside)
     with _naming(folder, entry.files.metrics):
         columns = _read(folder, entry.files.metrics, MAX_METRICS_FILE_BYTES)
         history = unpacked_history(columns, entry.step, settings.family.metrics)
     notes = [f"{newer_problem} Step {entry.step:,}, saved before, was opened."] if newer_problem else []
     best = None
-    if with_best and manifest.best is not None and manifest.best.step <= entry.step:
+    if training and manifest.best is not None and manifest.best.step <= entry.step:
         try:
             best = _best(folder, manifest, manifest.best, checkpoint)
         except RunFolderError as error:
@@ -208,9 +209,13 @@ def _run(
 
 
 def _checkpoint(
-    folder: Path, manifest: Manifest, entry: CheckpointEntry | BestEntry, file: FileEntry, beside: FileEntry
+    folder: Path,
+    manifest: Manifest,
+    entry: CheckpointEntry | BestEntry,
+    file: FileEntry,
+    beside: FileEntry | None,
 ) -> Checkpoint:
-    """What an entry's two files hold, the weights and the training state."""
+    """What an entry's two files hold, the weights and the training state, or the first alone."""
     from vaeviewer.backend.models.latent_model import state_shapes
 
     settings, data = manifest.settings, manifest.data
@@ -228,8 +233,10 @@ def _checkpoint(
             protocol=settings.train.protocol,
         )
         _check_computes(snapshot)
-    with _naming(folder, beside):
-        training = upgraded_optimizer(_read(folder, beside, MAX_TENSOR_FILE_BYTES), parameters)
+    training: dict[str, NDArray[Any]] = {}
+    if beside is not None:
+        with _naming(folder, beside):
+            training = upgraded_optimizer(_read(folder, beside, MAX_TENSOR_FILE_BYTES), parameters)
     return Checkpoint(snapshot, TrainingState(training, entry.training_values))
 
 

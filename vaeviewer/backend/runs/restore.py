@@ -81,13 +81,8 @@ def trainer_of(run: Run, dataset: ImageDataset, compute: Mapping[str, str] | Non
         DataError: The images are of another number of classes, which the model sees, or are others than those for
             each of which it keeps something.
     """
-    settings = run.settings
-    others = dataset.source.checksum != run.data.source.checksum
-    if settings.family.capabilities.per_image and (others or dataset.spec != run.data.spec):
-        raise DataError(_TIED.format(run.folder, dataset.name))
-    if compute:
-        settings = updated(settings, **compute)
-    check_classes(settings, dataset, len(run.data.class_names))
+    check_fits(run, dataset)
+    settings = updated(run.settings, **compute) if compute else run.settings
     trainer = Trainer(dataset, settings)
     try:
         trainer.restore(run.checkpoint, run.history, list(run.timeline), run.held_out, run.best)
@@ -97,6 +92,18 @@ def trainer_of(run: Run, dataset: ImageDataset, compute: Mapping[str, str] | Non
         reason = str(error).removesuffix(".")
         raise RunFolderError(f"{run.folder} holds a training state that cannot be used: {reason}.") from None
     return trainer
+
+
+def check_fits(run: Run, dataset: ImageDataset) -> None:
+    """Refuse images that a run's model cannot look at, or knows nothing of.
+
+    Raises:
+        DataError: As :func:`trainer_of`.
+    """
+    others = dataset.source.checksum != run.data.source.checksum
+    if run.settings.family.capabilities.per_image and (others or dataset.spec != run.data.spec):
+        raise DataError(_TIED.format(run.folder, dataset.name))
+    check_classes(run.settings, dataset, len(run.data.class_names))
 
 
 def check_classes(settings: Settings, dataset: ImageDataset, of_model: int) -> None:

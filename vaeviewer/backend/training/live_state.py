@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vaeviewer.backend.config import Settings
 from vaeviewer.backend.models.interface import DataSpec
 from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, TrainingState, snapshot_of
 from vaeviewer.backend.training import saved_state
@@ -18,7 +16,6 @@ from vaeviewer.backend.training.copies import Copies
 from vaeviewer.backend.training.engines.interface import StepEngine, Work
 from vaeviewer.backend.training.health import Health
 from vaeviewer.backend.training.randomness import named_seed
-from vaeviewer.backend.training.records import Change
 from vaeviewer.backend.training.saved_state import OPTIMIZER
 
 
@@ -85,8 +82,8 @@ class LiveState:
         }
         return TrainingState(tensors, values)
 
-    def check(self, checkpoint: Checkpoint, timeline: Iterable[Change], settings: Settings) -> None:
-        """Refuse what cannot be loaded; ``settings`` are those with which the run began.
+    def check(self, checkpoint: Checkpoint) -> None:
+        """Refuse what cannot be loaded.
 
         Raises:
             ValueError: The text says what is wrong with it.
@@ -95,8 +92,6 @@ class LiveState:
         generators = self._generators() if same_device else {}
         saved_state.check(
             checkpoint,
-            timeline,
-            settings=settings,
             optimizer=self._engine.optimizer_shapes(),
             generators={name: state.numpy() for name, state in generators.items()},
         )

@@ -6,9 +6,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from vaeviewer.backend.data.pixels import channels_first, pixels
+from vaeviewer.backend.chunks import parts, rows_at_once
+from vaeviewer.backend.config import Settings
+from vaeviewer.backend.data.base import ImageDataset
+from vaeviewer.backend.data.pixels import as_tensor, channels_first, pixels
 from vaeviewer.backend.models.interface import ImageSpec
-from vaeviewer.backend.models.latent_model import Bent, Point
+from vaeviewer.backend.models.latent_model import Bent, LatentModel, Point
 
 _SEED = 1505_05770  # of the noise from which a code of each posterior is drawn
 
@@ -60,9 +63,31 @@ class TrainingRows:
                 self.drawn = torch.zeros_like(self.loc)
             self.drawn[rows] = posterior.at(self._noise[rows])[0].float()
 
+    @torch.no_grad()
+    def encode(self, model: LatentModel, settings: Settings) -> None:
+        """Note q(z|x) of every image, as a model that encodes has it now; without draws of pixels."""
+        model.eval()
+        for part in parts(len(self), rows_at_once(settings.model.widest(self.image.values))):
+            found = model.remembered(part)
+            if found is None:
+                x = pixels(self.images[part], settings.train.protocol)
+                found = model.encode(self.shaped(x), None if self.labels is None else self.labels[part])
+            assert found is not None, "the family says that it encodes"
+            self.keep(part, found)
+        model.train()
+
     def shaped(self, levels: Tensor) -> Tensor:
         """Flat images as ``(n, C, H, W)``."""
         return channels_first(levels, self.image)
+
+
+def rows_of(dataset: ImageDataset, settings: Settings, device: torch.device) -> TrainingRows:
+    """A data set's training images on a device: on a CPU in its own memory, which nothing here writes to."""
+    images = as_tensor(dataset.train_images.reshape(-1, dataset.image.values)).to(device)
+    labels = None
+    if settings.family.sees_labels(settings.model) and dataset.labelled:
+        labels = torch.tensor(dataset.train_labels, device=device)
+    return TrainingRows(images, labels, dataset.image, settings.model.latent_dim)
 
 
 class SeenRows:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vaeviewer.backend.config import Settings, live_fields, problem, shown
+from vaeviewer.backend.config import Settings, live_fields, problem, shown, updated
 from vaeviewer.backend.runs.tensor_files import check_arrays
 from vaeviewer.backend.snapshot import Checkpoint
 from vaeviewer.backend.training.records import PLANNED_EPOCHS, Change, Step
@@ -34,11 +34,25 @@ class _Values(BaseModel):
     device: Literal["cpu", "cuda", "mps"]
 
 
+def settings_after(settings: Settings, timeline: Iterable[Change]) -> Settings:
+    """The settings in force at the end of a run that began with ``settings``.
+
+    Raises:
+        ValueError: A change is of a field that no run changes.
+        SettingsError: A value is out of bounds.
+    """
+    may_change, changed = live_fields(settings) | CHANGED_BY_PROGRAM, {}
+    for change in timeline:
+        if change.field not in may_change:
+            raise ValueError(f"there is no setting named {shown(change.field)} that could have changed")
+        if change.field != PLANNED_EPOCHS:
+            changed[change.field] = change.value
+    return updated(settings, **changed)
+
+
 def check(
     checkpoint: Checkpoint,
-    timeline: Iterable[Change],
     *,
-    settings: Settings,
     optimizer: Mapping[str, tuple[int, ...]],
     generators: Mapping[str, NDArray[Any]],
 ) -> None:
@@ -46,8 +60,6 @@ def check(
 
     Args:
         checkpoint: Read from files, its weights found to be the model's.
-        timeline: The changes on the way.
-        settings: As the run began.
         optimizer: Shapes of the optimizers' arrays by name, float32.
         generators: States of fresh generators by name. Another kind of device has others: where the checkpoint
             is of another one, its generators are not looked at, as they will not be used.
@@ -63,10 +75,6 @@ def check(
         raise ValueError(f"{'.'.join(shown(part) for part in first['loc'])} {problem(first)}") from None
     if position.step != checkpoint.snapshot.step:
         raise ValueError(f"its step is {position.step:,}, but the weights' is {checkpoint.snapshot.step:,}")
-    may_change = live_fields(settings) | CHANGED_BY_PROGRAM
-    for change in timeline:
-        if change.field not in may_change:
-            raise ValueError(f"there is no setting named {shown(change.field)} that could have changed")
     _check_optimizer(checkpoint.training.tensors, optimizer)
     for name, fresh in generators.items():
         found = checkpoint.training.tensors.get(name)

@@ -11,10 +11,8 @@ from typing import Any
 
 import torch
 
-from vaeviewer.backend.chunks import parts, rows_at_once
 from vaeviewer.backend.config import Settings, live_fields, updated
 from vaeviewer.backend.data.base import ImageDataset
-from vaeviewer.backend.data.pixels import as_tensor, pixels
 from vaeviewer.backend.snapshot import Checkpoint, Snapshot
 from vaeviewer.backend.training.batches import Batches
 from vaeviewer.backend.training.cores import Cores
@@ -31,7 +29,8 @@ from vaeviewer.backend.training.metric_block import MetricBlock
 from vaeviewer.backend.training.overfitting import newest_is_best
 from vaeviewer.backend.training.randomness import named_generator, named_seed, seed_torch
 from vaeviewer.backend.training.records import PLANNED_EPOCHS, Change, HeldOut
-from vaeviewer.backend.training.rows import SeenRows, TrainingRows
+from vaeviewer.backend.training.rows import SeenRows, rows_of
+from vaeviewer.backend.training.saved_state import settings_after
 from vaeviewer.errors import SettingsError
 
 
@@ -91,14 +90,9 @@ class Trainer:
         self._model = self.family.build(settings.model, dataset.spec)
         self._model.initialize(named_generator(seed, "weights"))
         self._model.to(self.device)
-        # On a CPU the data set's own memory, which nothing here writes to.
-        images = as_tensor(dataset.train_images.reshape(-1, dataset.image.values)).to(self.device)
-        labels = None
-        if self.family.sees_labels(settings.model) and dataset.labelled:
-            labels = torch.tensor(dataset.train_labels, device=self.device)
-        self._rows = TrainingRows(images, labels, dataset.image, settings.model.latent_dim)
+        self._rows = rows_of(dataset, settings, self.device)
         self._prepare()
-        self.batches = Batches(len(images), settings.train.batch_size, seed, self.device)
+        self.batches = Batches(len(self._rows), settings.train.batch_size, seed, self.device)
         self.cores = Cores(self.threads, self.device)
         self._work = Work(
             settings=settings,
@@ -258,24 +252,13 @@ class Trainer:
                 self.best = self._kept()
         return found
 
-    @torch.no_grad()
     def refresh_posterior(self) -> None:
         """Encode every training image again, so that all rows of the posterior table are of this step."""
         if not self.family.capabilities.encodes:
             return
-        rows = self._rows
-        self._model.eval()
         with torch_threads(self.threads):
-            for part in parts(len(rows), rows_at_once(self.settings.model.widest(rows.image.values))):
-                found = self._model.remembered(part)
-                if found is None:
-                    x = pixels(rows.images[part], self.settings.train.protocol)  # without draws
-                    y = None if rows.labels is None else rows.labels[part]
-                    found = self._model.encode(rows.shaped(x), y)
-                assert found is not None, "the family says that it encodes"
-                rows.keep(part, found)
-        self._model.train()
-        rows.steps.fill_(self.batches.step)
+            self._rows.encode(self._model, self.settings)
+        self._rows.steps.fill_(self.batches.step)
 
     def snapshot(self) -> Snapshot:
         """A frozen copy of the model now. Call it after :meth:`finish_block`.
@@ -309,14 +292,14 @@ class Trainer:
             ValueError: The checkpoint or the timeline holds what no trainer can go on from; the text says what.
             NonFiniteError: The weights are finite but so large that what they compute is not.
         """
+        settings = settings_after(self.initial_settings, timeline)
         for state in (checkpoint, *([best.checkpoint] if best else ())):
-            self._live.check(state, timeline, self.initial_settings)
+            self._live.check(state)
         self.history, self.best = history, best
         rows = history.held_out.view().step
         self.held_out, self._held_out_step = held_out, int(rows[-1]) if len(rows) else -1
         self.timeline = timeline
-        changed = {change.field: change.value for change in timeline if change.field != PLANNED_EPOCHS}
-        self.settings = updated(self.initial_settings, **changed)
+        self.settings = settings
         self._live.load(checkpoint)
         self.refresh_posterior()
         self._health.look_back(history.training.view(), self.settings)
