@@ -84,12 +84,12 @@ class ComputeConfig(Group):
         "Weights, sums and the posterior are float32 always.",
         json_schema_extra=ADVANCED,
     )
-    engine: Literal["auto", "eager", "compiled", "fused"] = Field(
+    engine: Literal["auto", "eager", "captured", "compiled", "fused"] = Field(
         "auto",
         title="Engine",
-        description="How a step is computed: eager is PyTorch as everyone writes it and serves every model; compiled "
-        "is the same through torch.compile; fused is hand-made for the fully connected VAE on a processor. "
-        "auto takes fused where it serves, else eager.",
+        description="How a step is computed: eager is PyTorch as everyone writes it and serves every model; captured "
+        "replays the same as one CUDA graph; compiled is the same through torch.compile; fused is hand-made for the "
+        "fully connected VAE on a processor. auto takes captured or fused where one serves, else eager.",
         json_schema_extra=ADVANCED,
     )
     threads: int = Field(

@@ -68,7 +68,7 @@ any_settings = st.builds(
         ComputeConfig,
         device=st.sampled_from(["auto", "cpu", "cuda", "mps"]),
         precision=st.sampled_from(["auto", "float32", "bfloat16"]),
-        engine=st.sampled_from(["auto", "eager", "compiled", "fused"]),
+        engine=st.sampled_from(["auto", "eager", "captured", "compiled", "fused"]),
         threads=st.integers(0, 1024),
     ),
 )

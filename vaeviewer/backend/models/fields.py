@@ -5,7 +5,7 @@ Imports no torch: forms and flags are there before torch is.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 from pydantic.config import JsonDict
@@ -24,6 +24,11 @@ ADVANCED: JsonDict = {"advanced": True}
 def marked(info: FieldInfo, mark: str) -> bool:
     """Whether a field carries a mark, ``"live"`` or ``"advanced"``."""
     return isinstance(info.json_schema_extra, dict) and bool(info.json_schema_extra.get(mark))
+
+
+def at_most(value: Any, most: float) -> Any:
+    """The smaller of both; a 0-d tensor, as the number of a step may be, stays on its device and is not waited for."""
+    return min(value, most) if isinstance(value, (int, float)) else value.clamp(max=most)
 
 
 class Group(BaseModel):
@@ -164,6 +169,6 @@ class ElboObjective(PixelLikelihood):
         json_schema_extra=ADVANCED,
     )
 
-    def beta_at(self, step: int) -> float:
+    def beta_at(self, step: Any) -> Any:
         """β in force after so many steps."""
-        return self.beta * min(1.0, step / self.warm_up) if self.warm_up else self.beta
+        return self.beta * at_most(step / self.warm_up, 1.0) if self.warm_up else self.beta

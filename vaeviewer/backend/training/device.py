@@ -39,6 +39,12 @@ def computes(name: str) -> bool:
         return False
 
 
+def use_repeatable_kernels(device: torch.device) -> None:
+    """Let cuDNN choose convolutions that add up in one order each time, so that a run gives the same weights again."""
+    if device.type == "cuda":
+        torch.backends.cudnn.deterministic = True
+
+
 def product_dtype(precision: str, device: torch.device) -> torch.dtype:
     """The number format of the large matrix products: what ``precision`` names, or for ``auto`` the faster one."""
     if precision == "auto":

@@ -16,7 +16,12 @@ from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Checkpoint, Snapshot
 from vaeviewer.backend.training.batches import Batches
 from vaeviewer.backend.training.cores import Cores
-from vaeviewer.backend.training.device import resolve_device, torch_threads, use_threads
+from vaeviewer.backend.training.device import (
+    resolve_device,
+    torch_threads,
+    use_repeatable_kernels,
+    use_threads,
+)
 from vaeviewer.backend.training.engines.choice import choose_engine
 from vaeviewer.backend.training.engines.interface import Work
 from vaeviewer.backend.training.evaluation import HeldOutImages, first_look
@@ -78,6 +83,7 @@ class Trainer:
         self.initial_settings = settings
         self.threads = use_threads(settings.compute.threads)
         self.device = resolve_device(settings.compute.device)
+        use_repeatable_kernels(self.device)
         self.family = settings.family
         self.history = History.empty(self.family.metrics)
         self.timeline: list[Change] = []

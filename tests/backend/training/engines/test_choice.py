@@ -35,6 +35,11 @@ def test_it_says_which_and_why(
             Trainer(digits, updated(small, engine="fused", **changes))
 
 
+def test_what_is_made_for_a_gpu_is_refused_on_a_processor(digits: ImageDataset, small: Settings) -> None:
+    with pytest.raises(SettingsError, match="made for CUDA, and this run is on cpu; use auto or eager"):
+        Trainer(digits, updated(small, engine="captured"))
+
+
 FIRST_MODEL = """
 import gc, weakref
 import numpy as np

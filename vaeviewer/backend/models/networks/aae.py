@@ -60,7 +60,9 @@ class AdversarialAutoencoder(Autoencoder):
         prior = self.prior()
         if self.classes and y is not None and isinstance(prior, Blobs):
             return prior.sample_of(y, self.classes)
-        drawn: Tensor = prior.sample(torch.Size((n,)))
+        # The same numbers; but a normal distribution's sample waits for a GPU, to see that no deviation is negative.
+        draws = prior.rsample if prior.has_rsample else prior.sample
+        drawn: Tensor = draws(torch.Size((n,)))
         return drawn
 
     def judge(self, z: Tensor, y: Tensor | None) -> Tensor:

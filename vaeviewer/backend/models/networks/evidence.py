@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -29,11 +30,22 @@ def spread_codes(count: int, shift: Tensor) -> Tensor:
         count: How many.
         shift: Of the lattice, in 0 … 1, ``(latent_dim,)``.
     """
-    number = torch.arange(count, dtype=torch.float64)
-    columns = (number / count, number * GOLDEN)[: len(shift)]
-    lattice = torch.stack(columns, 1).remainder(1.0).to(shift)
-    share = (lattice + shift).remainder(1.0).clamp(EDGE, 1.0 - EDGE)
+    share = (
+        (_lattice(count, len(shift), shift.device).to(shift) + shift).remainder(1.0).clamp(EDGE, 1.0 - EDGE)
+    )
     return math.sqrt(2.0) * torch.erfinv(2.0 * share - 1.0)
+
+
+@lru_cache(8)
+def _lattice(count: int, latent_dim: int, device: torch.device) -> Tensor:
+    """Points of the unit square, or of the unit interval, float64, or float32 on a device that has no float64.
+
+    Kept where they are used: to bring them to a GPU waits for it, at which no step can be captured.
+    """
+    number = torch.arange(count, dtype=torch.float64)
+    columns = (number / count, number * GOLDEN)[:latent_dim]
+    lattice = torch.stack(columns, 1).remainder(1.0)
+    return lattice.to(device, torch.float32 if device.type == "mps" else torch.float64)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,8 @@ OPEN_GATE = 2.0
 
 HALVINGS = 40
 """Of the interval in which a planar step's inverse is sought: to float32's precision."""
+
+CPU = torch.device("cpu")
 
 HALF_LOG_2_PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -235,14 +238,18 @@ class FlowPosterior(Distribution):
     def _first_moments(self) -> tuple[Tensor, Tensor]:
         if self._moments is None:
             loc = self.base.loc
-            noise = moment_noise(loc.shape[-1]).to(loc)
+            noise = moment_noise(loc.shape[-1], loc.device).to(loc)
             z, _ = self.at(noise[:, None].expand(-1, len(loc), -1))
             self._moments = z.mean(0), z.var(0, correction=0)
         return self._moments
 
 
-def moment_noise(latent_dim: int) -> Tensor:
-    """``MOMENT_DRAWS`` draws with mean 0 and variance 1 in each number, ``(draws, latent_dim)``, always the same."""
+@lru_cache(8)
+def moment_noise(latent_dim: int, device: torch.device = CPU) -> Tensor:
+    """``MOMENT_DRAWS`` draws with mean 0 and variance 1 in each number, ``(draws, latent_dim)``, always the same.
+
+    Kept where they are used: to bring them to a GPU waits for it, at which no step can be captured.
+    """
     half = torch.randn(
         MOMENT_DRAWS // 2,
         latent_dim,
@@ -250,7 +257,7 @@ def moment_noise(latent_dim: int) -> Tensor:
         dtype=torch.float64,
     )
     draws = torch.cat((half, -half))
-    return (draws / draws.square().mean(0).sqrt()).float()
+    return (draws / draws.square().mean(0).sqrt()).float().to(device)
 
 
 class FlowAutoencoder(Autoencoder):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 from torch.nn.utils import parametrizations
 
+from vaeviewer.backend.models.fields import at_most
 from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.models.latent_model import LatentModel
 from vaeviewer.backend.models.likelihoods import BernoulliPixels
@@ -113,7 +114,7 @@ def follow_generator(model: GanNetworks, averaging: float, step: int) -> None:
 
     A run begins with a shorter memory, as its first weights are worth nothing.
     """
-    follow(model.decoder, model.generator, min(averaging, (1 + step) / (10 + step)))
+    follow(model.decoder, model.generator, at_most((1 + step) / (10 + step), averaging))
 
 
 def nearest(x: Tensor, drawn: Tensor) -> Tensor:

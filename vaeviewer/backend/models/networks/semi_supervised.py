@@ -130,13 +130,13 @@ class SemiSupervised(LatentModel):
         reconstruction = kl = torch.zeros(len(v), device=v.device)
         loc, scale = torch.zeros_like(noise), torch.ones_like(noise)
         for part in parts(self._classes, max(1, ROWS_AT_ONCE // max(1, len(v)))):
-            some = torch.arange(self._classes)[part]
+            some = torch.arange(self._classes, device=v.device)[part]
             # Rows go through all observations for one class, then for the next.
-            y = some.to(v.device).repeat_interleave(len(v))
+            y = some.repeat_interleave(len(v))
             seen = v.repeat(len(some), *(1 for _ in v.shape[1:]))
             q = self.posterior(seen, y)
             found = self.log_likelihood(seen, q.loc + q.scale * noise.repeat(len(some), 1), y)
-            of_class = weights[:, some].T
+            of_class = weights[:, part].T
             reconstruction = reconstruction + (of_class * found.view(len(some), -1)).sum(0)
             kl = kl + (of_class * kl_by_dimension(q).sum(-1).view(len(some), -1)).sum(0)
             with torch.no_grad():

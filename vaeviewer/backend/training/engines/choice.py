@@ -7,6 +7,7 @@ import sys
 import threading
 from types import ModuleType
 
+from vaeviewer.backend.training.engines import captured
 from vaeviewer.backend.training.engines.eager import EagerEngine
 from vaeviewer.backend.training.engines.interface import StepEngine, Work
 from vaeviewer.errors import SettingsError
@@ -22,10 +23,21 @@ def choose_engine(work: Work) -> tuple[StepEngine, str]:
     if wanted == "eager":
         return _eager(work), "as the settings say"
     if wanted == "compiled":
-        from vaeviewer.backend.training.engines.compiled import CompiledEngine
+        from vaeviewer.backend.training.engines.compiled import CapturedCompiledEngine, CompiledEngine
 
         import_what_optimizers_do()
-        return CompiledEngine(work), "as the settings say"
+        captures = not captured.why_not(work.settings, work.device)
+        return (CapturedCompiledEngine if captures else CompiledEngine)(work), "as the settings say"
+    serves_not = captured.why_not(work.settings, work.device)
+    if not serves_not and wanted in ("auto", "captured"):
+        import_what_optimizers_do()
+        return captured.CapturedEngine(
+            work
+        ), "the fastest on CUDA" if wanted == "auto" else "as the settings say"
+    if wanted == "captured":
+        raise SettingsError(
+            f"engine: the captured step does not serve this run: {serves_not}; use auto or eager."
+        )
     fused = fused_engine()
     reason = "this installation has none" if fused is None else fused.why_not(work.settings, work.device)
     if fused is not None and not reason:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaeviewer.backend.models.interface import Player
+from vaeviewer.backend.models.interface import Batch, Player
 from vaeviewer.backend.training.device import product_dtype
 from vaeviewer.backend.training.engines.interface import StepEngine, Work
 from vaeviewer.backend.training.randomness import named_seed, seed_torch
@@ -35,7 +35,7 @@ class EagerEngine(StepEngine):
         self._work = work
         family = work.settings.family
         self._players: list[Player[Any]] = list(family.players(work.model, work.settings.model))
-        self._optimizers = {player.name: _optimizer(player, work) for player in self._players}
+        self._optimizers = {player.name: self._optimizer(player) for player in self._players}
         self._columns = family.metrics.stored
         # Products in bfloat16 where the hardware multiplies them; weights and sums stay float32.
         self._dtype = product_dtype(work.settings.compute.precision, work.device)
@@ -51,14 +51,25 @@ class EagerEngine(StepEngine):
     def step(self, most: int) -> Tensor:
         """Take one gradient step per player on the next batch."""
         work = self._work
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = work.learning_rate()
         batch = work.next_batch()
-        # What draws without a generator, as dropout does, draws the same wherever this step is taken.
-        seed_torch(self._seed + work.batches.step, work.device)
+        self._seed_draws()
+        terms = self._descend(batch)
+        work.advance()
+        return terms
+
+    def _seed_draws(self) -> None:
+        """What draws without a generator, as dropout does, draws the same wherever the next step is taken."""
+        seed_torch(self._seed + self._work.batches.step, self._work.device)
+
+    def _descend(self, batch: Batch) -> Tensor:
+        """Let each player descend its loss on a batch; the stored metrics, ``(1, columns)``."""
+        work = self._work
         terms: dict[str, Tensor] = {}
         for player in self._players:
             optimizer = self._optimizers[player.name]
-            for group in optimizer.param_groups:
-                group["lr"] = work.learning_rate()
             for _ in range(player.steps):
                 with torch.autocast(work.device.type, self._dtype, enabled=self._dtype != torch.float32):
                     objective = player.loss(batch, work.settings.model)
@@ -69,8 +80,7 @@ class EagerEngine(StepEngine):
             if objective.posterior is not None:
                 # The plane shows where each image was when its batch came by.
                 work.rows.keep(batch.rows, objective.posterior)
-                work.rows.steps[batch.rows] = work.batches.step
-        work.advance()
+                work.rows.steps[batch.rows] = batch.step
         return torch.stack([terms[key].float() for key in self._columns]).unsqueeze(0)
 
     def optimizer_state(self) -> Mapping[str, Tensor]:
@@ -95,7 +105,7 @@ class EagerEngine(StepEngine):
     def load_optimizer_state(self, state: Mapping[str, Tensor]) -> None:
         """Take over the optimizers' tensors; none means fresh optimizers."""
         for player in self._players:
-            optimizer = self._optimizers[player.name] = _optimizer(player, self._work)
+            optimizer = self._optimizers[player.name] = self._optimizer(player)
             for name, parameter in zip(self._names[player.name], player.parameters, strict=True):
                 prefix = f"{player.name}.{name}."
                 found = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
@@ -105,14 +115,13 @@ class EagerEngine(StepEngine):
                 if found:
                     optimizer.state[parameter] = {k: v.to(places[k]) for k, v in found.items()}
 
-
-def _optimizer(player: Player[Any], work: Work) -> torch.optim.Optimizer:
-    rate = work.settings.train.learning_rate
-    match work.settings.train.optimizer:
-        case "adam":
-            fused = work.device.type in ("cpu", "cuda")
-            return torch.optim.Adam(player.parameters, rate, (player.momentum, 0.999), fused=fused)
-        case "adagrad":
-            return torch.optim.Adagrad(player.parameters, rate)
-        case _:
-            return torch.optim.SGD(player.parameters, rate)
+    def _optimizer(self, player: Player[Any]) -> torch.optim.Optimizer:
+        rate = self._work.settings.train.learning_rate
+        match self._work.settings.train.optimizer:
+            case "adam":
+                fused = self._work.device.type in ("cpu", "cuda")
+                return torch.optim.Adam(player.parameters, rate, (player.momentum, 0.999), fused=fused)
+            case "adagrad":
+                return torch.optim.Adagrad(player.parameters, rate)
+            case _:
+                return torch.optim.SGD(player.parameters, rate)

@@ -66,11 +66,14 @@ class Work:
 
     def next_batch(self) -> Batch:
         """The images of the next step."""
-        rows = self.batches.next()
+        return self.batch_of(self.batches.next(), self.batches.step)
+
+    def batch_of(self, rows: Tensor, step: Any) -> Batch:
+        """These images, for a step before which ``step`` were taken: a number, or one on the device, 0-d."""
         x = self.rows.shaped(self.next_levels(rows)).to(torch.float32).mul_(1 / 255)
         labels = self.rows.labels
         y = None if labels is None else labels.index_select(0, rows)
-        return Batch(x, y, rows, self.noise, self.batches.step)
+        return Batch(x, y, rows, self.noise, step)
 
 
 class StepEngine(ABC):
