@@ -41,7 +41,7 @@ def test_models_are_kept_evenly_over_training(model: Snapshot, monkeypatch: pyte
     assert len(steps) >= MOST_KEPT // 2
     apart = np.diff(steps[:-1])
     assert apart.max() <= 2 * apart.min()
-    assert not any(kept.weights for kept in past.kept), "what only decodes is let go"
+    assert not any(kept.weights for kept in past.kept[:-1]), "what only decodes is let go"
     past.keep(replace(model, step=9_000))  # training went back
     steps = [kept.step for kept in past.kept]
     assert steps[-1] == 9_000

@@ -23,7 +23,7 @@ class PastModels(QObject):
         parent: The parent object.
 
     Attributes:
-        kept: Snapshots by rising step, the newest at the end; they may have no weights.
+        kept: Snapshots by rising step, the newest at the end; those before it may have no weights.
     """
 
     def __init__(self, decoder: GridDecoder, parent: QObject | None = None) -> None:
@@ -37,13 +37,13 @@ class PastModels(QObject):
         if snapshot is None or snapshot is self._newest or snapshot.posterior is None:
             return
         self._newest = snapshot
-        if snapshot.family.capabilities.normal_prior:
-            snapshot = replace(snapshot, weights={})  # which say no more
         kept = [other for other in self.kept if other.step < snapshot.step]  # training may have gone back
         steps = [other.step for other in kept]
         if len(steps) > 2 and steps[-1] - steps[-2] < (steps[-2] - steps[0]) / (len(steps) - 2):
             kept.pop()
-        if len(kept) >= max(2, min(MOST_KEPT, MOST_BYTES // _bytes_of(snapshot))):
+        elif kept and kept[-1].family.capabilities.normal_prior:
+            kept[-1] = replace(kept[-1], weights={})  # which say no more
+        if len(kept) >= 2 and len(kept) >= min(MOST_KEPT, MOST_BYTES // _bytes_of(kept[0])):
             kept = kept[::2]
         self.kept = [*kept, snapshot]
 

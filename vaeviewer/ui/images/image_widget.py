@@ -31,6 +31,8 @@ class ImageWidget(QWidget):
         self._image: QImage | None = None
         self._painted: QImage | None = None  # the same in the screen's format, which is drawn fastest
         self._scaled: QImage | None = None  # at another size by no whole factor, in device pixels
+        self._target_of: tuple[float, ...] = ()  # sizes for which the place of the image was last found
+        self._target_rect = QRect()
         self._placeholder = ""
         self.setAutoFillBackground(True)  # else all that lies behind is painted anew with each image
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -108,6 +110,12 @@ class ImageWidget(QWidget):
     def _target(self, image: QImage) -> QRect:
         """The image's place in device pixels."""
         ratio = self.devicePixelRatioF()
+        sizes = (self.width(), self.height(), ratio, image.width(), image.height())
+        if sizes != self._target_of:
+            self._target_of, self._target_rect = sizes, self._fit_in(image, ratio)
+        return self._target_rect
+
+    def _fit_in(self, image: QImage, ratio: float) -> QRect:
         whole = QSize(int(self.width() * ratio), int(self.height() * ratio))
         room = whole - QSize(2 * self._border(), 2 * self._border())
         factor = min(room.width() / image.width(), room.height() / image.height())

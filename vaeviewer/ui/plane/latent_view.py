@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QShowEvent
@@ -39,8 +42,8 @@ SETTLE_MS = 120
 class LatentView(QWidget):
     """Points, legend and handle. Shows what it is given and reports what the user does.
 
-    Of what the user chose it keeps only the visible range. Nothing is drawn while it is hidden, and nothing
-    twice: points are rasterised at the next paint after the frame, classes, range or size have changed.
+    Of what the user chose it keeps only the visible range. Points are rasterised at the next paint after the frame,
+    classes, range or size have changed.
 
     Attributes:
         backdrop: What lies behind the points.
@@ -75,6 +78,7 @@ class LatentView(QWidget):
         self._class_labels = True
         self._line = False  # codes have one number
         self._generated: Generated | None = None
+        self._drawn: tuple[Any, ...] = (None,) * 4  # what update_frame was given beside the view
         self._canvas = LatentCanvas(self)
         self._picture = PointsPicture(self._canvas, self._points)
         self._points_item = PointsItem(self._canvas.box, self._picture.draw)
@@ -92,27 +96,24 @@ class LatentView(QWidget):
         self._range = RangeFollower(self._canvas)
         self._hover = Hover(self, self._canvas, self._points, self._colors.value_text)
         self._layout_pace = LayoutPace(self, self._lay_out)
-        self._keys = PlaneKeys(self)
+        self._keys = keys = PlaneKeys(self)
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._canvas, 1)
         layout.addWidget(self._colors.column)
 
-        self._settle_timer = QTimer(self)
-        self._settle_timer.setSingleShot(True)
-        self._settle_timer.setInterval(SETTLE_MS)
+        self._settle_timer = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._settle_timer.timeout.connect(self.range_settled.emit)
 
         self._canvas.handle_dragged.connect(self._drag_handle)
         self._canvas.clicked.connect(lambda pixel: self._select(self._hover.point_at(pixel)))
         self._canvas.pointer_pressed.connect(lambda: self._canvas.go_to(*self._z))
         self._canvas.hovered.connect(self._hover.move_to)
-        keys, canvas = self._keys, self._canvas
         keys.stepped.connect(lambda dz1, dz2: self._move_handle(self._z[0] + dz1, self._z[1] + dz2))
-        keys.brought.connect(lambda: self._drag_handle(canvas.box.rect().center()))
+        keys.brought.connect(lambda: self._drag_handle(self._canvas.box.rect().center()))
         keys.fitted.connect(self.fit)
-        keys.zoomed.connect(lambda factor: canvas.zoom(factor, canvas.box.rect().center()))
+        keys.zoomed.connect(lambda factor: self._canvas.zoom(factor, self._canvas.box.rect().center()))
         keys.walked.connect(lambda way: self._select(self._walk.select(way, self._z, self._view.selected)))
         keys.cleared.connect(lambda: self.image_selected.emit(-1))
         keys.marked.connect(self.second.mark)
@@ -154,6 +155,7 @@ class LatentView(QWidget):
 
         A posterior table is shown when it has a row per training image, else what is generated.
         """
+        self._drawn = snapshot, prior, generated, ledger
         if generated is not None and generated is not self._generated:
             self._generated = generated
             self._hover.set_images(self._colors.take_generated(generated))
@@ -172,8 +174,7 @@ class LatentView(QWidget):
             != (before.selected, before.points, before.hidden_classes)
             or (snapshot is not None and self._moved_in_vain)
         )
-        if snapshot is not None:
-            self._moved_in_vain = False
+        self._moved_in_vain &= snapshot is None
         if regrouped or view.hidden_classes != before.hidden_classes:
             self._hide_classes(view.hidden_classes)
         if posterior is not self._points.posterior or turned or regrouped or view.points != before.points:
@@ -196,6 +197,18 @@ class LatentView(QWidget):
         self.second.follow(view)
         if marked_anew:  # a move of the handle alone paints the handle alone
             self._set_marks()
+
+    def follow_handle(self, snapshot: Snapshot | None, view: ViewState, *beside: Any) -> None:
+        """As :meth:`update_frame`; where only the handle or the second place moved, nothing else is looked at."""
+        known, last = (snapshot, *beside), self._view
+        moved_only = view.plane is last.plane and replace(view, z=last.z, second=last.second) == last
+        if not moved_only or any(a is not b for a, b in zip(known, self._drawn, strict=True)):
+            self.update_frame(snapshot, view, *beside)
+            return
+        self._view = view
+        if view.z != self._z:
+            self._set_handle(view.z)
+        self.second.follow(view)
 
     def _take_space(self, snapshot: Snapshot | None, view: ViewState, before: ViewState) -> bool:
         """Name the axes of the plane; whether codes lie elsewhere in it than in the one before."""
@@ -223,8 +236,9 @@ class LatentView(QWidget):
         self._layout_pace.now()
 
     def _say_what_points_are(self, posterior: PosteriorTable | None) -> None:
-        self.setToolTip(tip_of(posterior, self._generated))
-        self._canvas.setToolTip(self.toolTip())
+        if (tip := tip_of(posterior, self._generated)) != self.toolTip():
+            self.setToolTip(tip)
+            self._canvas.setToolTip(tip)
 
     # The visible range
 
@@ -369,10 +383,8 @@ class LatentView(QWidget):
         if event.type() == QEvent.Type.PaletteChange:
             self._apply_theme()
         elif event.type() == QEvent.Type.FontChange:
-            self._canvas.apply_fonts()
-            self._marks_item.apply_fonts()
-            self._step_item.apply_fonts()
-            self.backdrop.scale.apply_fonts()
+            for written in (self._canvas, self._marks_item, self._step_item, self.backdrop.scale):
+                written.apply_fonts()
 
     def set_mark_scale(self, scale: float) -> None:
         """Draw the points and the handle so many times as large as usual."""
@@ -382,12 +394,7 @@ class LatentView(QWidget):
 
     def _apply_theme(self) -> None:
         theme = theme_of(self.palette())
-        self._canvas.set_theme(theme)
-        self._marks_item.set_theme(theme)
-        self._posterior_item.set_theme(theme)
-        self._step_item.set_theme(theme)
-        self._handle_item.set_theme(theme)
-        self._pointer.set_theme(theme)
-        self.backdrop.set_theme(theme)
-        self.second.set_theme(theme)
+        items = self._marks_item, self._posterior_item, self._step_item, self._handle_item, self._pointer
+        for themed in (self._canvas, *items, self.backdrop, self.second):
+            themed.set_theme(theme)
         self._colors.set_dark(theme.dark)

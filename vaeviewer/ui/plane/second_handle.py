@@ -90,10 +90,11 @@ class SecondHandle(QObject):
 
     def follow(self, view: ViewState) -> None:
         """Show it and the straight line where they are now."""
-        if (view.second, view.z) != (self._second, self._z):
-            self._second, self._z = view.second, view.z
-            if self._second is None:
-                self._way = None
+        before = self._second, self._z
+        self._second, self._z = view.second, view.z
+        if self._second is None:
+            self._way = None
+        if (self._second, self._z) != before and (self._second or before[0]) is not None:
             self.place()
 
     def mark(self) -> None:

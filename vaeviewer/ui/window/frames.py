@@ -69,6 +69,7 @@ class Frames(QObject):
         self.panels = [
             awaited(panel, self) if panel.on_demand else (panel, panel.make(self)) for panel in panels
         ]
+        self._on_demand = {panel.key: widget for panel, widget in self.panels if isinstance(widget, Awaited)}
         self._session = session
         self._lacking: frozenset[str] = frozenset()
         self._latent_dim = session.settings.model.latent_dim
@@ -182,9 +183,7 @@ class Frames(QObject):
 
     def draw(self) -> None:
         """Draw everything, now."""
-        self._want_beside()
-        for panel, widget in self._at_each_snapshot:
-            self._draw_panel(panel, widget)
+        self._draw_snapshot()
         for draw in self._draws.values():
             draw()
         self._schedule.all_drawn()
@@ -201,19 +200,23 @@ class Frames(QObject):
             if news:
                 self.draw()
         elif snapshot_is_new:
-            self._want_beside()
-            for panel, widget in self._at_each_snapshot:
-                self._draw_panel(panel, widget)
+            self._draw_snapshot()
         else:  # the other panels in the frames between, so that none keeps the mouse waiting for long
-            due = self._schedule.most_overdue(without=self._asleep())
+            due = self._schedule.most_overdue(self._seen)
             if due is not None:
                 self._draws[due]()
 
-    def _asleep(self) -> list[str]:
-        """Panels on demand that nobody sees."""
-        return [
-            panel.key for panel, widget in self.panels if isinstance(widget, Awaited) and not widget.in_front
-        ]
+    def _draw_snapshot(self) -> None:
+        """Draw the panels that follow each snapshot, all the same frame."""
+        self._want_beside()
+        frame = self.frame()
+        for panel, widget in self._at_each_snapshot:
+            if panel.key not in self._lacking:
+                panel.update_frame(widget, frame)
+
+    def _seen(self, key: str) -> bool:
+        """Whether it is no panel on demand that nobody sees."""
+        return key not in self._on_demand or self._on_demand[key].in_front
 
     def _idle_cores(self) -> int:
         """What may compute beside everything else; called on the decoder's thread."""

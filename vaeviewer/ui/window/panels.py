@@ -118,7 +118,9 @@ PANELS: tuple[Panel[Any], ...] = (
         update_frame=_draw_plane,
         cadence=EACH_SNAPSHOT,
         explanation=partial(explanation_of, "Latent plane"),
-        follow_handle=_draw_plane,
+        follow_handle=lambda plane, frame: plane.follow_handle(
+            frame.snapshot, frame.view, frame.prior, frame.generated, frame.ledger
+        ),
     ),
     Panel(
         key="reconstructions",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
 
 
 class Schedule:
@@ -17,22 +17,23 @@ class Schedule:
         self._cadences = dict(cadences)
         self._next = dict.fromkeys(cadences, 0.0)
 
-    def most_overdue(self, without: Collection[str] = ()) -> str | None:
+    def most_overdue(self, seen: Callable[[str], bool] = lambda panel: True) -> str | None:
         """The panel that is most past its time, by its own measure, or ``None``; it then counts as drawn.
 
         Args:
-            without: Panels that nobody sees: they take no turns.
+            seen: Whether somebody sees a panel; others take no turns.
         """
         now = time.perf_counter()
-        seen = [panel for panel in self._next if panel not in without]
-        name = max(seen, key=lambda panel: (now - self._next[panel]) / self._cadences[panel])
-        planned = self._next[name]
-        if now < planned:
-            return None
-        # From when it was planned, not from when it happens: delays would add up.
-        following = planned + self._cadences[name]
-        self._next[name] = following if following > now else now + self._cadences[name]
-        return name
+        due = [panel for panel, planned in self._next.items() if planned <= now]
+        due.sort(key=lambda panel: (now - self._next[panel]) / self._cadences[panel])
+        while due:
+            panel = due.pop()
+            # From when it was planned, not from when it happens: delays would add up.
+            following = self._next[panel] + self._cadences[panel]
+            self._next[panel] = following if following > now else now + self._cadences[panel]
+            if seen(panel):
+                return panel
+        return None
 
     def all_drawn(self) -> None:
         """Everything was drawn just now."""
