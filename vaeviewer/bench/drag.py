@@ -72,8 +72,9 @@ class Drag:
         setattr(self._decoded, "_ask", self._ask)  # noqa: B010
 
     def _move(self) -> None:
+        now = time.perf_counter()  # moves that come due meanwhile wait until the event loop has had its turn
         due = self._begin + self.moves * self._period
-        while due <= time.perf_counter():
+        while due <= now:
             self._due.append(due)
             place = self._place(self.moves)
             self.entered.append(time.perf_counter())
