@@ -37,7 +37,7 @@ _AT_EDGE, _GROWTH, _MOST_GROWTHS = (
     1.6,
     4,
 )  # while the outermost cells hold such a share it reaches farther
-_COARSE, _FINE = 11, 24  # codes decoded along each side of a map
+_COARSE, _FINE = 9, 24  # codes decoded along each side of a map
 _WIDE = 3.6  # standard deviations to each side that a coarse map shows
 _MOST_LEVELS = 7
 _MOST_CELLS = 600  # that are divided at a time
