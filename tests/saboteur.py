@@ -11,10 +11,11 @@ from typing import Any, BinaryIO, Literal
 import pytest
 
 from vaeviewer.backend.runs import atomic_files
+from vaeviewer.backend.runs.atomic_files import Bytes
 
 SEAM = (
     *("make_folder", "listing", "create", "write", "sync", "close"),
-    *("replace", "sync_folder", "remove", "read"),
+    *("replace", "sync_folder", "remove", "read", "checksum"),
 )
 """All that a save calls of the file system; test_run_folder.py shows that there is nothing else."""
 
@@ -31,7 +32,8 @@ class SmallDisk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, room: int) -> None:
         real = atomic_files.write
 
-        def write(file: BinaryIO, data: bytes) -> None:
+        def write(file: BinaryIO, *parts: Bytes) -> None:
+            data = b"".join(parts)
             free = room - sum(path.stat().st_size for path in folder.iterdir())
             if len(data) > free:
                 real(file, data[: max(0, free)])
@@ -75,7 +77,8 @@ class Saboteur:
                 real(*arguments)
             elif name == "write":
                 file: BinaryIO = arguments[0]
-                file.write(arguments[1][: len(arguments[1]) // 2])
+                data = b"".join(arguments[1:])
+                file.write(data[: len(data) // 2])
                 file.flush()
             raise OSError(self._code, os.strerror(self._code))
 

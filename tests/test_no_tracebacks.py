@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
-from run_folders import save
 
 from vaeviewer import cli
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data import load_dataset
+from vaeviewer.backend.runs.copying import copy_of_run
+from vaeviewer.backend.runs.saving import save_run
 from vaeviewer.backend.training.trainer import Trainer
 
 TOO_LITTLE = """
@@ -43,9 +44,9 @@ def test_weights_too_large_to_evaluate_are_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trainer = Trainer(load_dataset(), updated(Settings(), hidden=[8], threads=1))
-    with torch.no_grad():
-        for layer in trainer._model.decoder.parameters():
-            layer.mul_(1e25)
-    save(trainer, tmp_path / "run")
+    run = copy_of_run(trainer, tmp_path / "run")
+    snapshot = run.checkpoint.snapshot
+    large = {name: array * (1e25 if "decoder" in name else 1) for name, array in snapshot.weights.items()}
+    save_run(replace(run, checkpoint=replace(run.checkpoint, snapshot=replace(snapshot, weights=large))))
     assert cli.main(["evaluate", str(tmp_path / "run")]) == 2
     assert "holds weights too large to compute with." in capsys.readouterr().err

@@ -15,7 +15,9 @@ from small_images import write_idx_folder
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.runs import restore
+from vaeviewer.backend.runs.copying import copy_of_run
 from vaeviewer.backend.runs.folder import Change, Run, load_run
+from vaeviewer.backend.runs.saving import save_run
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.errors import RunFolderError
 
@@ -131,10 +133,7 @@ def test_with_fewer_images_than_before_the_next_epoch_begins(run: Run, dataset: 
 
 def test_a_file_with_such_weights_does_not_open(dataset: ImageDataset, tmp_path: Path) -> None:
     trainer = Trainer(dataset, updated(Settings(), hidden=(4,), batch_size=20, threads=1, device="cpu"))
-    for parameter in trainer._model.parameters():
-        parameter.data.fill_(1e30)
-    trainer._rows.loc.zero_()
-    run_folders.save(trainer, tmp_path)
+    save_run(weights(1e30)(copy_of_run(trainer, tmp_path)))
     with pytest.raises(
         RunFolderError, match=r"weights\.safetensors cannot be used: its weights are too large"
     ):

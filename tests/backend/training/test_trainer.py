@@ -203,6 +203,33 @@ def test_restored_training_goes_on_bit_for_bit(digits: ImageDataset, small: Sett
     assert same_arrays(straight.checkpoint().training.tensors, resumed.checkpoint().training.tensors)
 
 
+@pytest.mark.parametrize("engine", ["eager", "auto"])
+def test_checkpoints_of_one_step_share_their_memory_and_keep_it(
+    digits: ImageDataset, small: Settings, engine: str
+) -> None:
+    trainer = steps(Trainer(digits, updated(small, engine=engine)), 3)
+    trainer.keep_good_state()
+    trainer.change("beta", 2.0)
+    now, good = trainer.checkpoint(), trainer.good.checkpoint
+    for ours, theirs in (
+        (now.snapshot.weights, good.snapshot.weights),
+        (now.training.tensors, good.training.tensors),
+    ):
+        assert all(np.shares_memory(array, theirs[name]) for name, array in ours.items())
+    assert now.snapshot.posterior is not None
+    assert (now.snapshot.model, good.snapshot.model) == (trainer.settings.model, small.model)
+    as_it_was = {
+        name: array.copy() for name, array in {**now.snapshot.weights, **now.training.tensors}.items()
+    }
+
+    later = steps(trainer, 2).checkpoint()
+    assert not same_arrays(later.snapshot.weights, now.snapshot.weights)
+    trainer.restore(now, History.empty(small.family.metrics), list(trainer.timeline))
+    assert same_arrays(trainer.checkpoint().snapshot.weights, now.snapshot.weights)
+    assert same_arrays(steps(trainer, 2).checkpoint().training.tensors, later.training.tensors)
+    assert same_arrays({**now.snapshot.weights, **now.training.tensors}, as_it_was)
+
+
 def test_training_further_plans_as_many_epochs_again(digits: ImageDataset, small: Settings) -> None:
     trainer = train_all(Trainer(digits, small))
     trainer.train_further()

@@ -7,12 +7,18 @@ call fail.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
+
+Bytes = bytes | memoryview
+"""What is written: bytes, or memory of somebody else's, which then need not be copied."""
 
 REPLACE_RETRIES = 40 if os.name == "nt" else 0
 """Windows refuses to replace a file while somebody reads it."""
@@ -44,9 +50,10 @@ def create(path: Path) -> BinaryIO:
     return path.open("xb")
 
 
-def write(file: BinaryIO, data: bytes) -> None:
-    """Write and flush out of Python's buffer."""
-    file.write(data)
+def write(file: BinaryIO, *parts: Bytes) -> None:
+    """Write one part after the other and flush out of Python's buffer."""
+    for part in parts:
+        file.write(part)
     file.flush()
 
 
@@ -102,6 +109,22 @@ def read(path: Path, limit: int) -> bytes:
         OSError: It is no plain file, is larger than ``limit``, changed while it was read, or cannot be read.
         MemoryError: There is not memory enough for it.
     """
+    with _plain_file(path, limit) as (file, size):
+        data = file.read(size)
+        if len(data) != size or file.read(1):
+            raise OSError("it changed while it was read")
+    return data
+
+
+def checksum(path: Path, limit: int) -> tuple[int, str]:
+    """How many bytes a plain file holds and their SHA-256, without holding them; as :func:`read`."""
+    with _plain_file(path, limit) as (file, size):
+        return size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _plain_file(path: Path, limit: int) -> Iterator[tuple[BufferedReader, int]]:
+    """A file open for reading, and how many bytes it holds; as :func:`read`."""
     flags = os.O_RDONLY
     for name in ("O_BINARY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOINHERIT"):
         flags |= getattr(os, name, 0)
@@ -115,16 +138,13 @@ def read(path: Path, limit: int) -> bytes:
         if status.st_size > limit:
             raise OSError(f"it holds {status.st_size:,} bytes, more than the {limit:,} allowed")
         with open(handle, "rb", closefd=False) as file:
-            data = file.read(status.st_size)
-            if len(data) != status.st_size or file.read(1):
-                raise OSError("it changed while it was read")
+            yield file, status.st_size
     finally:
         os.close(handle)
-    return data
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that its name stands for all of ``data`` on the disk, or for what it stood for before.
+def write_whole(path: Path, *parts: Bytes) -> None:
+    """Write a file so that its name stands for all of ``parts`` on the disk, or for what it stood for before.
 
     Raises:
         OSError: A call failed. ``path`` is as it was, and the temporary file is removed where possible.
@@ -134,7 +154,7 @@ def write_whole(path: Path, data: bytes) -> None:
     try:
         file = create(temporary)
         try:
-            write(file, data)
+            write(file, *parts)
             sync(file)
         finally:
             close(file)

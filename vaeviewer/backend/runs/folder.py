@@ -290,11 +290,20 @@ def as_declared(folder: Path, file: FileEntry) -> bytes:
         MemoryError: There is not memory enough for it.
     """
     data = atomic_files.read(folder / file.name, file.size)
-    if len(data) != file.size:
-        raise ValueError(f"it holds {len(data):,} bytes, but the manifest declares {file.size:,}")
-    if hashlib.sha256(data).hexdigest() != file.sha256:
-        raise ValueError("its checksum is not the one in the manifest")
+    _compare(file, len(data), hashlib.sha256(data).hexdigest())
     return data
+
+
+def check_declared(folder: Path, file: FileEntry) -> None:
+    """Refuse a file that :func:`as_declared` would, and hold none of it in memory; raises the same."""
+    _compare(file, *atomic_files.checksum(folder / file.name, file.size))
+
+
+def _compare(file: FileEntry, size: int, sha256: str) -> None:
+    if size != file.size:
+        raise ValueError(f"it holds {size:,} bytes, but the manifest declares {file.size:,}")
+    if sha256 != file.sha256:
+        raise ValueError("its checksum is not the one in the manifest")
 
 
 def unpacked_history(columns: Mapping[str, NDArray[Any]], step: int, metrics: Metrics) -> History:

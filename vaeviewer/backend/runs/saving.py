@@ -23,7 +23,7 @@ from vaeviewer.backend.runs.folder import (
     MANIFEST,
     TABLES,
     Run,
-    as_declared,
+    check_declared,
     metrics_views,
     read_manifest,
 )
@@ -39,7 +39,7 @@ from vaeviewer.backend.runs.manifest import (
     manifest_bytes,
     parse_manifest,
 )
-from vaeviewer.backend.runs.tensor_files import check_arrays, pack
+from vaeviewer.backend.runs.tensor_files import Packed, check_arrays, pack
 from vaeviewer.backend.training.history import MetricsView
 from vaeviewer.errors import RunFolderError
 from vaeviewer.limits import MAX_MANIFEST_BYTES, MAX_METRICS_FILE_BYTES, MAX_TENSOR_FILE_BYTES
@@ -96,7 +96,7 @@ def _save(run: Run) -> None:
         raise ValueError("the folder holds a run of another model")
 
     stem = _unused_stem(snapshot.step, there)
-    files = {kind: _file_entry(f"{stem}.{kind}.safetensors", data) for kind, data in contents.items()}
+    files = {kind: _file_entry(f"{stem}.{kind}.safetensors", parts) for kind, parts in contents.items()}
     previous = _newest_whole(folder, old.checkpoints) if old else ()
     best, best_files = _best(run, files, old, there)
     now = datetime.now(UTC)
@@ -125,7 +125,7 @@ def _save(run: Run) -> None:
             "best": best,
         }
     )
-    named = {files[kind].name: data for kind, data in contents.items()} | best_files
+    named = {files[kind].name: parts for kind, parts in contents.items()} | best_files
     try:
         _write(folder, named, manifest)
     except OSError as error:
@@ -140,15 +140,15 @@ def _save(run: Run) -> None:
         _tidy(folder, there, parse_manifest(manifest).names)
 
 
-def _write(folder: Path, files: Mapping[str, bytes], manifest: bytes) -> None:
+def _write(folder: Path, files: Mapping[str, Packed], manifest: bytes) -> None:
     """Write new files and then the manifest that names them; where that fails, take them away again.
 
     Raises:
         OSError: A call failed.
     """
     try:
-        for name, data in files.items():
-            atomic_files.write_whole(folder / name, data)
+        for name, parts in files.items():
+            atomic_files.write_whole(folder / name, *parts)
         atomic_files.sync_folder(folder)  # before the manifest names them
         atomic_files.write_whole(folder / MANIFEST, manifest)
     except BaseException:
@@ -169,7 +169,7 @@ def _make_room(folder: Path, old: Manifest, kept: tuple[CheckpointEntry, ...]) -
         if read_manifest(folder) != old:
             return False  # it was the manifest's own replacement that failed, after it took effect
         for file in (files.weights, files.training, files.metrics):
-            as_declared(folder, file)
+            check_declared(folder, file)
         there = set(atomic_files.listing(folder))
         alone = old.model_copy(update={"format": FORMAT, "checkpoints": kept})
         if not any(_is_left_over(name, alone.names) for name in there):
@@ -190,7 +190,7 @@ def _remedy(error: OSError | MemoryError | ValueError) -> str:
     return "save it in another folder"
 
 
-def _packed(run: Run) -> dict[str, bytes]:
+def _packed(run: Run) -> dict[str, Packed]:
     """The bytes of a checkpoint's files by kind, refused here if they could not be read again."""
     settings, snapshot, training = run.settings, run.checkpoint.snapshot, run.checkpoint.training
     if (snapshot.model.family, snapshot.image) != (settings.model.family, run.data.image):
@@ -208,16 +208,18 @@ def _packed(run: Run) -> dict[str, bytes]:
         "training": pack(training.tensors),
         "metrics": pack(metrics),
     }
-    for kind, data in contents.items():
+    for kind, parts in contents.items():
         limit = MAX_METRICS_FILE_BYTES if kind == "metrics" else MAX_TENSOR_FILE_BYTES
-        if len(data) > limit:
-            raise ValueError(f"its {kind} take {len(data):,} bytes, more than the {limit:,} a file may hold")
+        if _size(parts) > limit:
+            raise ValueError(
+                f"its {kind} take {_size(parts):,} bytes, more than the {limit:,} a file may hold"
+            )
     return contents
 
 
 def _best(
     run: Run, newest: Mapping[str, FileEntry], old: Manifest | None, there: Collection[str]
-) -> tuple[BestEntry | None, dict[str, bytes]]:
+) -> tuple[BestEntry | None, dict[str, Packed]]:
     """What a manifest says of the best state, and its files where it needs some of its own."""
     if run.best is None or run.best.held_out is None:
         return None, {}
@@ -226,14 +228,14 @@ def _best(
     saved = old.best if old else None
     if saved and (saved.step, saved.held_out) == (kept.step, held_out) and saved.names <= set(there):
         return saved, {}
-    contents: dict[str, bytes] = {}
+    contents: dict[str, Packed] = {}
     if (kept.step, held_out) == (run.checkpoint.snapshot.step, run.held_out):
         files, state = dict(newest), run.checkpoint.training
     else:
         stem = _unused_stem(kept.step, [*there, *(file.name for file in newest.values())])
         packed = {"weights": pack(kept.checkpoint.snapshot.weights), "training": pack(state.tensors)}
-        files = {kind: _file_entry(f"{stem}.{kind}.safetensors", data) for kind, data in packed.items()}
-        contents = {files[kind].name: data for kind, data in packed.items()}
+        files = {kind: _file_entry(f"{stem}.{kind}.safetensors", parts) for kind, parts in packed.items()}
+        contents = {files[kind].name: parts for kind, parts in packed.items()}
     entry = BestEntry(
         step=kept.step,
         epoch=kept.checkpoint.snapshot.epoch,
@@ -267,7 +269,7 @@ def _newest_whole(folder: Path, entries: tuple[CheckpointEntry, ...]) -> tuple[C
 def _is_whole(folder: Path, file: FileEntry) -> bool:
     """Whether a file is as declared, as far as anybody knows: one that cannot be read just now may be."""
     try:
-        as_declared(folder, file)
+        check_declared(folder, file)
     except (FileNotFoundError, ValueError):
         return False
     except OSError as error:
@@ -286,8 +288,15 @@ def _unused_stem(step: int, names: Iterable[str]) -> str:
     return numbered
 
 
-def _file_entry(name: str, data: bytes) -> FileEntry:
-    return FileEntry(name=name, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+def _file_entry(name: str, parts: Packed) -> FileEntry:
+    checksum = hashlib.sha256()
+    for part in parts:
+        checksum.update(part)
+    return FileEntry(name=name, size=_size(parts), sha256=checksum.hexdigest())
+
+
+def _size(parts: Packed) -> int:
+    return sum(map(len, parts))
 
 
 def _withdraw(folder: Path, manifest: bytes, names: Iterable[str]) -> None:

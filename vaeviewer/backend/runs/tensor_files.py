@@ -2,42 +2,72 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from vaeviewer.backend.config import shown
+from vaeviewer.backend.runs.atomic_files import Bytes
 from vaeviewer.limits import MAX_TENSOR_HEADER_BYTES
 
-_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-_DTYPES = frozenset(("bool", *_INTEGERS, "float16", "float32", "float64"))
+Packed = list[Bytes]
+"""A file's bytes in parts, in order: the memory of the arrays that are in it, and what comes before them."""
+
+_DTYPES = {
+    "uint64": "U64",
+    "int64": "I64",
+    "float64": "F64",
+    "float32": "F32",
+    "uint32": "U32",
+    "int32": "I32",
+    "float16": "F16",
+    "uint16": "U16",
+    "int16": "I16",
+    "int8": "I8",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
+"""What NumPy's kinds of numbers are called in such a file, in the order in which they lie there: widest first, so that
+all are aligned."""
 
 
-def pack(tensors: Mapping[str, NDArray[Any]]) -> bytes:
+def pack(tensors: Mapping[str, NDArray[Any]]) -> Packed:
     """The bytes of a safetensors file; scalars, empty arrays and any memory layout are fine.
+
+    The library's own ``save`` has the numbers in memory twice more, which of large networks is gigabytes.
 
     Raises:
         ValueError: A name or dtype cannot be stored, or a number is not finite; the text names the array.
     """
-    whole = {}
     for name, array in tensors.items():
         if name == "__metadata__" or len(name) > 256:
             raise ValueError(f"{shown(name)} cannot name an array")
         if array.dtype.name not in _DTYPES:
             raise ValueError(f"{shown(name)} has dtype {array.dtype.name}, which cannot be stored")
-        # safetensors writes the memory as it lies, so it must lie in order (ascontiguousarray drops 0-d).
-        whole[name] = array if array.flags.c_contiguous else array.copy(order="C")
-    check_finite(whole)
-    try:
-        data = save(whole)
-    except (SafetensorError, UnicodeError) as error:
-        raise ValueError(_one_line(error)) from None
-    _check_header(data)
-    return data
+    check_finite(tensors)
+    header: dict[str, Any] = {}
+    parts: list[Bytes] = []
+    end = 0
+    places = {dtype: place for place, dtype in enumerate(_DTYPES)}
+    for name, array in sorted(tensors.items(), key=lambda item: (places[item[1].dtype.name], item[0])):
+        start, end = end, end + array.nbytes
+        header[name] = {
+            "dtype": _DTYPES[array.dtype.name],
+            "shape": array.shape,
+            "data_offsets": (start, end),
+        }
+        in_order = np.ascontiguousarray(array.reshape(-1), array.dtype.newbyteorder("<"))
+        parts.append(in_order.view(np.uint8).data)
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    first = len(text).to_bytes(8, "little") + text
+    _check_header(first)
+    return [first, *parts]
 
 
 def unpack(data: bytes) -> dict[str, NDArray[Any]]:

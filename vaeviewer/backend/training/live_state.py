@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vaeviewer.backend.data.pixels import as_tensor
 from vaeviewer.backend.models.interface import DataSpec
 from vaeviewer.backend.snapshot import Checkpoint, PosteriorTable, Snapshot, TrainingState, snapshot_of
 from vaeviewer.backend.training import saved_state
@@ -17,6 +20,8 @@ from vaeviewer.backend.training.engines.interface import StepEngine, Work
 from vaeviewer.backend.training.health import Health
 from vaeviewer.backend.training.randomness import named_seed
 from vaeviewer.backend.training.saved_state import OPTIMIZER
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 class LiveState:
@@ -35,6 +40,8 @@ class LiveState:
         self._data = data
         self._health = health
         self._copies = Copies(engine.copy)
+        # The checkpoint that was copied last, while somebody holds it.
+        self._held: Callable[[], Checkpoint | None] = lambda: None
 
     def snapshot(self, *, posteriors: bool) -> Snapshot:
         """The model, perhaps with the table of posteriors.
@@ -42,16 +49,34 @@ class LiveState:
         Raises:
             NonFiniteError: A number is infinite or NaN.
         """
-        work, rows = self._work, self._work.rows
-        found = {"log_variance": rows.log_variance if rows.has_scale else None, "drawn": rows.drawn}
-        more = {name: tensor for name, tensor in found.items() if tensor is not None}
-        tables = (rows.loc, rows.steps, *more.values())
-        weights, copies = self._weights(*(tables if posteriors else ()))
-        table = None
-        if posteriors:
-            loc, steps, *others = copies
-            named = dict(zip(more, others, strict=True))
-            table = PosteriorTable(loc, named.get("log_variance"), steps, named.get("drawn"))
+        rows = self._tables() if posteriors else {}
+        weights, copies = self._weights(*rows.values())
+        return self._snapshot(weights, dict(zip(rows, copies, strict=True)))
+
+    def checkpoint(self, *, posteriors: bool) -> Checkpoint:
+        """All that it takes to go on bit for bit, perhaps with the table of posteriors.
+
+        As long as somebody holds one of this step, the next ones share what is large: weights and optimizers' moments.
+
+        Raises:
+            NonFiniteError: A number is infinite or NaN.
+        """
+        held = self._held()
+        if held is None or held.snapshot.step != self._work.batches.step:
+            made = Checkpoint(self.snapshot(posteriors=posteriors), self._training_state())
+            self._held = ref(made)
+            return made
+        rows = self._tables() if posteriors else {}
+        copies = dict(zip(rows, self._copied(*rows.values()), strict=True))
+        snapshot = self._snapshot(held.snapshot.weights, copies)
+        return Checkpoint(snapshot, self._training_state(held.training.tensors))
+
+    def _snapshot(self, weights: Arrays, rows: Arrays) -> Snapshot:
+        work, table = self._work, None
+        if rows:
+            table = PosteriorTable(
+                rows["loc"], rows.get("log_variance"), rows["row_steps"], rows.get("drawn")
+            )
         return snapshot_of(
             work.settings.model,
             self._data,
@@ -62,15 +87,12 @@ class LiveState:
             protocol=work.settings.train.protocol,
         )
 
-    def training_state(self) -> TrainingState:
-        """What else it takes to go on bit for bit.
-
-        Raises:
-            NonFiniteError: A number is infinite or NaN.
-        """
-        live = self._generators()
-        live.update({f"{OPTIMIZER}{key}": value for key, value in self._engine.optimizer_state().items()})
-        tensors = dict(zip(live, self._copied(*live.values()), strict=True))
+    def _training_state(self, tensors: Arrays | None = None) -> TrainingState:
+        """What else it takes; of ``tensors``, where there are copies of this step."""
+        if tensors is None:
+            live = self._generators()
+            live |= {f"{OPTIMIZER}{key}": value for key, value in self._engine.optimizer_state().items()}
+            tensors = dict(zip(live, self._copied(*live.values()), strict=True))
         batches = self._work.batches
         values = {
             "step": batches.step,
@@ -104,10 +126,11 @@ class LiveState:
             ValueError: Its generators' states are none.
         """
         work, state = self._work, checkpoint.training
+        self._held = lambda: None
         weights = checkpoint.snapshot.weights
-        work.model.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
+        work.model.load_state_dict({name: as_tensor(array) for name, array in weights.items()})
         found = {
-            key.removeprefix(OPTIMIZER): torch.tensor(value)
+            key.removeprefix(OPTIMIZER): as_tensor(value)
             for key, value in state.tensors.items()
             if key.startswith(OPTIMIZER)
         }
@@ -126,6 +149,16 @@ class LiveState:
         self._engine.load_optimizer_state(found)
         work.planned_epochs = values["planned_epochs"]
         work.positions = []
+
+    def _tables(self) -> dict[str, Tensor]:
+        """The posteriors of the training images, by the names that :class:`PosteriorTable` has for them."""
+        rows = self._work.rows
+        found = {"loc": rows.loc, "row_steps": rows.steps}
+        if rows.has_scale:
+            found["log_variance"] = rows.log_variance
+        if rows.drawn is not None:
+            found["drawn"] = rows.drawn
+        return found
 
     def _weights(self, *others: Tensor) -> tuple[dict[str, NDArray[Any]], list[NDArray[Any]]]:
         """The model's ``state_dict``, and copies of other tensors made in the same pass."""

@@ -282,7 +282,7 @@ class Trainer:
         Raises:
             NonFiniteError: Something in it is infinite or NaN.
         """
-        return Checkpoint(self.snapshot(), self._live.training_state())
+        return self._live.checkpoint(posteriors=self.family.capabilities.encodes)
 
     def restore(
         self,
@@ -368,8 +368,7 @@ class Trainer:
             self.family.prepare(self._model, seen, rows.labels, settings.model, draws)
 
     def _kept(self) -> Kept:
-        checkpoint = Checkpoint(self._live.snapshot(posteriors=False), self._live.training_state())
-        return Kept(checkpoint, self.held_out, self._held_out_step)
+        return Kept(self._live.checkpoint(posteriors=False), self.held_out, self._held_out_step)
 
     def _note_change(self, field: str, value: Any) -> None:
         """Add to the timeline; of several changes of a field at one step the last one counts."""

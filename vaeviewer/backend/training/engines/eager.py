@@ -113,7 +113,7 @@ class EagerEngine(StepEngine):
                 on_device = bool(optimizer.defaults.get("fused"))
                 places = {k: parameter.device if on_device or k != "step" else "cpu" for k in found}
                 if found:
-                    optimizer.state[parameter] = {k: v.to(places[k]) for k, v in found.items()}
+                    optimizer.state[parameter] = {k: v.to(places[k], copy=True) for k, v in found.items()}
 
     def _optimizer(self, player: Player[Any]) -> torch.optim.Optimizer:
         rate = self._work.settings.train.learning_rate
