@@ -20,7 +20,10 @@ WAIT_SECONDS = 0.1
 """How long at a time it waits for an engine that is not ready, before it asks again whether to go on."""
 
 KEEP_SECONDS = 1.0
-"""How often the good state is kept that a failure returns to."""
+"""How often the good state is kept that a failure returns to …"""
+
+KEEP_SHARE = 0.05
+"""… and which share of the time that takes at most: of large networks it is a matter of seconds."""
 
 
 def train(trainer: Trainer, *, go_on: Callable[[], int], after_block: Callable[[], None]) -> None:
@@ -44,7 +47,8 @@ def train(trainer: Trainer, *, go_on: Callable[[], int], after_block: Callable[[
 
 
 def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[], None]) -> None:
-    block_start = kept = time.perf_counter()
+    block_start = time.perf_counter()
+    keep_at = block_start + KEEP_SECONDS
     step_seconds = 0.0
     neighbours = Neighbours(trainer.threads)
     # Twice, as being asked may bring fewer epochs.
@@ -68,9 +72,11 @@ def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[],
             trainer.cores.share(neighbours.busy())
             if epoch_done:
                 trainer.evaluate()
-            if now - kept >= KEEP_SECONDS:
+            if now >= keep_at:
+                start = time.perf_counter()
                 trainer.keep_good_state()
-                kept = now
+                cost = time.perf_counter() - start
+                keep_at = start + max(KEEP_SECONDS, cost / KEEP_SHARE)
             after_block()
             block_start = time.perf_counter()
     trainer.finish_block()
