@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from vaeviewer.backend.models.interface import Batch, Objective
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.runs.restore import moved_to_cpu, trainer_of
 from vaeviewer.backend.training import loop
+from vaeviewer.backend.training.copies import Copies
 from vaeviewer.backend.training.engines.captured import CapturedEngine
 from vaeviewer.backend.training.failure import Failure, Kind, describe_failure
 from vaeviewer.backend.training.recovery import Eased, with_smaller_batches
@@ -261,3 +263,35 @@ def test_where_memory_runs_out_batches_are_halved(
     assert trainer.finished
     assert trainer.mode.endswith(engine)
     figures.append(f"{engine}: batches of {trainer.batch_size} where 2,400 do not fit")
+
+
+def test_copies_are_those_of_each_tensor() -> None:
+    """Small ones go together by type, large ones by themselves."""
+    shapes = [(), (3,), (40, 7), (0,), (5_000_000,)]
+    tensors = [torch.rand(shape, device="cuda") for shape in shapes]
+    tensors += [torch.arange(11, dtype=torch.int32, device="cuda"), torch.ones(4, dtype=torch.uint8)]
+    found = Copies().of(*tensors)
+    assert found is not None
+    for copy, tensor in zip(found, tensors, strict=True):
+        np.testing.assert_array_equal(copy, tensor.cpu().numpy(), strict=True)
+    for place, number in ((1, float("nan")), (4, float("inf"))):
+        kept = tensors[place].clone()
+        tensors[place][2] = number
+        assert Copies().of(*tensors) is None
+        tensors[place].copy_(kept)
+
+
+def test_a_block_of_slow_steps_is_short(on_cuda: Settings, digits: ImageDataset) -> None:
+    """Steps are launched long before they are done: whoever presses Pause does not wait for hundreds of them."""
+    settings = updated(
+        on_cuda, engine="captured", network="conv", conv_channels=64, batch_size=600, epochs=60
+    )
+    trainer = Trainer(digits, updated(settings, residual_blocks=2))
+    ends: list[tuple[float, int]] = []
+    loop.train(
+        trainer,
+        go_on=lambda: loop.FREELY,
+        after_block=lambda: ends.append((time.perf_counter(), trainer.step_count)),
+    )
+    seconds = np.diff([end for end, _ in ends])[2:]
+    assert np.median(seconds) < 3 * loop.GPU_BLOCK_SECONDS

@@ -31,8 +31,7 @@ class Batches:
         self._images, self._seed, self._device = images, seed, device
         self.size = min(size, images)
         self.step = self.passes = self.image = 0
-        self._order = torch.empty(0, dtype=torch.int64, device=device)
-        self._order_epoch = -1
+        self._orders: dict[int, Tensor] = {}  # by epoch: of this one, and on a GPU soon of the next
 
     @property
     def per_epoch(self) -> int:
@@ -61,10 +60,18 @@ class Batches:
 
     def next(self, count: int = 1) -> Tensor:
         """Which images the next batches consist of, int64, ``(count * size,)``; of this epoch alone."""
-        if self._order_epoch != self.passes:
-            self._order = epoch_order(self._seed, self.passes, self._images).to(self._device)
-            self._order_epoch = self.passes
-        return self._order[self.image : self.image + count * self.size]
+        order = self._orders.get(self.passes)
+        if order is None:
+            order = self._order_of(self.passes)
+            self._orders = {self.passes: order}
+        elif (
+            self._device.type == "cuda"
+            and 2 * self.image > self._images
+            and self.passes + 1 not in self._orders
+        ):
+            # While the device is busy: at the start of the epoch it would wait for that.
+            self._orders = {self.passes: order, self.passes + 1: self._order_of(self.passes + 1)}
+        return order[self.image : self.image + count * self.size]
 
     def advance(self) -> None:
         """One more batch is used."""
@@ -75,6 +82,12 @@ class Batches:
         """Go on from a place that was noted before, perhaps with more images then."""
         self.step, self.size = step, min(size, self._images)
         self._stand(passes, image)
+
+    def _order_of(self, epoch: int) -> Tensor:
+        order = epoch_order(self._seed, epoch, self._images)
+        if self._device.type == "cuda":  # from pinned memory nobody waits for it
+            return order.pin_memory().to(self._device, non_blocking=True)
+        return order.to(self._device)
 
     def _stand(self, passes: int, image: int) -> None:
         done = image + self.size > self._images

@@ -61,7 +61,9 @@ class Health:
         self._untrained = untrained
         # From what a fair coin for each pixel would give, if the network starts above that.
         self._bound = untrained - (TIMES_WORSE - 1.0) * max(abs(untrained), values * math.log(2.0))
-        self._rows: deque[dict[str, float]] = deque(maxlen=COLLAPSE_STEPS)
+        self._newest: dict[
+            str, NDArray[np.float64]
+        ] = {}  # metrics of the newest steps, at most COLLAPSE_STEPS
         self._settings: deque[tuple[int, Settings]] = deque()
         self._finding: tuple[Trouble, int, Settings, str] | None = None
 
@@ -80,11 +82,19 @@ class Health:
         self, steps: NDArray[np.int32], stored: Mapping[str, NDArray[np.float32]], settings: Settings
     ) -> None:
         """Take note of some more steps, taken with ``settings``; the stored metrics by key, each ``(n,)``."""
+        none = np.zeros(0)
+        rows = {
+            key: np.concatenate((self._newest.get(key, none), column.astype(np.float64)))
+            for key, column in stored.items()
+        }
+        # Mostly all steps are far from exploding, which is seen at once.
+        well = bool(np.min(settings.family.objective(settings.model, rows), initial=np.inf) >= self._bound)
+        known = len(next(iter(rows.values()))) - len(steps)
         for start in range(0, len(steps), GLANCE):
-            part = slice(start, start + GLANCE)
-            for row in zip(*(column[part].tolist() for column in stored.values()), strict=True):
-                self._rows.append(dict(zip(stored, row, strict=True)))
-            self._judge(int(steps[part][-1]), settings)
+            end = min(start + GLANCE, len(steps))
+            glance = slice(max(0, known + end - COLLAPSE_STEPS), known + end)
+            self._newest = {key: column[glance] for key, column in rows.items()}
+            self._judge(int(steps[end - 1]), settings, well=well)
 
     def broke(self, step: int, settings: Settings) -> NonFiniteError:
         """A number became infinite or NaN at ``step``, which says all; returns what is to be raised."""
@@ -101,7 +111,7 @@ class Health:
 
     def restart(self) -> None:
         """Training goes on from another state, of which nothing is known."""
-        self._rows.clear()
+        self._newest = {}
         self._settings.clear()
         self._finding = None
 
@@ -124,14 +134,14 @@ class Health:
         label = f"{start} with {with_changes(settings, changes)}"
         return Finding(trouble, told, (Remedy(label, Origin.GOOD, changes),), step)
 
-    def _judge(self, step: int, settings: Settings) -> None:
+    def _judge(self, step: int, settings: Settings, *, well: bool) -> None:
         if self._settings and self._settings[-1][1] == settings:
             self._settings.pop()
         self._settings.append((step, settings))
         while self._settings[0][0] <= step - GRACE_STEPS:
             self._settings.popleft()
         if self._finding is None:
-            if self._exploding(STEPS):
+            if not well and self._exploding(STEPS):
                 self._finding = Trouble.EXPLODING, step, settings, self._explosion(step, settings)
             elif self._collapsed(COLLAPSE_STEPS):
                 self._finding = Trouble.COLLAPSED, step, settings, self._collapse(step, settings)
@@ -139,8 +149,7 @@ class Health:
             self._finding = None  # the user has changed what it was about, and that helped
 
     def _terms(self, steps: int) -> dict[str, NDArray[np.float64]]:
-        rows = list(self._rows)[-steps:]
-        return {key: np.array([row[key] for row in rows]) for key in rows[0]} if rows else {}
+        return {key: column[-steps:] for key, column in self._newest.items()}
 
     def _objective(self, steps: int) -> NDArray[np.float64]:
         """What the newest steps wanted to raise, with the kindest settings of late."""
@@ -159,7 +168,7 @@ class Health:
 
     def _collapsed(self, steps: int) -> bool:
         terms = self._terms(steps)
-        if not terms or len(self._rows) < steps:
+        if not terms or len(next(iter(terms.values()))) < steps:
             return False
         settings = self._settings[-1][1]
         return settings.family.collapsed(settings.model, terms)

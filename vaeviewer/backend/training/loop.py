@@ -13,6 +13,9 @@ from vaeviewer.backend.training.trainer import Trainer
 BLOCK_SECONDS = 0.06
 """Metrics are fetched and checked about this often: snapshots appear between blocks."""
 
+GPU_BLOCK_SECONDS = 0.09
+"""The same on a GPU, which has nothing to do between blocks."""
+
 FREELY = sys.maxsize
 """An answer of ``go_on``: as many steps as there are."""
 
@@ -50,6 +53,10 @@ def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[],
     block_start = time.perf_counter()
     keep_at = block_start + KEEP_SECONDS
     step_seconds = 0.0
+    launches = trainer.device.type != "cpu"  # steps are only launched here, and a block's end waits for them
+    block_seconds = GPU_BLOCK_SECONDS if launches else BLOCK_SECONDS
+    block_steps = 1 if launches else FREELY
+    block_first = trainer.step_count
     neighbours = Neighbours(trainer.threads)
     # Twice, as being asked may bring fewer epochs.
     while not trainer.finished and (allowed := go_on()) and not trainer.finished:
@@ -58,17 +65,21 @@ def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[],
             trainer.finish_block()
             trainer.engine.wait(WAIT_SECONDS)
             after_block()
-            block_start = time.perf_counter()
+            block_start, block_first = time.perf_counter(), trainer.step_count
             continue
         begin, first = time.perf_counter(), trainer.step_count
-        trainer.step(min(allowed, _fitting(BLOCK_SECONDS - (begin - block_start), step_seconds)))
+        fitting = _fitting(block_seconds - (begin - block_start), step_seconds)
+        trainer.step(min(allowed, fitting, block_first + block_steps - first))
         now = time.perf_counter()
         step_seconds = (now - begin) / (trainer.step_count - first)
         epoch_done = trainer.batches.at_epoch_start
         # Few steps more, after many together, would cost a way through Python of their own.
-        time_is_up = now - block_start >= BLOCK_SECONDS - 0.5 * (now - begin)
-        if epoch_done or trainer.block_full or time_is_up:
+        time_is_up = now - block_start >= block_seconds - 0.5 * (now - begin)
+        taken = trainer.step_count - block_first
+        if epoch_done or trainer.block_full or time_is_up or taken >= block_steps:
             trainer.finish_block()
+            if launches:
+                block_steps = _fitting(block_seconds, (time.perf_counter() - block_start) / taken)
             trainer.cores.share(neighbours.busy())
             if epoch_done:
                 trainer.evaluate()
@@ -78,7 +89,7 @@ def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[],
                 cost = time.perf_counter() - start
                 keep_at = start + max(KEEP_SECONDS, cost / KEEP_SHARE)
             after_block()
-            block_start = time.perf_counter()
+            block_start, block_first = time.perf_counter(), trainer.step_count
     trainer.finish_block()
 
 
