@@ -17,6 +17,7 @@ from vaeviewer.session.states import Action, State
 from vaeviewer.ui.draw import draw_panel
 from vaeviewer.ui.draw.draw_panel import DrawPanel
 from vaeviewer.ui.images.selected_image import posterior_text
+from vaeviewer.ui.widgets.scrolled import Scrolled
 from vaeviewer.ui.window.main_window import MainWindow
 
 MakeWindow = Callable[[Settings], MainWindow]
@@ -45,6 +46,17 @@ def said_of(window: MainWindow, image: np.ndarray) -> str:
 def draw_a_one(panel: DrawPanel) -> None:
     width, height = panel.canvas.width(), panel.canvas.height()
     drag(panel.canvas, [QPointF(0.5 * width, (0.2 + 0.06 * i) * height) for i in range(11)])
+
+
+def test_in_the_smallest_window_nothing_scrolls_sideways(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings
+) -> None:
+    window = make_window(small)
+    window.resize(1000, 700)
+    panel = opened(qtbot, window)
+    around = next(area for area in window.findChildren(Scrolled) if area.isAncestorOf(panel))
+    qtbot.waitUntil(lambda: around.verticalScrollBar().isVisible())
+    assert around.horizontalScrollBar().maximum() == 0
 
 
 def test_a_stroke_goes_to_its_place_in_the_plane_and_is_compared(

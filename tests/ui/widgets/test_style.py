@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QColor, QImage, QPalette
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QCheckBox,
+    QComboBox,
     QDockWidget,
     QLineEdit,
     QMainWindow,
@@ -127,3 +128,19 @@ def test_a_dark_toolbar_has_no_bright_edge(qtbot: QtBot, styled: QApplication) -
     assert all(
         contrast(image.pixelColor(image.width() // 2, y), window_color) < 1.7 for y in range(image.height())
     )
+
+
+def test_a_choice_with_too_little_room_ends_in_an_ellipsis(qtbot: QtBot, styled: QApplication) -> None:
+    text = "Equal spacing, −3 to 3"
+
+    def picture(text: str, width: int) -> QImage:
+        box = QComboBox()
+        box.addItem(text)
+        qtbot.addWidget(box)
+        box.resize(width, 28)
+        return box.grab().toImage()
+
+    narrow = picture(text, 130)
+    fitting = [f"{text[:kept]}…" for kept in range(5, 15)]
+    assert narrow in [picture(other, 130) for other in fitting], "whole letters, then the ellipsis"
+    assert picture(text, 400) not in [picture(other, 400) for other in fitting]

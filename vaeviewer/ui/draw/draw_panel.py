@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.handwriting import ink_is_dark, like_mnist
 from vaeviewer.analysis.likely import Likely, likely_in_steps, percentile
@@ -58,13 +58,13 @@ class DrawPanel(QWidget):
 
         self.canvas = Canvas()
         self.canvas.changed.connect(self._on_changed)
-        self.clear = QPushButton("&New")
+        self.clear = _NarrowButton("&New")
         self.clear.setToolTip("Begin with an empty sheet.")
         self.clear.clicked.connect(self._begin)
         self.erase = QCheckBox("&Rub out")
         self.erase.setToolTip("Rub out instead of drawing.")
         self.erase.toggled.connect(self._on_erase)
-        self.take = QPushButton("&Selected")
+        self.take = _NarrowButton("&Selected")
         self.take.setToolTip("Take the image selected in the plane onto the sheet, to rub out parts of it.")
         self.take.clicked.connect(self._take_selected)
         self._seen, self._drawn = ImageWidget(), ImageWidget()
@@ -252,6 +252,18 @@ def _likely_of(snapshot: Snapshot, about: Any) -> Any:
     else:
         images = about[None]
     return likely_in_steps(snapshot, images)
+
+
+class _NarrowButton(QPushButton):
+    """As wide as its text where there is little room; the style's own would have room beside it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+
+    def minimumSizeHint(self) -> QSize:
+        text = self.fontMetrics().horizontalAdvance(self.text().replace("&", ""))
+        return QSize(text + 16, super().minimumSizeHint().height())
 
 
 def _caption(text: str) -> QLabel:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPainter, QPalette, QPen, QPolygonF
-from PySide6.QtWidgets import QApplication, QProxyStyle, QStyle, QStyleOption, QStyleOptionComplex, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QProxyStyle,
+    QStyle,
+    QStyleOption,
+    QStyleOptionComboBox,
+    QStyleOptionComplex,
+    QWidget,
+)
 
 from vaeviewer.ui.widgets.theme import DARK, LIGHT, Theme, build_palette, theme_of
 
@@ -56,13 +65,24 @@ class CrispFusion(QProxyStyle):
         painter: QPainter,
         widget: QWidget | None = None,
     ) -> None:
-        """Draw toolbars flat; Fusion's have a gradient, and bright edges on dark ground."""
+        """Draw toolbars flat: Fusion's have a gradient, and bright edges on dark ground. Elide choices."""
         if element == QStyle.ControlElement.CE_ToolBar:
             _draw_toolbar(option, painter)
+        elif isinstance(option, QStyleOptionComboBox):
+            super().drawControl(element, self._elided(option, widget), painter, widget)
         else:
             if element == QStyle.ControlElement.CE_DockWidgetTitle and widget is not None:
                 painter.setFont(widget.font())  # Qt's own choice does not follow the size of text
             super().drawControl(element, option, painter, widget)
+
+    def _elided(self, option: QStyleOptionComboBox, widget: Any) -> QStyleOptionComboBox:
+        field = QStyle.SubControl.SC_ComboBoxEditField
+        room = self.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, widget).width() - 2
+        elided = QStyleOptionComboBox(option)
+        elided.currentText = option.fontMetrics.elidedText(
+            option.currentText, Qt.TextElideMode.ElideRight, room
+        )
+        return elided
 
     def drawComplexControl(
         self,
