@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -21,6 +22,7 @@ from PIL import Image
 from saboteur import SmallDisk
 
 from vaeviewer import __version__, paths
+from vaeviewer.backend.runs import atomic_files
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.runs.listing import summary_of
 from vaeviewer.backend.runs.lock import RunLock, in_use
@@ -531,6 +533,23 @@ def test_damaged_data_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: 
 def test_runs_that_are_none(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "not a run folder" in refused(capsys, "evaluate", tmp_path)
     assert "not a run folder" in refused(capsys, "export", tmp_path, "--manifold", tmp_path / "m.png")
+
+
+def test_on_a_full_disk_an_older_picture_stays(
+    capsys: pytest.CaptureFixture[str],
+    trained: tuple[Path, dict[str, object]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(_file: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(atomic_files, "sync", full)
+    picture = tmp_path / "m.png"
+    picture.write_bytes(b"older")
+    assert "no space left" in refused(capsys, "export", trained[0], "--manifold", picture, "--size", "3")
+    assert picture.read_bytes() == b"older"
+    assert list(tmp_path.iterdir()) == [picture]
 
 
 def test_pictures_need_a_name_that_fits(

@@ -48,6 +48,18 @@ def test_a_folder_of_ours_is_closed_when_it_is_found_open(tmp_path: Path) -> Non
     assert mode(path.parent) == 0o700
 
 
+def test_on_a_full_disk_nothing_is_left(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="bounds files as Unix does")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            PrivateFiles(tmp_path).write(tmp_path / "some.o", bytes(2000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("writable", [0o620, 0o602])
 def test_a_file_that_others_may_write_is_not_run(tmp_path: Path, writable: int) -> None:
     path = tmp_path / "kernels" / "some.o"

@@ -235,8 +235,8 @@ os._exit(0)
 def test_damaged_settings_never_keep_it_from_opening(
     tmp_path: Path, exhaustive: bool, figures: list[str]
 ) -> None:
-    """1,500 in all; in processes of their own, as what is wrong here ends one."""
-    batches, count = (15, 100) if exhaustive else (1, 12)
+    """1,500 in all; in processes of their own, as what is wrong here ends one and each keeps its windows."""
+    batches, count = (60, 25) if exhaustive else (1, 12)
     tests = str(Path(__file__).parent.parent)
     for seed in range(batches):
         home = tmp_path / str(seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from vaeviewer.commands.speech import note
@@ -26,6 +27,7 @@ def export(options: argparse.Namespace) -> int:
     from PIL import Image
 
     from vaeviewer.analysis.manifold import manifold_picture
+    from vaeviewer.backend.runs import atomic_files
     from vaeviewer.backend.runs.folder import load_run
 
     if options.manifold.suffix.lower() != ".png":
@@ -40,10 +42,14 @@ def export(options: argparse.Namespace) -> int:
     names = run.settings.family.class_names(run.settings.model, run.data.class_names)
     y = _class(options.y, names)
     picture = manifold_picture(run.checkpoint.snapshot, options.size, options.spacing, plane, y)
+    png = BytesIO()
+    Image.fromarray(picture).save(png, "PNG")
     try:
-        Image.fromarray(picture).save(options.manifold)
-    except OSError as error:
-        raise SettingsError(f"{options.manifold} could not be written: {error.strerror or error}.") from None
+        atomic_files.write_whole(options.manifold, png.getvalue())  # or what was there stays
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"{options.manifold} could not be written: {atomic_files.reason(error)}."
+        ) from None
     rows = 1 if latent_dim == 1 else options.size
     of_class = "" if y is None else f" of class {names[y]}"
     print(f"{rows} × {options.size} images{of_class} in {options.manifold}", file=sys.stderr)

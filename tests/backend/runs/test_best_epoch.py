@@ -81,6 +81,11 @@ def test_while_it_gets_better_it_takes_no_room(digits: ImageDataset, small: Sett
     train_to(trainer, 3)
     save_run(copy_of_run(trainer, tmp_path))
     assert len(names(tmp_path)) == 6
+    trainer.change("beta", 2.0)
+    save_run(copy_of_run(trainer, tmp_path))  # the best step a second time
+    manifest = read_manifest(tmp_path)
+    assert manifest.best is not None
+    assert manifest.best.names < manifest.checkpoints[0].files.names
 
 
 @pytest.mark.slow

@@ -225,12 +225,11 @@ def _best(
         return None, {}
     kept, held_out, state = run.best, run.best.held_out, run.best.checkpoint.training
     # Held-out figures that agree to the last bit are of the same weights.
-    saved = old.best if old else None
-    if saved and (saved.step, saved.held_out) == (kept.step, held_out) and saved.names <= set(there):
-        return saved, {}
-    contents: dict[str, Packed] = {}
+    saved, contents = old.best if old else None, dict[str, Packed]()
     if (kept.step, held_out) == (run.checkpoint.snapshot.step, run.held_out):
         files, state = dict(newest), run.checkpoint.training
+    elif saved and (saved.step, saved.held_out) == (kept.step, held_out) and saved.names <= set(there):
+        return saved, {}
     else:
         stem = _unused_stem(kept.step, [*there, *(file.name for file in newest.values())])
         packed = {"weights": pack(kept.checkpoint.snapshot.weights), "training": pack(state.tensors)}

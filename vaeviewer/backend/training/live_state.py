@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-from weakref import ref
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -40,8 +40,8 @@ class LiveState:
         self._data = data
         self._health = health
         self._copies = Copies(engine.copy)
-        # The checkpoint that was copied last, while somebody holds it.
-        self._held: Callable[[], Checkpoint | None] = lambda: None
+        # Those made since the last load that somebody holds.
+        self._held: WeakSet[Checkpoint] = WeakSet()
 
     def snapshot(self, *, posteriors: bool) -> Snapshot:
         """The model, perhaps with the table of posteriors.
@@ -61,15 +61,17 @@ class LiveState:
         Raises:
             NonFiniteError: A number is infinite or NaN.
         """
-        held = self._held()
-        if held is None or held.snapshot.step != self._work.batches.step:
+        step = self._work.batches.step
+        held = next((checkpoint for checkpoint in self._held if checkpoint.snapshot.step == step), None)
+        if held is None:
             made = Checkpoint(self.snapshot(posteriors=posteriors), self._training_state())
-            self._held = ref(made)
-            return made
-        rows = self._tables() if posteriors else {}
-        copies = dict(zip(rows, self._copied(*rows.values()), strict=True))
-        snapshot = self._snapshot(held.snapshot.weights, copies)
-        return Checkpoint(snapshot, self._training_state(held.training.tensors))
+        else:
+            rows = self._tables() if posteriors else {}
+            copies = dict(zip(rows, self._copied(*rows.values()), strict=True))
+            snapshot = self._snapshot(held.snapshot.weights, copies)
+            made = Checkpoint(snapshot, self._training_state(held.training.tensors))
+        self._held.add(made)
+        return made
 
     def _snapshot(self, weights: Arrays, rows: Arrays) -> Snapshot:
         work, table = self._work, None
@@ -126,7 +128,7 @@ class LiveState:
             ValueError: Its generators' states are none.
         """
         work, state = self._work, checkpoint.training
-        self._held = lambda: None
+        self._held.clear()
         weights = checkpoint.snapshot.weights
         work.model.load_state_dict({name: as_tensor(array) for name, array in weights.items()})
         found = {
