@@ -126,7 +126,7 @@ def test_saves_start_no_more_often_than_asked(
 ) -> None:
     autosave = make(tmp_path, interval_s=1000)
     autosave.begin(trainer)
-    train_until(trainer, autosave, lambda: trainer.step_count > 300)
+    train_until(trainer, autosave, lambda: trainer.step_count > 150)
     autosave.rest(trainer, soon=True)
     told.wait(lambda: told.steps == [0])
     autosave.close(trainer)
