@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vaeviewer.backend.training.copies import LEAST_BYTES, MOST_BYTES, Copies
+from vaeviewer.backend.training.copies import LEAST_BYTES, MOST_BYTES, Copies, copied
 
 LARGE = LEAST_BYTES // 4
 
@@ -25,6 +25,30 @@ def test_a_copy_is_equal_and_shares_nothing(dtype: torch.dtype, shape: tuple[int
     tensor.fill_(101)
     assert copy.dtype == expected.dtype
     np.testing.assert_array_equal(copy, expected)
+
+
+def test_small_ones_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from a GPU: each has its own numbers, and the piece is not used again while a part of it is seen."""
+    monkeypatch.setattr("vaeviewer.backend.training.copies._alone", lambda tensor: tensor.numel() >= LARGE)
+    copies, asked = Copies(), []
+    small = [
+        torch.randint(0, 100, shape).float() for shape in ((), (3, 2), (0,), (LARGE - 1,), (LARGE - 2, 1))
+    ]
+    tensors = [*small, torch.rand(LARGE), torch.arange(9, dtype=torch.int32)]
+    copies._copy = lambda pairs: asked.append(len(pairs)) or copied(pairs)
+    found = copies.of(*tensors)
+    assert found is not None
+    assert asked == [3]
+    for copy, tensor in zip(found, tensors, strict=True):
+        np.testing.assert_array_equal(copy, tensor.numpy(), strict=True)
+    part = found[1]
+    del found, copy
+    for tensor in small:
+        tensor.fill_(7)
+    assert copies.of(*tensors) is not None
+    assert not (part == 7).all()
+    small[3][5] = float("nan")
+    assert copies.of(*tensors) is None
 
 
 def test_memory_nobody_holds_is_used_again() -> None:

@@ -266,9 +266,8 @@ def test_where_memory_runs_out_batches_are_halved(
 
 
 def test_copies_are_those_of_each_tensor() -> None:
-    """Small ones go together by type, large ones by themselves."""
-    shapes = [(), (3,), (40, 7), (0,), (5_000_000,)]
-    tensors = [torch.rand(shape, device="cuda") for shape in shapes]
+    """Small ones go together by type, large ones and those of the processor by themselves."""
+    tensors = [torch.rand(shape, device="cuda") for shape in ((), (3,), (40, 7), (0,), (5_000_000,))]
     tensors += [torch.arange(11, dtype=torch.int32, device="cuda"), torch.ones(4, dtype=torch.uint8)]
     found = Copies().of(*tensors)
     assert found is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,6 @@ LEAST_BYTES = 2**20
 MOST_BYTES = 2**26
 """All memory kept. Copies of large models are made anew, which takes little beside their training steps."""
 
-MOST_TOGETHER = 2**24
-"""Larger tensors are copied by themselves: together they would need their memory on the device again."""
-
 Pairs = Sequence[tuple[Tensor, NDArray[Any]]]
 """Tensors, each with the array of the same shape and type that it is to be copied to."""
 
@@ -29,30 +26,11 @@ Pairs = Sequence[tuple[Tensor, NDArray[Any]]]
 def copied(pairs: Pairs) -> bool:
     """Copy each tensor, from any device, to its array; whether all numbers are finite."""
     finite = True
-    together: defaultdict[torch.dtype, list[tuple[Tensor, NDArray[Any]]]] = defaultdict(list)
     for source, copy in pairs:
-        if source.device.type == "cuda" and copy.nbytes <= MOST_TOGETHER:
-            together[source.dtype].append((source, copy))
-            continue
         there = torch.from_numpy(copy)
         there.copy_(source.detach())
         finite = finite and math.isfinite(there.sum())  # torch adds them up on all threads
-    for group in together.values():
-        finite = _copied_together(group) and finite
     return finite
-
-
-def _copied_together(pairs: Pairs) -> bool:
-    """The same of tensors of one type on a GPU, in one piece: each of many would be waited for by itself."""
-    flat = torch.cat([source.detach().flatten() for source, _ in pairs])
-    total = flat.sum()
-    # Pinned memory is several times as fast, and torch keeps it for the next time.
-    there = torch.empty(flat.shape, dtype=flat.dtype, pin_memory=True).copy_(flat).numpy()
-    start = 0
-    for _, copy in pairs:
-        copy[...] = there[start : start + copy.size].reshape(copy.shape)
-        start += copy.size
-    return math.isfinite(total)
 
 
 class Copies:
@@ -76,11 +54,18 @@ class Copies:
         Returns:
             The copies, or ``None`` where a number is infinite or NaN.
         """
-        copies: list[NDArray[Any]] = []
-        for tensor in tensors:
-            dtype = torch.empty(0, dtype=tensor.dtype).numpy().dtype
-            copies.append(self._memory(tensor.numel(), dtype).reshape(tuple(tensor.shape)))
-        return copies if self._copy(list(zip(tensors, copies, strict=True))) else None
+        copies: dict[int, NDArray[Any]] = {}
+        pairs: list[tuple[Tensor, NDArray[Any]]] = []
+        for places in _pieces(tensors):
+            some = [tensors[place].detach() for place in places]
+            source = some[0] if len(some) == 1 else torch.cat([tensor.flatten() for tensor in some])
+            memory = self._memory(source.numel(), torch.empty(0, dtype=source.dtype).numpy().dtype)
+            pairs.append((source, memory.reshape(tuple(source.shape))))
+            end = 0
+            for place, tensor in zip(places, some, strict=True):
+                start, end = end, end + tensor.numel()
+                copies[place] = memory[start:end].reshape(tuple(tensor.shape))
+        return [copies[place] for place in range(len(tensors))] if self._copy(pairs) else None
 
     def _memory(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         size = count * dtype.itemsize
@@ -95,6 +80,18 @@ class Copies:
             kept.append(memory)
             self._bytes += size
         return memory
+
+
+def _pieces(tensors: Sequence[Tensor]) -> list[list[int]]:
+    """Places of tensors that are copied in one piece: small ones of one type, where each would wait for a GPU."""
+    pieces: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for place, tensor in enumerate(tensors):
+        pieces[place if _alone(tensor) else tensor.dtype].append(place)
+    return list(pieces.values())
+
+
+def _alone(tensor: Tensor) -> bool:
+    return tensor.device.type == "cpu" or tensor.nbytes >= LEAST_BYTES
 
 
 def _references(kept: list[NDArray[Any]], place: int) -> int:

@@ -79,7 +79,7 @@ def _train(trainer: Trainer, go_on: Callable[[], int], after_block: Callable[[],
         if epoch_done or trainer.block_full or time_is_up or taken >= block_steps:
             trainer.finish_block()
             if launches:
-                block_steps = _fitting(block_seconds, (time.perf_counter() - block_start) / taken)
+                block_steps = _fitting(block_seconds, (time.perf_counter() - block_start) / max(1, taken))
             trainer.cores.share(neighbours.busy())
             if epoch_done:
                 trainer.evaluate()
