@@ -153,7 +153,8 @@ class Trainer:
     @property
     def mode_note(self) -> str:
         """What else there is to say about that, or empty."""
-        return " ".join(filter(None, (f"{self.engine_reason.capitalize()}.", self.engine.mode_note)))
+        reason = self.engine_reason[:1].upper() + self.engine_reason[1:]  # names keep their capitals
+        return " ".join(filter(None, (f"{reason}.", self.engine.mode_note)))
 
     @property
     def batch_size(self) -> int:
