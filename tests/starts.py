@@ -209,7 +209,9 @@ def main() -> int:
     """Run them all; the exit code is the number that failed."""
     server = None
     if not os.environ.get("DISPLAY"):
-        server = subprocess.Popen(["Xvfb", ":98", "-screen", "0", "1920x1080x24"], stderr=subprocess.DEVNULL)
+        server = subprocess.Popen(
+            ["Xvfb", ":98", "-noreset", "-screen", "0", "1920x1080x24"], stderr=subprocess.DEVNULL
+        )
         os.environ["DISPLAY"] = ":98"
         time.sleep(2)
     try:

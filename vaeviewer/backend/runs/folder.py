@@ -7,7 +7,7 @@
     RUN/log.txt                               what happened and when, in words
     RUN/.lock                                 locked by whoever trains the run
 
-``run_saving.py`` writes it.
+``saving.py`` writes it.
 """
 
 from __future__ import annotations
