@@ -41,7 +41,7 @@ class FlowConfig(ElboObjective, ImageNetworks):
         "(Rezende & Mohamed 2015), each of which squeezes or stretches it along one direction.",
     )
     flow_steps: int = Field(
-        4,
+        8,
         ge=1,
         le=64,
         title="Flow steps",
@@ -69,9 +69,7 @@ class FlowVAE(ElboFamily[FlowConfig]):
     Config = FlowConfig
     capabilities = Capabilities(gaussian_posterior=False)
     presets = {  # noqa: RUF012  # read only, as the interface says
-        "planar": Preset(
-            "Eight planar maps, as in Rezende & Mohamed (2015).", {"flow": "planar", "flow_steps": 8}
-        )
+        "planar": Preset("Eight planar maps, as in Rezende & Mohamed (2015).", {"flow": "planar"})
     }
     page = Page(
         see="Click a point: small dots are codes drawn from its <i>q</i>(<i>z</i>|<i>x</i>), the shade is its density, "
