@@ -17,6 +17,8 @@ from threadpoolctl import threadpool_limits
 
 if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# Programs that tests start read every source anew where no bytecode is kept.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from vaeviewer import paths
 from vaeviewer.backend.config import Settings, updated
@@ -170,8 +172,13 @@ def small() -> Settings:
 
 
 @pytest.fixture
-def slow_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
-    """The fused step is compiled anew, by a compiler that begins when the function given is called."""
+def slow_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: Path
+) -> Iterator[Callable[[], None]]:
+    """There is no code of the fused step yet; a compiler brings it when the function given is called.
+
+    It takes what was compiled before for all tests, or compiles it for them: :mod:`vaeviewer.native.compiler`.
+    """
     if not object_code.available():
         pytest.skip("no compiler is installed")
     from vaeviewer.backend.training.engines.fused import engine, step
@@ -180,7 +187,9 @@ def slow_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     script = tmp_path / "slow-python"
     script.write_text(
         f'#!/bin/sh\nwhile [ ! -e "{begin}" ]; do\n  [ -e "{over}" ] && exit 1\n  sleep 0.02\ndone\n'
-        f'exec "{sys.executable}" "$@"\n'
+        f'cores=$3 wanted=$4; kept="{compiled}/kernels/${{4##*/}}"; shift 4\n'
+        f'[ -e "$kept" ] || "{sys.executable}" -m vaeviewer.native.compiler "$cores" "$kept" "$@" || exit 1\n'
+        'mkdir -p -m 700 "${wanted%/*}" && cp -p "$kept" "$wanted"\n'
     )
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))

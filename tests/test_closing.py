@@ -66,19 +66,22 @@ sys.exit(cli.main([]))
 
 
 @pytest.mark.parametrize(
-    ("moment", "delay_ms", "how"),
+    ("moment", "delay_ms", "how", "is_first"),
     [
-        ("starting", 0, "close"),
-        ("starting", 600, "signal"),
-        ("stepping", 0, "close"),
-        ("running", 0, "close"),
-        ("running", 700, "signal"),
-        ("paused", 100, "close"),
+        ("starting", 0, "close", False),
+        ("starting", 600, "signal", False),
+        ("stepping", 0, "close", False),
+        ("running", 0, "close", True),
+        ("running", 700, "signal", False),
+        ("paused", 100, "close", False),
     ],
 )
 @no_windows
-def test_closing_leaves_cleanly(tmp_path: Path, moment: str, delay_ms: int, how: str) -> None:
-    close_at(tmp_path, moment, delay_ms, how)
+def test_closing_leaves_cleanly(
+    tmp_path: Path, compiled: Path, moment: str, delay_ms: int, how: str, is_first: bool
+) -> None:
+    """The first one compiles when it is closed; the others have found what was compiled before."""
+    close_at(tmp_path, moment, delay_ms, how, cache=None if is_first else compiled)
 
 
 @no_windows
@@ -98,10 +101,13 @@ def test_closing_at_random_moments(tmp_path: Path, batch: int, exhaustive: bool,
     figures.append(f"closing, batch {batch}: {len(seconds)} times, at most {max(seconds):.2f} s")
 
 
-def close_at(place: Path, moment: str, delay_ms: int, how: str) -> float:
-    """Start the program and close it; returns how long it took to end, seconds."""
+def close_at(place: Path, moment: str, delay_ms: int, how: str, cache: Path | None = None) -> float:
+    """Start the program, with an empty cache or this one, and close it; returns how long it took to end, seconds."""
     home, temporary = place / "home", place / "temporary"
     temporary.mkdir()
+    if cache is not None:
+        home.mkdir()
+        (home / "cache").symlink_to(cache)
     environment = {
         **os.environ,
         "QT_QPA_PLATFORM": "offscreen",

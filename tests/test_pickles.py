@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
-import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,14 @@ import run_folders
 from mutators import sign_again
 from small_images import write_idx_folder
 
+from vaeviewer import paths
 from vaeviewer.backend.config import Settings, parse_settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.cli import main
 from vaeviewer.errors import UserError
+from vaeviewer.ui.window.main_window import MainWindow
 
 pytestmark = pytest.mark.slow
 
@@ -135,17 +135,10 @@ def test_settings(tmp_path: Path, mark: Path) -> None:
     assert not mark.exists()
 
 
-def test_the_windows_own_settings(tmp_path: Path, mark: Path) -> None:
+def test_the_windows_own_settings(
+    mark: Path, small: Settings, make_window: Callable[[Settings], MainWindow]
+) -> None:
     """The window layout is bytes that Qt reads; a pickle there is not taken for anything."""
-    write_bomb(tmp_path / "settings.ini", mark)
-    picture = tmp_path / "window.png"
-    done = subprocess.run(
-        [sys.executable, "-m", "vaeviewer", "--screenshot", str(picture), "--epochs", "1"],
-        env={**os.environ, "VAEVIEWER_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert picture.exists()
+    write_bomb(paths.settings_file(), mark)
+    assert make_window(small).isVisible()
     assert not mark.exists()

@@ -73,7 +73,7 @@ def vae() -> Trainer:
 
 def exact_elbo(model: LatentModel, x: torch.Tensor) -> np.ndarray:
     """By Gauss-Hermite quadrature in torch, in float64."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(20)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(12)
     noise = torch.tensor(np.stack(np.meshgrid(nodes, nodes), -1).reshape(-1, 1, 2))
     weight = torch.tensor(np.outer(weights, weights).reshape(-1) / weights.sum() ** 2)
     reconstruction: Any = 0.0

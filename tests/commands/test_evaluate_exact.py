@@ -66,7 +66,7 @@ def test_of_a_linear_model_it_is_its_own_figure(tmp_path: Path, capsys: pytest.C
 
 def test_with_many_dimensions_it_is_estimated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = run_of(tmp_path, "--latent-dim", "4")
-    found = report_of(capsys, out, "--limit", "4", "--annealed")
+    found = report_of(capsys, out, "--limit", "2", "--annealed")
     assert found["log_px"] is None
     assert found["gap"] is None
     weighted, annealed = found["importance"], found["annealed"]
@@ -81,7 +81,7 @@ def test_of_a_conditional_model_it_is_given_the_class(
 ) -> None:
     out = run_of(tmp_path, "--family", "conditional")
     capsys.readouterr()
-    assert main(["evaluate", out, "--exact", "--limit", "10"]) == 0
+    assert main(["evaluate", out, "--exact", "--limit", "2"]) == 0
     assert "log p(x|y) " in capsys.readouterr().out
 
 

@@ -17,7 +17,7 @@ from vaeviewer.backend.training.findings import Finding, Origin, Remedy
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import Action, State
 
-SETTINGS = updated(Settings(), epochs=10_000, threads=1)
+SETTINGS = updated(Settings(), hidden=(128, 64), epochs=10_000, threads=1)
 
 
 class Told:

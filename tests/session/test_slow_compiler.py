@@ -49,6 +49,11 @@ def waits(session: Session) -> bool:
     return progress is not None and progress.step == SWITCH and COMPILING in progress.mode
 
 
+def is_fused(session: Session) -> bool:
+    session.drain()
+    return session.progress is not None and "fused" in session.progress.mode
+
+
 def answered(qtbot: QtBot, session: Session) -> float:
     """Seconds until the training thread has done what was asked last."""
     begin = time.perf_counter()
@@ -77,10 +82,7 @@ def test_commands_are_answered_while_it_waits(
     session.request(Action.TRAIN)  # the step gives way
     assert answered(qtbot, session) < 1
     slow_compiler()
-    qtbot.waitUntil(
-        lambda: session.drain() or (session.progress is not None and "fused" in session.progress.mode),
-        timeout=60_000,
-    )
+    qtbot.waitUntil(lambda: is_fused(session), timeout=120_000)
 
 
 @pytest.mark.parametrize("action", [Action.STOP, None])

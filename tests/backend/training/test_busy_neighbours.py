@@ -34,6 +34,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+QUIET = 0.2
+"""Cores that other programs may keep busy where speeds are compared."""
+
+
 @contextmanager
 def busy(programs: int) -> Iterator[None]:
     processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(programs)]
@@ -90,7 +94,7 @@ def test_what_this_process_does_itself_is_no_neighbour() -> None:
     over.set()
     for thread in threads:
         thread.join()
-    if (load.cores() or 0) > 0.2:
+    if (load.cores() or 0) > QUIET:
         pytest.skip("other programs are busy")
     assert not noticed
 
@@ -205,7 +209,8 @@ def test_training_keeps_a_share_beside_busy_programs(
         others.append(load.cores() or 0.0)
         is_there.set()
         go_on.wait()
-        speeds.append(speed(trainer, 3.0))
+        if others[0] <= QUIET:
+            speeds.append(speed(trainer, 3.0))
         assert trainer.mode.endswith("fused") is fused
 
     def speed(trainer: Trainer, seconds: float) -> float:
@@ -227,14 +232,16 @@ def test_training_keeps_a_share_beside_busy_programs(
     thread = threading.Thread(target=train)
     thread.start()
     assert is_there.wait(60)
+    if others[0] > QUIET:
+        go_on.set()
+        thread.join(60)
+        pytest.skip("other programs are busy")
     with busy(available_cores() + 1):
         time.sleep(0.2)
         go_on.set()
         thread.join(60)
     assert not thread.is_alive()
     alone, beside = speeds
-    if others[0] > 0.2:
-        pytest.skip("other programs are busy")
     assert beside > 0.15 * alone, f"{beside / alone:.3f} of its speed"
 
 

@@ -13,12 +13,13 @@ from vaeviewer.backend.config import Settings, presets, updated
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.symptoms import Trouble
 from vaeviewer.backend.training.findings import Finding, Origin
-from vaeviewer.backend.training.health import Health, NonFiniteError
+from vaeviewer.backend.training.health import COLLAPSE_STEPS, Health, NonFiniteError
 from vaeviewer.backend.training.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 
 BASE = updated(Settings(), epochs=1000, threads=1)
+SMALL = updated(BASE, hidden=(128, 64))
 
 
 def train(trainer: Trainer, steps: int) -> Trainer:
@@ -47,7 +48,7 @@ def objective_of(trainer: Trainer) -> float:
 
 
 HEALTHY: Mapping[str, Mapping[str, Any]] = {
-    "default": {},
+    "default": {"hidden": BASE.model.hidden},
     "three times the rate": {"learning_rate": 0.01},
     "beta 0": {"beta": 0.0},
     "beta 4": {"beta": 4.0},
@@ -66,10 +67,10 @@ HEALTHY: Mapping[str, Mapping[str, Any]] = {
 
 @pytest.mark.parametrize("changes", HEALTHY.values(), ids=list(HEALTHY))
 def test_healthy_training_is_left_alone(digits: ImageDataset, changes: Mapping[str, Any]) -> None:
-    trainer = Trainer(digits, updated(BASE, **changes))
+    trainer = Trainer(digits, updated(SMALL, **changes))
     for _ in range(4):
-        assert train(trainer, 40).finding is None
-    assert trainer.good.step == 160
+        assert train(trainer, 24).finding is None
+    assert trainer.good.step == 96 > COLLAPSE_STEPS
 
 
 def test_the_paper_and_a_handful_of_images_are_left_alone(digits: ImageDataset) -> None:
@@ -78,15 +79,14 @@ def test_the_paper_and_a_handful_of_images_are_left_alone(digits: ImageDataset) 
         assert train(Trainer(dataset, updated(presets()["paper"], threads=1)), 160).finding is None
 
 
-@pytest.mark.parametrize("warm", [4.0])
-def test_a_kl_that_is_counted_in_late_is_left_alone(digits: ImageDataset, warm: float) -> None:
-    trainer = train(Trainer(digits, updated(BASE, beta=0.0, latent_dim=20)), 400)
+def test_a_kl_that_is_counted_in_late_is_left_alone(digits: ImageDataset) -> None:
+    trainer = train(Trainer(digits, updated(SMALL, beta=0.0, latent_dim=20)), 400)
     assert trainer.history.training.view()["kl"][-1] > 40.0
-    trainer.change("beta", warm)
+    trainer.change("beta", 4.0)
     assert train(trainer, 400).finding is None
 
 
-@pytest.mark.parametrize("rate", [0.1, 1.0, 5.0, 10.0])
+@pytest.mark.parametrize("rate", [0.1, 10.0])
 def test_a_rate_that_is_too_high_is_found_at_once_and_a_lower_one_helps(
     digits: ImageDataset, rate: float
 ) -> None:
@@ -106,13 +106,12 @@ def test_a_rate_that_is_too_high_is_found_at_once_and_a_lower_one_helps(
     assert objective_of(trainer) > -230.0
 
 
-@pytest.mark.parametrize("beta", [100.0, 1000.0])
-def test_a_beta_that_leaves_nothing_to_the_posterior_is_found(digits: ImageDataset, beta: float) -> None:
-    trainer = train(Trainer(digits, updated(BASE, beta=beta)), 80)
+def test_a_beta_that_leaves_nothing_to_the_posterior_is_found(digits: ImageDataset) -> None:
+    trainer = train(Trainer(digits, updated(SMALL, beta=100.0)), 80)
     finding = trainer.finding
     assert finding is not None
     assert finding.trouble is Trouble.COLLAPSED
-    assert finding.sentence.startswith(f"β = {beta:g} weighs the KL so much")
+    assert finding.sentence.startswith("β = 100 weighs the KL so much")
     treat(trainer, finding)
     assert train(trainer, 160).finding is None
     assert trainer.evaluate(record=False).values["kl"] > 1.0
@@ -122,7 +121,7 @@ def test_a_beta_that_leaves_nothing_to_the_posterior_is_found(digits: ImageDatas
 def test_what_goes_wrong_later_leads_back_to_the_state_before(
     digits: ImageDataset, field: str, value: float
 ) -> None:
-    trainer = train(Trainer(digits, BASE), 160)
+    trainer = train(Trainer(digits, SMALL), 160)
     before = trainer.evaluate(record=False)
     trainer.change(field, value)
     train(trainer, 160)

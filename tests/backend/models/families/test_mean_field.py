@@ -136,7 +136,7 @@ def test_the_terms_are_torchs() -> None:
 def test_a_search_finds_what_a_long_optimisation_finds(trained: Trainer, digits: ImageDataset) -> None:
     """Adam on loc and log σ² of each image, of many draws, from where the search began and from where it ended."""
     model = free(trained).eval()
-    x = torch.tensor(digits.held_out_images[:20, None]) / 255
+    x = torch.tensor(digits.held_out_images[:10, None]) / 255
     model._steps = 60
     q = model.search(x)
     noise = torch.randn(64, 1, 2, generator=torch.Generator().manual_seed(4))

@@ -13,15 +13,20 @@ import pytest
 
 ROOT = Path(__file__).parents[4]
 
-TRAINING = (
-    "backend/models/test_registry.py",
+TESTS = (
     "backend/training/test_trainer.py",
     "backend/runs/test_formats.py",
+    "ui/test_other_family.py::test_chosen_trained_dragged_saved_and_opened_again[denoising-NumpySnapshot]",
 )
-"""Training, saving and resuming."""
+"""Training, saving and resuming, and all of it in a window."""
 
-WINDOW = "ui/test_other_family.py::test_chosen_trained_dragged_saved_and_opened_again"
-"""Three kinds of model."""
+TWO_COMMANDS = """
+import sys
+from vaeviewer.cli import main
+quick = "--epochs 1 --hidden 16 --threads 1 --json".split()
+assert main(["train", "--out", sys.argv[1], *quick]) == 0
+sys.exit(main(["train", "--out", sys.argv[2], "--engine", "fused", *quick]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +44,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(copy: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *map(str, words)],
+        [sys.executable, *map(str, words)],
         cwd=copy,
         env={**os.environ, "PYTHONPATH": str(copy)},
         capture_output=True,
@@ -50,32 +55,18 @@ def run(copy: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_the_command_line_says_that_there_is_none(copy: Path, tmp_path: Path) -> None:
-    quick = ("--epochs", "1", "--hidden", "16", "--threads", "1", "--json")
-    done = run(copy, "vaeviewer", "train", "--out", tmp_path / "run", *quick)
-    assert done.returncode == 0, done.stderr
+    done = run(copy, "-c", TWO_COMMANDS, tmp_path / "run", tmp_path / "other")
+    assert done.returncode == 2, done.stderr
     report = json.loads(done.stdout)
     assert report["engine_reason"] == "no fused step: this installation has none"
     assert "eager" in report["mode"]
-    refused = run(copy, "vaeviewer", "train", "--out", tmp_path / "other", "--engine", "fused", *quick)
-    assert refused.returncode == 2
-    assert "this installation has none; use auto or eager" in refused.stderr
+    assert "this installation has none; use auto or eager" in done.stderr
 
 
-def passed(copy: Path, *words: str) -> int:
-    """How many tests pass there; none fails."""
-    done = run(copy, "pytest", "-q", "-p", "no:cacheprovider", *words)
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_training_resuming_and_a_window_work_without_it(copy: Path) -> None:
+    tests = [f"tests/{name}" for name in TESTS]
+    done = run(copy, "-m", "pytest", "-n", "0", "-q", "-p", "no:cacheprovider", *tests)
     assert done.returncode == 0, done.stdout[-10_000:]
-    return int(done.stdout.rsplit(" passed", 1)[0].split()[-1])
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_training_and_resuming_work_without_it(copy: Path) -> None:
-    tests = [f"tests/{name}" for name in TRAINING]
-    assert passed(copy, "-k", "not fused_step", *tests) > 50
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_window_trains_is_dragged_and_opens_a_run_without_it(copy: Path) -> None:
-    assert passed(copy, f"tests/{WINDOW}") == 3
+    assert int(done.stdout.rsplit(" passed", 1)[0].split()[-1]) > 50
