@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import pickle
+import struct
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import run_folders
 from mutators import sign_again
+from PySide6.QtCore import QSettings
 from small_images import write_idx_folder
 
-from vaeviewer import paths
 from vaeviewer.backend.config import Settings, parse_settings, updated
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.training.trainer import Trainer
 from vaeviewer.cli import main
 from vaeviewer.errors import UserError
-from vaeviewer.ui.window.main_window import MainWindow
+from vaeviewer.ui.window.stored_settings import open_settings
 
 pytestmark = pytest.mark.slow
 
@@ -135,10 +135,18 @@ def test_settings(tmp_path: Path, mark: Path) -> None:
     assert not mark.exists()
 
 
-def test_the_windows_own_settings(
-    mark: Path, small: Settings, make_window: Callable[[Settings], MainWindow]
-) -> None:
-    """The window layout is bytes that Qt reads; a pickle there is not taken for anything."""
-    write_bomb(paths.settings_file(), mark)
-    assert make_window(small).isVisible()
+WAYS = ("@Variant(", r"\x40V\141riant(", "@Va\\qri\\\nant(", '1, "@"Variant(', r'"@\x56"ariant(')
+
+
+@pytest.mark.parametrize("start", WAYS)
+def test_the_windows_own_settings(start: str, tmp_path: Path, mark: Path) -> None:
+    """PySide reads objects in binary values with pickle, and such a value can be written in many ways."""
+    made, name = pickle.dumps(Bomb(mark)), b"PySide::PyObjectWrapper\0"
+    binary = struct.pack(">2i", 0x7F, len(name)) + name + struct.pack(">i", len(made)) + made
+    value = start + "".join(f"\\x{byte:x}" for byte in binary) + ")"
+    for file in ("ours.ini", "plain.ini"):
+        (tmp_path / file).write_text(f"[window]\nstate={value}\n")
+    assert open_settings(tmp_path / "ours.ini").value("window/state") is None
     assert not mark.exists()
+    QSettings(str(tmp_path / "plain.ini"), QSettings.Format.IniFormat).value("window/state")
+    assert mark.exists(), "it is live"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,29 @@ class ForgetfulSettings(QSettings):
         self._values.pop(key, None)
 
 
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]+)|([0-7]+)|[\r\n]{1,2}|.)|\"", re.DOTALL)
+"""What QSettings reads in an ini file as another character, as none, or as a mark around a value."""
+
+
+def _has_binary(ini: bytes) -> bool:
+    """Whether there is a binary value, as the window writes none: PySide reads objects in these with pickle."""
+
+    def letter(escape: re.Match[str]) -> str:
+        if escape[1] or escape[2]:
+            return chr(0xFFFF & (int(escape[1], 16) if escape[1] else int(escape[2], 8)))
+        return ""
+
+    return "Variant(" in _ESCAPE.sub(letter, ini.decode("latin-1"))
+
+
 def open_settings(path: Path) -> QSettings:
     """The settings in an ini file; what can be none, such as a pipe or something huge, is left alone."""
     try:
-        usable = not path.exists() or (path.is_file() and path.stat().st_size <= MAX_SETTINGS_BYTES)
+        usable = not path.exists() or (
+            path.is_file()
+            and path.stat().st_size <= MAX_SETTINGS_BYTES
+            and not _has_binary(path.read_bytes())
+        )
     except OSError:
         usable = False
     if usable:
