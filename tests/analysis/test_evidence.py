@@ -36,7 +36,7 @@ def one_thread() -> Iterator[None]:
 
 def trained(dataset: ImageDataset, **settings: Any) -> Trainer:
     hidden = {} if settings.get("family") == "pca" else {"hidden": (32,), "epochs": 1, "engine": "eager"}
-    trainer = Trainer(dataset, updated(Settings(), **hidden, **settings))
+    trainer = Trainer(dataset, updated(Settings(), threads=1, **hidden, **settings))
     loop.train(trainer, go_on=lambda: True, after_block=lambda: None)
     return trainer
 

@@ -49,7 +49,9 @@ def some(digits: ImageDataset, train: int, held_out: int) -> ImageDataset:
 
 
 def trained(data: ImageDataset, **settings: Any) -> Snapshot:
-    trainer = Trainer(data, updated(Settings(), hidden=(32,), epochs=8, engine="eager", **settings))
+    trainer = Trainer(
+        data, updated(Settings(), hidden=(32,), epochs=8, threads=1, engine="eager", **settings)
+    )
     loop.train(trainer, go_on=lambda: True, after_block=lambda: None)
     return trainer.snapshot()
 
@@ -123,7 +125,7 @@ def test_parts_of_the_images_find_the_same(digits: ImageDataset, monkeypatch: py
 
 
 def fresh(digits: ImageDataset, **settings: Any) -> Snapshot:
-    return Trainer(digits, updated(Settings(), engine="eager", **settings)).snapshot()
+    return Trainer(digits, updated(Settings(), threads=1, engine="eager", **settings)).snapshot()
 
 
 def test_what_cannot_be_had_is_left_out_and_said(digits: ImageDataset) -> None:

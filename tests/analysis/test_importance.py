@@ -27,7 +27,7 @@ def one_thread() -> Iterator[None]:
 
 
 def trained(dataset: ImageDataset, family: str, **settings: object) -> Trainer:
-    trainer = Trainer(dataset, updated(Settings(), family=family, engine="eager", **settings))
+    trainer = Trainer(dataset, updated(Settings(), family=family, threads=1, engine="eager", **settings))
     loop.train(trainer, go_on=lambda: True, after_block=lambda: None)
     return trainer
 
@@ -78,7 +78,7 @@ def test_annealing_reaches_the_evidence_in_five_dimensions(digits: ImageDataset)
 
 
 def test_models_without_a_posterior_say_so(digits: ImageDataset) -> None:
-    snapshot = Trainer(digits, updated(Settings(), family="autoencoder", hidden=(8,))).snapshot()
+    snapshot = Trainer(digits, updated(Settings(), family="autoencoder", hidden=(8,), threads=1)).snapshot()
     for steps in (
         importance_in_steps(snapshot, digits.held_out_images[:2], 3),
         annealed_in_steps(snapshot, digits.held_out_images[:2]),

@@ -40,7 +40,7 @@ def few(digits: ImageDataset) -> ImageDataset:
 
 @pytest.fixture
 def snapshot(few: ImageDataset) -> Snapshot:
-    return Trainer(few, updated(Settings(), hidden=(8,), engine="eager")).snapshot()
+    return Trainer(few, updated(Settings(), hidden=(8,), threads=1, engine="eager")).snapshot()
 
 
 def has(ledger: ImageLedger, key: str) -> bool:
