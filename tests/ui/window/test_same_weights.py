@@ -14,6 +14,7 @@ from conftest import same_arrays
 from small_images import write_idx_folder
 
 from vaeviewer.backend.runs.folder import load_run
+from vaeviewer.native.object_code import available
 
 CHANGES = {"hidden": [48, 24], "epochs": 3, "batch_size": 20, "threads": 2, "seed": 5}
 IMAGES = 4_000
@@ -79,6 +80,7 @@ def test_window_and_command_line_give_the_same_weights(tmp_path: Path) -> None:
     command = ("train", "--out", str(tmp_path / "run"), "--data", str(data), *flags, "--json")
     told.append(answer("-m", "vaeviewer", *command))
     assert told[0]["mode"] == told[1]["mode"]
+    assert told[0]["mode"].endswith("fused") is available()
     first, second = (load_run(Path(found["run"])).checkpoint for found in told)
     assert first.snapshot.step == CHANGES["epochs"] * IMAGES // CHANGES["batch_size"]  # type: ignore[operator]
     assert first.snapshot.step == second.snapshot.step
