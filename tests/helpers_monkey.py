@@ -344,9 +344,13 @@ class Monkey(QObject):
 
     def _choose_in_combo(self) -> str:
         box = self._visible(QComboBox)
-        if not isinstance(box, QComboBox) or not box.count():
+        if not isinstance(box, QComboBox):
             return "nowhere"
-        box.setCurrentIndex(self._random.randrange(box.count()))
+        places = (box.model().index(row, box.modelColumn()) for row in range(box.count()))
+        rows = [place.row() for place in places if place.flags() & Qt.ItemFlag.ItemIsEnabled]  # no headings
+        if not rows:
+            return "nowhere"
+        box.setCurrentIndex(self._random.choice(rows))
         box.activated.emit(box.currentIndex())
         return f"{_name(box)} {box.currentText()}"
 
