@@ -192,6 +192,8 @@ class LensPanel(QWidget):
         self._clear.setEnabled(self.sampler.begun)
         scene = None if lens is None else Scene(lens, self.sampler.state)
         self.map.show_scene(scene, follower.reason or self._hint)
+        if lens is not None and lens.log_px is None:
+            self.map.repaint()  # not when the event loop comes round to it: the hand is waiting
         self.scene_changed.emit(scene if self._in_plane.isChecked() and self.isVisible() else None)
         if lens is None or follower.snapshot is None:
             for label in (self._sum, self._gaps, self._unit, self._hmc):
