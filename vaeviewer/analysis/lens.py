@@ -37,7 +37,7 @@ _AT_EDGE, _GROWTH, _MOST_GROWTHS = (
     1.6,
     4,
 )  # while the outermost cells hold such a share it reaches farther
-_COARSE, _FINE = 9, 24  # codes decoded along each side of a map
+_COARSE, _FINE = 7, 24  # codes decoded along each side of a map
 _WIDE = 3.6  # standard deviations to each side that a coarse map shows
 _MOST_LEVELS = 7
 _MOST_CELLS = 600  # that are divided at a time
@@ -46,6 +46,7 @@ _CLOSE = 0.01  # nats by which the last division may change log p(x)
 _SEEN = 8.0  # nats below the highest that a map shows
 _FARTHEST_Q = 2.5  # times as large a map for q's sake at most
 _LEAST_LOG = -80.0  # of an exp, which is slow below
+_MIDDLE = 4  # of nine values around a code, its own
 _NOWHERE = -1e30  # nats, for what is no finite number: of a model that explodes
 _LOWEST = -1e8  # nats: of larger numbers float32 has no digits left for differences
 
@@ -138,12 +139,13 @@ def lens(snapshot: Snapshot, asked: Asked, search: Search) -> Iterator[Lens | No
     width = np.array([0.1, 0.1]) if q is None else q[1].astype(np.float64)
     starts = [place for place in (q and q[0], asked.near) if place is not None] or [(0.0, 0.0)]
     start = np.array(starts, np.float64)
-    heights = logs(start)
-    start, heights = start[heights > _LOWEST], heights[heights > _LOWEST]
+    around = _stencils(logs, start, width)
+    usable = around[:, _MIDDLE] > _LOWEST
+    start, around = start[usable], around[usable]
     if not len(start):
         raise NoDensityError("log p(x, z) is too large a number here to compute p(z|x) with.")
-    first = start[int(np.argmax(heights))]
-    mode, width = _climbed(logs, first, width)
+    first = int(around[:, _MIDDLE].argmax())
+    mode, width = _climbed(logs, start[first], width, around[first])
     coarse = _map_of(logs(_codes_in(_around(mode, width), _COARSE)), _around(mode, width), mode[None])
     if q is not None:
         coarse = replace(coarse, q=Gaussian(q[0].astype(np.float64), q[1].astype(np.float64), math.nan))
@@ -213,18 +215,34 @@ def _posterior(snapshot: Snapshot, image: Image, asked: Asked) -> tuple[Array, A
 
 @cache
 def _stencil() -> tuple[Points, Points]:
-    """Nine offsets, and the matrix that gives the coefficients of 1, a, b, a², ab, b² of values there."""
+    """Nine offsets, the middle one 0, and the matrix that takes values there to those of 1, a, b, a², ab, b²."""
     sides = np.array([-1.0, 0.0, 1.0])
     offsets = np.stack(np.meshgrid(sides, sides), axis=-1).reshape(-1, 2)
     a, b = offsets.T
     return offsets, np.linalg.pinv(np.stack([np.ones(9), a, b, a * a, a * b, b * b], axis=1))
 
 
-def _climbed(logs: LogDensity, at: Points, width: Points) -> tuple[Points, Points]:
-    """The mode near a code and how wide it is along each axis, by parabolas through nine values: Newton's method."""
+def _stencils(logs: LogDensity, at: Points, width: Points) -> NDArray[np.floating]:
+    """Log p(x, z) around codes ``(k, 2)``, ``(k, 9)``, with one pass through the decoder: a coarse map is in haste."""
+    codes = at[:, None] + width * _stencil()[0]
+    return logs(codes.reshape(-1, 2)).reshape(codes.shape[:2])
+
+
+def _climbed(
+    logs: LogDensity, at: Points, width: Points, values: NDArray[np.floating] | None = None
+) -> tuple[Points, Points]:
+    """The mode near a code and how wide it is along each axis, by parabolas through nine values: Newton's method.
+
+    Args:
+        logs: Log p(x, z).
+        at: The code.
+        width: A first guess.
+        values: Of :func:`_stencils` there, where they are known.
+    """
     offsets, fit = _stencil()
     for _ in range(3):
-        values = logs(at + width * offsets)
+        if values is None:
+            values = _stencils(logs, at[None], width)[0]
         _, a, b, aa, ab, bb = fit @ values
         curvature = -np.array([[2.0 * aa, ab], [ab, 2.0 * bb]])
         if np.linalg.eigvalsh(curvature)[0] > 1e-3:
@@ -233,7 +251,7 @@ def _climbed(logs: LogDensity, at: Points, width: Points) -> tuple[Points, Point
         else:
             step, spread = offsets[int(values.argmax())], np.full(2, 2.0)
         at = at + width * np.clip(step, -2.0, 2.0)
-        width = width * np.clip(spread, 0.25, 4.0)
+        width, values = width * np.clip(spread, 0.25, 4.0), None
         if (np.abs(step) < 0.3).all() and (np.abs(np.log(spread)) < 0.3).all():
             break
     return at, width

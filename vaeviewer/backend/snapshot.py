@@ -239,7 +239,7 @@ class NumpySnapshot(Snapshot):
 
     instant: ClassVar[bool] = True
 
-    @property
+    @cached_property  # asked at every code, and protocols take long to look at
     def density_form(self) -> tuple[DensityForm, PixelDensity] | None:
         """As there."""
         if not isinstance(self.form, DensityForm):

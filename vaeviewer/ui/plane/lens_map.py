@@ -27,7 +27,7 @@ class LensMap(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAutoFillBackground(True)  # else all that lies behind is painted anew each time
         self._scene: Scene | None = None
-        self._shades = Shades()
+        self.shades = Shades()
         self._hint = ""
 
     def show_scene(self, scene: Scene | None, hint: str = "") -> None:
@@ -58,7 +58,7 @@ class LensMap(QWidget):
         painter.save()
         painter.setClipRect(area)
         painter.translate(area.topLeft())
-        self._shades.paint(painter, plane, scene.lens, theme)
+        self.shades.paint(painter, plane, scene.lens, theme)
         paint_lines(painter, plane, scene, theme)
         painter.restore()
         painter.setPen(QPen(QColor(theme.border), 1.0))

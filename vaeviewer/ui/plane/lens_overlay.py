@@ -33,9 +33,9 @@ class _Layer(QGraphicsItem):
 
 
 class _Shades(_Layer):
-    def __init__(self, canvas: LatentCanvas, depth: float) -> None:
+    def __init__(self, canvas: LatentCanvas, depth: float, shades: Shades) -> None:
         super().__init__(canvas, depth)
-        self._shades = Shades()
+        self._shades = shades
 
     def paint(
         self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
@@ -66,7 +66,7 @@ class LensInPlane(QObject):
         super().__init__(panel)
         canvas = plane.findChild(LatentCanvas)
         assert canvas is not None, "the plane's surface"
-        self._layers = _Shades(canvas, -60.0), _Lines(canvas, 11.0)
+        self._layers = _Shades(canvas, -60.0, panel.map.shades), _Lines(canvas, 11.0)
         canvas.box.sigResized.connect(self._resize)
         panel.scene_changed.connect(self.show)
 

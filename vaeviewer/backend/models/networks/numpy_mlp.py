@@ -236,7 +236,10 @@ def mlp_and_pullback(
 
 
 def _layers(weights: Mapping[str, Array], prefix: str) -> int:
-    return sum(1 for name in weights if name.startswith(f"{prefix}.") and name.endswith(".weight"))
+    layers = 0
+    while f"{prefix}.{layers}.weight" in weights:
+        layers += 1
+    return layers
 
 
 def _layer(weights: Mapping[str, Array], name: str, x: Array, y: Classes | None) -> Array:
