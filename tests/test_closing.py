@@ -34,6 +34,12 @@ build = app.create_main_window
 
 def leave(window):
     print("closing", flush=True)
+    if how == "float":
+        for dock in window.docks:
+            dock.setFloating(True)
+        if not window.docks[1].close():
+            print("a panel taken from behind another's tab does not close")
+        QTimer.singleShot(100, window.close)
     if how == "close":
         window.close()
 
@@ -74,6 +80,7 @@ sys.exit(cli.main([]))
         ("running", 0, "close", True),
         ("running", 700, "signal", False),
         ("paused", 100, "close", False),
+        ("starting", 600, "float", False),
     ],
 )
 @no_windows

@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> int:
     ErrorReporter(window).install()
     RecoveryOffer(window, _settings(), saved)
     window.first_shown.connect(lambda: QTimer.singleShot(STARTED_MS, starting.remove))
-    window.closed.connect(_application().quit)  # whatever else is still open
+    window.closed.connect(lambda: _application().exit())  # not quit(), which what is still open can refuse
     window.show()
     # Closed by the event loop, which may not have begun when the signal comes; asked twice, whatever is lost.
     ways = iter((window.close,))

@@ -326,7 +326,8 @@ class _ToTheFront(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Refuse to close what nobody sees: its own button cannot have been pressed."""
-        if event.type() != QEvent.Type.Close or self._in_front or self._dock.isHidden():
+        seen = self._in_front or self._dock.isFloating()  # of which Qt does not always say that it is visible
+        if event.type() != QEvent.Type.Close or seen or self._dock.isHidden():
             return False
         event.ignore()
         return True
