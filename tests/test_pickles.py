@@ -150,3 +150,12 @@ def test_the_windows_own_settings(start: str, tmp_path: Path, mark: Path) -> Non
     assert not mark.exists()
     QSettings(str(tmp_path / "plain.ini"), QSettings.Format.IniFormat).value("window/state")
     assert mark.exists(), "it is live"
+
+
+def test_names_that_look_like_binary_values_are_remembered(tmp_path: Path) -> None:
+    """A folder may be called so; QSettings marks a text that begins like a binary value."""
+    for name in ("/runs/Variant(2)", "Variant(", '["/a/Variant(1)"]'):
+        written = open_settings(tmp_path / "settings.ini")
+        written.setValue("data/place", name)
+        written.sync()
+        assert open_settings(tmp_path / "settings.ini").value("data/place") == name

@@ -152,6 +152,9 @@ def test_labels_of_every_kind(tmp_path: Path) -> None:
         tmp_path, ALL, images=GREY[:4], labels=np.array([1, 0, 1, 1]), class_names=np.array(["cat", "dog"])
     )
     assert named.class_names == ("cat", "dog")
+    for names in (["cat", "cat"], ["cat", ""]):  # which would not tell the classes apart
+        kept = opened(tmp_path, ALL, images=GREY[:2], labels=np.array([1, 0]), class_names=np.array(names))
+        assert kept.class_names == ("0", "1")
 
 
 def test_the_split_of_medmnist_and_of_keras(tmp_path: Path) -> None:
@@ -198,7 +201,8 @@ def test_refusals_are_one_sentence_each(tmp_path: Path) -> None:
     assert "has images of 1×4097 pixels" in refusal(tmp_path, images=np.zeros((1, 1, 4097), np.uint8))
     assert "has 19 labels for 20 images" in refusal(tmp_path, images=GREY, labels=np.arange(19))
     assert "is a single value where labels belong" in refusal(tmp_path, images=GREY, labels=np.array(3))
-    assert "labels that are no whole numbers" in refusal(tmp_path, images=GREY, labels=np.arange(20) / 2)
+    for odd in (np.arange(20) / 2, np.full(20, np.nan), np.full(20, 1e300), 2.0**53 + 2 * np.arange(20)):
+        assert "labels that are no whole numbers" in refusal(tmp_path, images=GREY, labels=odd)
     assert "has 3 labels for each image" in refusal(tmp_path, images=GREY, labels=np.ones((20, 3)))
     objects = np.array([None] * 20, dtype=object)
     assert "labels in" in refusal(tmp_path, images=GREY, labels=objects)
@@ -224,7 +228,9 @@ def header(shape: str, descr: str = "|u1", extra: bytes = b"") -> bytes:
         (header("(2, 8, 8)", extra=bytes(129)), "declares"),
         (header("(-2, 8, -8)", extra=bytes(128)), "damaged"),
         (header("(2, 8, 8)", "|O", extra=bytes(1024)), "Python objects"),
-        (header(f"({2**62}, {2**62}, 4)"), "declares"),
+        (header(f"({2**62}, 1, 1)"), "declares"),
+        (header(f"({2**62}, {2**62}, 4)"), "damaged"),
+        (header(f"({'9' * 4000}, 8, 8)"), "has a damaged header"),
         (header("__import__('os')"), "is damaged"),
         (header("(2, 8, 8)", "nonsense"), "is damaged"),
         (b"\x93NUMPY\x01", "is damaged"),

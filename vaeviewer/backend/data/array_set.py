@@ -159,4 +159,6 @@ def _named(arrays: Sequence[StoredArray], numbers: tuple[str, ...]) -> tuple[str
     names = [readable(str(name))[:200] for name in array.whole()]
     if any(not n.isdecimal() or int(n) >= len(names) for n in numbers):
         return numbers
-    return tuple(names[int(number)] for number in numbers)
+    found = tuple(names[int(number)] for number in numbers)
+    # One name for two classes, or none, would not tell them apart.
+    return found if all(found) and len({*found}) == len(found) else numbers

@@ -32,7 +32,8 @@ def classes_of(values: NDArray[Any], title: str, count: int) -> tuple[NDArray[np
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "backslashreplace")
     if values.dtype.kind == "f":
-        if not np.isfinite(values).all() or (values != np.rint(values)).any():
+        # From 2⁵³ on not every whole number is a float, so that two labels could have become one.
+        if not (np.abs(values) <= 2**53).all() or (values != np.rint(values)).any():
             raise DataError(f"{title} holds labels that are no whole numbers; round them, or give text.")
         values = values.astype(np.int64)
     if values.dtype.kind not in "biuU":

@@ -46,7 +46,7 @@ def _has_binary(ini: bytes) -> bool:
             return chr(0xFFFF & (int(escape[1], 16) if escape[1] else int(escape[2], 8)))
         return ""
 
-    return "Variant(" in _ESCAPE.sub(letter, ini.decode("latin-1"))
+    return "@Variant(" in _ESCAPE.sub(letter, ini.decode("latin-1"))
 
 
 def open_settings(path: Path) -> QSettings:
