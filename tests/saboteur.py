@@ -35,7 +35,7 @@ class SmallDisk:
         def write(file: BinaryIO, *parts: Bytes) -> None:
             data = b"".join(parts)
             free = room - sum(path.stat().st_size for path in folder.iterdir())
-            if len(data) > free:
+            if Path(file.name).parent == folder and len(data) > free:
                 real(file, data[: max(0, free)])
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             real(file, data)

@@ -14,6 +14,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
@@ -755,7 +756,7 @@ def test_a_name_that_no_file_can_have_is_is_refused(
     assert [path.name for path in tmp_path.iterdir()] in ([], ["run"])
 
 
-def test_a_run_that_cannot_be_saved_is_told_once_and_reported_all_the_same(
+def test_a_run_that_cannot_be_saved_is_told_once_and_saved_among_the_users_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
@@ -764,9 +765,28 @@ def test_a_run_that_cannot_be_saved_is_told_once_and_reported_all_the_same(
     words = ["train", "--out", str(out), "--hidden", "16", "--batch-size", "10", "--threads", "1"]
     assert main([*words, "--epochs", "2", "--save-every", "0.1", "--json"]) == 2
     answer = capsys.readouterr()
-    assert answer.err.count("\n") == 1
-    assert "no space left on device" in answer.err
     report = json.loads(answer.out)
-    assert report["problem"] in answer.err
+    assert answer.err.splitlines() == [
+        f"vaeviewer: {report['problem']}",
+        f"note: the run is saved in {report['run']} instead",
+    ]
+    assert "no space left on device" in report["problem"]
     assert report["steps"] == 2 * 900
     assert report["held_out"]["elbo"] < 0
+    assert summary_of(Path(report["run"])).step == report["steps"]
+    assert Path(report["run"]).parent == paths.runs_dir()
+
+
+def test_where_nothing_can_be_saved_that_is_told_once_and_the_figures_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(file: BinaryIO, *parts: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(atomic_files, "write", write)
+    assert main(["train", "--out", str(tmp_path / "run"), *QUICK, "--json"]) == 2
+    answer = capsys.readouterr()
+    report = json.loads(answer.out)
+    assert answer.err == f"vaeviewer: {report['problem']}\n"
+    assert report["held_out"]["elbo"] < 0
+    assert not list(paths.runs_dir().iterdir())

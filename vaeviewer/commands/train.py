@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def train(options: argparse.Namespace) -> int:
             on_failed=failures.tell,
             interval_s=options.save_every or SAVE_SECONDS,
         )
-        problem, start = None, time.perf_counter()
+        problem, saved_in, start = None, out, time.perf_counter()
         try:
             trainer = _opened(options, settings, autosave) if dataset is None else Trainer(dataset, settings)
             trains, before = trainer.family.capabilities.trains, trainer.step_count
@@ -76,12 +77,13 @@ def train(options: argparse.Namespace) -> int:
             except RunFolderError as error:  # what was found out is told all the same
                 problem = str(error)
                 failures.tell(problem)
+                saved_in = _save_elsewhere(trainer) or out
         except BaseException:
             autosave.close(None)
             raise
 
     report = {
-        "run": str(out),
+        "run": str(saved_in),
         **_report(trainer, trainer.step_count - before, seconds),
         "interrupted": bool(interrupted),
         "problem": problem,
@@ -165,7 +167,8 @@ def _new_run(options: argparse.Namespace) -> tuple[ImageDataset, Path]:
         return _load(options.dataset, options.data, reading), out
     except UserError:
         if new:
-            out.rmdir()
+            with suppress(OSError):
+                out.rmdir()
         raise
 
 
@@ -232,8 +235,7 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[int], stop
             except Exception as error:
                 failure = describe_failure(error)
                 if failure.kind is Kind.OTHER:
-                    kept = _save_good_state(trainer, autosave)
-                    note(f"training failed; step {kept:,} is saved in {autosave.folder}")
+                    note(f"training failed; {_save_good_state(trainer, autosave)}")
                     raise
                 return failure
             return None
@@ -244,8 +246,7 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[int], stop
         failure = with_smaller_batches(train, lambda: trainer, attempt=attempt, tell=tell)
     if failure is None:
         return
-    kept = _save_good_state(trainer, autosave, device_lost=failure.kind is Kind.DEVICE)
-    saved = f"step {kept:,} is saved in {autosave.folder}"
+    saved = _save_good_state(trainer, autosave, device_lost=failure.kind is Kind.DEVICE)
     match failure.kind:
         case Kind.MEMORY:
             raise UserError(
@@ -261,8 +262,8 @@ def _train_on(trainer: Trainer, autosave: Autosave, interrupted: list[int], stop
             raise SettingsError(f"{failure.reason}; {saved}. Try a lower --learning-rate.")
 
 
-def _save_good_state(trainer: Trainer, autosave: Autosave, *, device_lost: bool = False) -> int:
-    """Save the state before training failed; returns its step."""
+def _save_good_state(trainer: Trainer, autosave: Autosave, *, device_lost: bool = False) -> str:
+    """Save the state before training failed; returns where it is, in words."""
     from vaeviewer.backend.training.failure import describe_failure
     from vaeviewer.backend.training.recovery import in_good_state
 
@@ -274,8 +275,36 @@ def _save_good_state(trainer: Trainer, autosave: Autosave, *, device_lost: bool 
         return None
 
     trainer = in_good_state(trainer, device_lost=device_lost, attempt=attempt)
-    autosave.save_now(trainer, in_training=False)
-    return trainer.step_count
+    folder: Path | None = autosave.folder
+    try:
+        autosave.save_now(trainer, in_training=False)
+    except RunFolderError as error:
+        note(str(error))
+        folder = _save_elsewhere(trainer)
+    step = f"step {trainer.step_count:,}"
+    return f"{step} is saved in {folder}" if folder else f"{step} could not be saved"
+
+
+def _save_elsewhere(trainer: Trainer) -> Path | None:
+    """Save a run that its own folder does not take among the user's runs, so that nothing trained is lost.
+
+    Returns:
+        Where, or ``None`` if nothing can be saved there either.
+    """
+    from vaeviewer import paths
+    from vaeviewer.backend.runs.copying import copy_of_run
+    from vaeviewer.backend.runs.lock import make_new_folder
+    from vaeviewer.backend.runs.saving import save_run
+
+    folder = make_new_folder(paths.new_run_folder)
+    try:
+        save_run(copy_of_run(trainer, folder))
+    except RunFolderError:
+        with suppress(OSError):
+            folder.rmdir()
+        return None
+    note(f"the run is saved in {folder} instead")
+    return folder
 
 
 def _load(key: str | None, path: Path | None, reading: Reading | None) -> ImageDataset:

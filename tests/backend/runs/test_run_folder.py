@@ -223,6 +223,30 @@ def test_a_checkpoint_keeps_only_what_had_happened_by_then(tmp_path: Path) -> No
     assert loaded.timeline == (Change(4, "beta", 1.0),)
 
 
+@pytest.mark.parametrize("saves", [2, 3])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_run_is_read_while_it_is_saved_again_and_again(
+    saves: int, training: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of which each takes away what a manifest read two saves before names."""
+    save_run(make_run(tmp_path, 1))
+    real, steps = atomic_files.read, iter(range(2, 2 + saves))
+
+    def read(path: Path, limit: int) -> bytes:
+        data = real(path, limit)
+        with monkeypatch.context() as patch:
+            patch.setattr(atomic_files, "read", real)
+            if path.name == "manifest.json":
+                for step in steps:
+                    save_run(make_run(tmp_path, step))
+        return data
+
+    monkeypatch.setattr(atomic_files, "read", read)
+    loaded = load_run(tmp_path, training=training)
+    assert loaded.checkpoint.snapshot.step == 1 + saves
+    assert loaded.notes == ()
+
+
 @pytest.mark.slow
 def test_saving_and_loading_need_no_torch_and_no_qt() -> None:
     code = (
@@ -641,7 +665,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     assert note.endswith("Step 2, saved before, was opened.")
 
     damage(previous)
-    with pytest.raises(RunFolderError) as caught:
+    with pytest.raises(RunFolderError, match=r"put the file back from a copy, or train anew\.$") as caught:
         load_run(folder)
     assert str(newest) in one_sentence(caught.value)
 

@@ -201,7 +201,7 @@ def _described(path: Path, name: str, file: IO[bytes], size: int) -> StoredArray
         problem = f"holds {_KINDS['O']}, which only running code could read; save it as numbers or text"
     elif dtype.kind in _KINDS:
         problem = f"holds {_KINDS[dtype.kind]}, which are no images; save it as numbers"
-    elif any(length < 0 for length in shape) or total >= 2**63:  # which is no file's, and thousands of digits long
+    elif any(length < 0 for length in shape) or total >= 2**63:  # no file has so many
         problem = "has a damaged header; write it anew"
     elif total != size:
         problem = f"declares {total:,} bytes but has {size:,}; fetch it again or write it anew"

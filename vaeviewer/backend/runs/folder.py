@@ -66,6 +66,9 @@ __all__ = [
 MANIFEST = "manifest.json"
 TABLES = ("training", "held_out")
 
+_TRIES = 4
+_NONE_WHOLE = "Nothing else of the run is whole; put the file back from a copy, or train anew."
+
 
 @dataclass(frozen=True)
 class Run:
@@ -165,14 +168,26 @@ def load_run(path: Path | str, *, training: bool = True) -> Run:
         RunFolderError: The folder holds no run, or none of its checkpoints is whole.
     """
     folder = Path(path).absolute()
-    manifest = read_manifest(folder)
+    for _ in range(_TRIES):
+        manifest = read_manifest(folder)
+        found = _newest(folder, manifest, training=training)
+        if (isinstance(found, Run) and not found.notes) or read_manifest(folder) == manifest:
+            break
+        # It was saved anew meanwhile, which takes older files away.
+    if isinstance(found, str):
+        raise RunFolderError(f"{found} {_NONE_WHOLE}")
+    return found
+
+
+def _newest(folder: Path, manifest: Manifest, *, training: bool) -> Run | str:
+    """The newest checkpoint that is whole, or what is wrong with the newest where none is."""
     first_problem = ""
     for entry in manifest.checkpoints:
         try:
             return _run(folder, manifest, entry, first_problem, training=training)
         except RunFolderError as error:
             first_problem = first_problem or str(error)  # not the error: it would hold what was read
-    raise RunFolderError(first_problem)
+    return first_problem
 
 
 def _run(
