@@ -616,6 +616,19 @@ def test_smoothing_reaches_its_longest_window() -> None:
         assert means[row] == pytest.approx(values[row + 1 - window : row + 1].mean())
 
 
+@pytest.mark.parametrize("burst", [2e6, 1e18, 3e38])
+def test_means_after_an_explosion_are_those_of_the_rows_after_it(burst: float) -> None:
+    values = np.random.default_rng(1).normal(-550, 20, 8000).astype(np.float32)
+    values[280:290], values[6000:6003] = -burst, burst
+    means = smoothed(values)
+    assert means.dtype == values.dtype
+    assert np.isfinite(means).all()
+    for row in (279, 285, 310, 543, 4999, 5000, 5999, 6001, 6252, 7999):
+        window = smoothing_window(row)
+        of = values[row + 1 - window : row + 1].astype(np.float64)
+        assert means[row] == pytest.approx(of.mean(), rel=1e-6)
+
+
 @given(st.integers(1, 5000), st.integers(1, 600))
 def test_thinning_keeps_extremes_and_ends(rows: int, pixels: int) -> None:
     x = np.arange(rows, dtype=np.float64)

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.images.decoded_image_view import DecodedImageView, number_text, percent_text, z_text
+from vaeviewer.ui.widgets.labels import LiveLabel
 from vaeviewer.ui.widgets.theme import DARK, LIGHT, build_palette
 
 VIEW = ViewState(z=(0.456, -1.634))
@@ -52,6 +53,19 @@ def test_the_caption_names_z_and_its_distance(view: DecodedImageView) -> None:
     assert text(view, "decodedCaption") == "z = (0.46, −1.63)"
     assert text(view, "decodedDistance") == "Distance 1.70 from the centre:"
     assert text(view, "decodedShare") == "farther out than 76 % of the prior's codes"
+
+
+def test_with_little_room_it_still_says_of_what_the_share_is(view: DecodedImageView, qtbot: QtBot) -> None:
+    view.update_frame(make_snapshot(), VIEW)
+    share = view.findChild(LiveLabel, "decodedShare")
+    share.setFixedWidth(share.fontMetrics().horizontalAdvance(share.text()) - 10)
+    alone = LiveLabel("farther out than 76 % of p(z)")
+    qtbot.addWidget(alone)
+    alone.setPalette(share.palette())
+    alone.setForegroundRole(share.foregroundRole())
+    alone.setAlignment(share.alignment())
+    alone.resize(share.size())
+    assert share.grab().toImage() == alone.grab().toImage()
 
 
 def test_the_share_of_the_prior_is_right(view: DecodedImageView) -> None:

@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import State
 from vaeviewer.ui.curves.metric_plot import MetricPlot
+from vaeviewer.ui.curves.readout_column import ReadoutColumn
 from vaeviewer.ui.widgets.scrolled import Scrolled
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.panel_help import HelpButton
@@ -204,7 +205,9 @@ def test_the_curves_get_the_height_that_large_text_needs(qtbot: QtBot, window: M
     window.resize(1280, 900)
     area = dock(window, "elbo-terms").widget()
     assert isinstance(area, Scrolled)
-    qtbot.waitUntil(lambda: area.height() >= area.whole_height())
+    column = window.elbo_terms.findChild(ReadoutColumn)
+    bar = column.verticalScrollBar()
+    qtbot.waitUntil(lambda: area.height() >= area.whole_height() and not bar.isVisible())
     assert window.plane.height() > 0.4 * window.height()
 
 

@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 from vaeviewer import paths
 from vaeviewer.backend.config import Settings
 from vaeviewer.ui.curves.metric_plot import MetricPlot
+from vaeviewer.ui.widgets.scrolled import Scrolled
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.text_size import SIZES, TextSize, set_text_scale, text_scale
 
@@ -79,6 +80,20 @@ def test_nothing_is_cut_short(qtbot: QtBot, window: MainWindow, percent: int) ->
     with suppress(TimeoutError):
         qtbot.waitUntil(lambda: not cut_short(window), timeout=2000)
     assert not cut_short(window)
+
+
+def test_panels_at_the_sides_grow_with_the_text(qtbot: QtBot, window: MainWindow) -> None:
+    for dock in window.docks[2:4]:
+        dock.close()
+    window.resize(1120, 800)
+    area = window.docks[0].widget()
+    assert isinstance(area, Scrolled)
+    before = area.whole_width()
+    for _ in range(2):
+        QTest.keyClick(window.plane, Qt.Key.Key_Plus, CTRL)
+    qtbot.waitUntil(lambda: area.whole_width() > max(before, 0.22 * window.width()))
+    qtbot.waitUntil(lambda: area.width() >= area.whole_width())
+    assert not area.horizontalScrollBar().isVisible()
 
 
 def test_a_size_without_room_on_the_screen_is_not_taken(slim: MainWindow) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from vaeviewer.backend.config import Settings, fields, live_fields
 from vaeviewer.backend.models.symptoms import Trouble
 
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 class Origin(Enum):
     """From where training goes on."""
@@ -92,5 +94,12 @@ def within_sentence(title: str) -> str:
 
 def number(value: float) -> str:
     """A figure for a sentence, with a minus sign as long as a plus."""
-    text = f"{value:,.1f}" if abs(value) < 1e6 else f"{value:.1e}"
-    return text.replace("-", "−")
+    if abs(value) < 1e6:
+        return f"{value:,.1f}".replace("-", "−")
+    return power_of_ten(f"{value:.1e}")
+
+
+def power_of_ten(scientific: str) -> str:
+    """``"-8.1e+18"`` as it is written by hand: ``"−8.1 × 10¹⁸"``."""
+    mantissa, exponent = scientific.split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", "−")

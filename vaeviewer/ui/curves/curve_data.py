@@ -19,6 +19,9 @@ Column = NDArray[Any]
 SMOOTHING_ROWS = 250
 """Longest window of :func:`smoothed`, rows."""
 
+_LARGE = 1e6
+"""Sums of smaller values over a long run have six decimals in float64."""
+
 
 @dataclass(frozen=True)
 class Curves:
@@ -61,10 +64,14 @@ def smoothing_window(row: int) -> int:
 
 def smoothed(values: Column) -> Column:
     """The mean over each row and those before it within :func:`smoothing_window`, of the same shape and type."""
+    if np.abs(values).max(initial=0.0) > _LARGE:
+        rows = np.arange(len(values))
+        window = np.minimum(SMOOTHING_ROWS, 1 + rows // 20)  # as smoothing_window
+        return (_window_sums(values, window) / window).astype(values.dtype)
     sums = np.zeros(len(values) + 1)
     np.cumsum(values, dtype=np.float64, out=sums[1:])
     rows = np.arange(min(len(values), 20 * SMOOTHING_ROWS))
-    window = np.minimum(SMOOTHING_ROWS, 1 + rows // 20)  # as smoothing_window
+    window = np.minimum(SMOOTHING_ROWS, 1 + rows // 20)
     means = np.empty(len(values), values.dtype)
     means[: len(rows)] = (sums[rows + 1] - sums[rows + 1 - window]) / window
     if len(values) > len(rows):  # all later windows have one length: slices are faster than indices
@@ -72,6 +79,22 @@ def smoothed(values: Column) -> Column:
         np.subtract(sums[len(rows) + 1 :], sums[last], out=later, casting="same_kind")
         later /= SMOOTHING_ROWS
     return means
+
+
+def _window_sums(values: Column, window: NDArray[np.intp]) -> NDArray[np.float64]:
+    """The sum of the ``window[i]`` values that end with row i, without a difference of two long sums.
+
+    Such a difference loses all that is small beside one value of 10²⁵ long ago, and would be 0.
+    """
+    found, last = np.zeros(len(values)), np.arange(len(values))
+    sums, length = values.astype(np.float64), 1  # sums[i]: of the `length` values that end with row i
+    while length <= SMOOTHING_ROWS:
+        rows = np.flatnonzero(window & length)
+        found[rows] += sums[last[rows]]
+        last[rows] -= length
+        sums[length:] = sums[length:] + sums[:-length]
+        length *= 2
+    return found
 
 
 def rows_within(x: Column, low: float, high: float) -> slice:

@@ -115,8 +115,9 @@ class CurvesPanel(QWidget):
         self._readout.set_options(options)
 
     def sizeHint(self) -> QSize:
-        """Wide and short."""
-        return QSize(1280, 200)
+        """Wide and short, but as high as all words beside the curves."""
+        margins = self._row.contentsMargins()
+        return QSize(1280, max(200, self._readout.sizeHint().height() + margins.top() + margins.bottom()))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what happened while hidden."""

@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter
 
+from vaeviewer.backend.training.findings import power_of_ten
 from vaeviewer.ui.curves.plotting import pg
 from vaeviewer.ui.window.text_size import text_scale
 
@@ -22,7 +23,6 @@ MOST_FIGURES = 7
 LONGEST_NUMBERS = ("−1,234,567", "−8.8 × 10³⁸")
 """No :func:`number_label` of a float32 is wider than the wider of these."""
 
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FARTHEST_DECADE = 300.0  # of a logarithmic axis; 10³⁰⁹ is no float
 
 
@@ -36,7 +36,7 @@ def number_label(value: float, decimals: int) -> str:
         return "–" if math.isnan(value) else "∞" if value > 0 else "−∞"
     figures = len(f"{abs(value):.0f}")  # before the point
     if figures > MOST_FIGURES:
-        return _power_label(f"{value:.1e}")
+        return power_of_ten(f"{value:.1e}")
     return _plain_label(value, min(decimals, MOST_FIGURES - figures))
 
 
@@ -44,18 +44,12 @@ def _plain_label(value: float, decimals: int) -> str:
     return f"{value:z,.{decimals}f}".replace("-", "−")
 
 
-def _power_label(scientific: str) -> str:
-    """``"-8.1e+18"`` as it is written by hand."""
-    mantissa, exponent = scientific.split("e")
-    return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", "−")
-
-
 def _tick_label(value: float, decimals: int) -> str:
     """As :func:`number_label`, but with all decimals that tell a tick from its neighbours."""
     if value == 0 or 10.0**-MOST_FIGURES <= abs(value) < 10.0**MOST_FIGURES:
         return _plain_label(value, decimals)
     mantissa, exponent = f"{value:.6e}".split("e")
-    return _power_label(f"{mantissa.rstrip('0').rstrip('.')}e{exponent}")  # ticks are round
+    return power_of_ten(f"{mantissa.rstrip('0').rstrip('.')}e{exponent}")  # ticks are round
 
 
 def round_ticks(low: float, high: float, most: int, least_step: float = 0.0) -> list[float]:

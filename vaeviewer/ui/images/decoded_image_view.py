@@ -191,7 +191,7 @@ class DecodedImageView(QWidget):
         if share:
             self._share.setText(
                 f"farther out than {share} of the prior's codes",
-                f"farther out than {share}",
+                f"farther out than {share} of p(z)",
                 f"beyond {share}",
             )
         else:

@@ -56,6 +56,10 @@ class Scrolled(QScrollArea):
         """Pixels from which on nothing scrolls up and down."""
         return max(self.sizeHint().height(), self._room.minimumSizeHint().height())
 
+    def whole_width(self) -> int:
+        """Pixels from which on nothing scrolls sideways."""
+        return self._room.minimumSizeHint().width()
+
     def minimumSizeHint(self) -> QSize:
         """So little that a window fits a small screen with any number of panels."""
         return self._panel.minimumSizeHint().boundedTo(LEAST)

@@ -17,6 +17,7 @@ from vaeviewer.ui.panel import Panel, Place
 from vaeviewer.ui.widgets.scrolled import Scrolled
 from vaeviewer.ui.window.awaited import Awaited
 from vaeviewer.ui.window.panel_help import DockHelp
+from vaeviewer.ui.window.text_size import text_scale
 
 VERSION = 1
 """Of the arrangement; one that another version saved is not restored."""
@@ -130,11 +131,17 @@ class DockLayout:
         if any(window.dockWidgetArea(dock) == nowhere for dock in (*self._left, *self._right, *self._bottom)):
             return  # the window is resized in the middle of another arrangement
         side = max(250, min(460, round(window.width() * 0.22)))
-        window.resizeDocks([self._left[0], self._right[0]], [side, side], Qt.Orientation.Horizontal)
-        height = max(175, round(window.height() * 0.22))
+        # Wider where large text needs that, unless the plane would be left with less than half.
+        left, right = (
+            max(side, min(_needed(docks), window.width() // 4)) for docks in (self._left, self._right)
+        )
+        window.resizeDocks([self._left[0], self._right[0]], [left, right], Qt.Orientation.Horizontal)
+        height = max(
+            round(window.height() * 0.22), 175, min(round(175 * text_scale()), window.height() * 3 // 10)
+        )
         window.resizeDocks([self._bottom[0]], [height], Qt.Orientation.Vertical)
         # Their captions differ in height; so shared, both pictures come out about as large.
-        heights = [side + 70, *[side + 64] * (len(self._right) - 1)]
+        heights = [right + 70, *[right + 64] * (len(self._right) - 1)]
         window.resizeDocks(self._right, heights, Qt.Orientation.Vertical)
 
     def enter_hall(self) -> None:
@@ -339,6 +346,12 @@ class _ToTheFront(QObject):
         self._dock.toggleViewAction().setChecked(not self._dock.isHidden())
         if not self._dock.isHidden():
             self._dock.raise_()
+
+
+def _needed(docks: Sequence[QDockWidget]) -> int:
+    """The width from which on no panel scrolls sideways, pixels."""
+    panels = (dock.widget() for dock in docks)
+    return max(panel.whole_width() for panel in panels if isinstance(panel, Scrolled))
 
 
 def dock_name(panel: Panel[Any]) -> str:

@@ -90,6 +90,7 @@ class LectureHall(QObject):
         for bar in self._before.bars:
             bar.hide()
         self._text.set_factor(FACTOR)
+        self._docks.fit()  # to the larger text
         self._plane.set_mark_scale(FACTOR)
         window.setWindowState(window.windowState() | Qt.WindowState.WindowFullScreen)
         self._plane.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -109,6 +109,7 @@ class MainWindow(QMainWindow):
         self.elbo_terms.set_settings(session.settings)
         self._restore()  # last: it sends events that all of the window answers
         self.text_size.fit()
+        self.text_size.chosen.connect(self._layout.fit)
 
     # What the user did
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSettings
+from PySide6.QtCore import QEvent, QObject, QSettings, Signal
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QApplication, QMainWindow
 
@@ -65,10 +65,15 @@ class TextSize(QObject):
 
     A size at which the window has no room on its screen is not taken.
 
+    Signals:
+        chosen: Another size was.
+
     Args:
         window: What has to fit; its panels are made already.
         store: Where the size is remembered.
     """
+
+    chosen = Signal()
 
     def __init__(self, window: QMainWindow, store: QSettings) -> None:
         super().__init__(window)
@@ -112,6 +117,7 @@ class TextSize(QObject):
             note = f"Text {before} %: larger has no room on this screen"
         self._store.setValue(_KEY, self.percent)
         self._window.statusBar().showMessage(note, NOTE_MS)
+        self.chosen.emit()
 
     def _apply(self) -> None:
         set_text_scale(self.percent / 100 * self._factor)
