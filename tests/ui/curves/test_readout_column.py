@@ -37,6 +37,6 @@ def test_in_a_low_panel_the_words_scroll_and_the_plots_do_not(qtbot: QtBot) -> N
         assert title.fontMetrics().horizontalAdvance(shortest) <= title.width(), shortest
     assert [title._shorter[-1] for title in titles] == ["Nearest", "Players", "Gradient", "Information"]
 
-    panel.resize(990, 260)
+    panel.resize(990, panel.sizeHint().height())
     qtbot.waitUntil(lambda: not bar.isVisible())
     assert column.width() == panel._readout.width()
