@@ -72,6 +72,24 @@ def test_no_tabs_of_a_layout_before_are_left_behind(make: MakeWindow, small: Set
     assert tab_bars(make(small)) == 1
 
 
+@pytest.mark.qt_log_ignore("does not support raise", extend=True)
+def test_tabs_at_the_bottom_take_no_room_from_the_curves(
+    qtbot: QtBot, make: MakeWindow, small: Settings
+) -> None:
+    window = make(small)
+    curves = window.findChild(QDockWidget, "elbo-terms-dock")
+    ledger = window.findChild(QDockWidget, "ledger-dock")
+    assert isinstance(curves, QDockWidget)
+    assert isinstance(ledger, QDockWidget)
+    QApplication.processEvents()
+    before = window.elbo_terms.height()
+    ledger.toggleViewAction().trigger()
+    qtbot.waitUntil(lambda: not ledger.visibleRegion().isEmpty() and ledger.height() == curves.height())
+    curves.raise_()
+    qtbot.waitUntil(lambda: not curves.visibleRegion().isEmpty())
+    assert window.elbo_terms.height() == pytest.approx(before, abs=3)
+
+
 def test_docks_grow_with_the_window_until_dragged(qtbot: QtBot, make: MakeWindow, small: Settings) -> None:
     window = make(small)
     window.reset_layout()

@@ -132,17 +132,23 @@ class DockLayout:
             return  # the window is resized in the middle of another arrangement
         side = max(250, min(460, round(window.width() * 0.22)))
         # Wider where large text needs that, unless the plane would be left with less than half.
-        left, right = (
-            max(side, min(_needed(docks), window.width() // 4)) for docks in (self._left, self._right)
-        )
-        window.resizeDocks([self._left[0], self._right[0]], [left, right], Qt.Orientation.Horizontal)
-        height = max(
-            round(window.height() * 0.22), 175, min(round(175 * text_scale()), window.height() * 3 // 10)
-        )
-        window.resizeDocks([self._bottom[0]], [height], Qt.Orientation.Vertical)
+        sides = [max(side, min(_needed(docks), window.width() // 4)) for docks in (self._left, self._right)]
+        window.resizeDocks([self._left[0], self._right[0]], sides, Qt.Orientation.Horizontal)
+        share = window.height() * 0.22
+        height = round(max(share, 175, min(175 * text_scale(), window.height() * 0.3)))
+        window.resizeDocks([self._bottom[0]], [height + self._tabs_height()], Qt.Orientation.Vertical)
         # Their captions differ in height; so shared, both pictures come out about as large.
-        heights = [right + 70, *[right + 64] * (len(self._right) - 1)]
+        heights = [sides[1] + 70, *[sides[1] + 64] * (len(self._right) - 1)]
         window.resizeDocks(self._right, heights, Qt.Orientation.Vertical)
+
+    def _tabs_height(self) -> int:
+        """Of the tabs at the bottom, where another panel lies behind the first one, pixels."""
+        bottom = self._bottom[0]
+        behind = self._window.tabifiedDockWidgets(bottom)
+        if bottom.isHidden() or all(dock.isHidden() for dock in behind):
+            return 0
+        bars = self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
+        return max((bar.sizeHint().height() for bar in bars), default=0)
 
     def enter_hall(self) -> None:
         """Show nothing but the first dock of the right side and of the bottom, until :meth:`leave_hall`."""
@@ -236,6 +242,7 @@ class DockLayout:
         dock.setProperty("onDemand", panel.on_demand)
         _ToTheFront(dock)
         dock.visibilityChanged.connect(self._write_titles)
+        dock.toggleViewAction().triggered.connect(lambda _: self.fit())  # there may be tabs now
         entry = dock.toggleViewAction()
         mark = partial(_mark_letter, entry, panel)
         mark(panel.title)
