@@ -549,12 +549,28 @@ def test_on_a_full_disk_an_older_picture_stays(
     assert list(tmp_path.iterdir()) == [picture]
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a device that is always full is Linux's")
+def test_an_answer_that_does_not_fit_is_refused_in_a_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "vaeviewer", "families"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert re.fullmatch(r"vaeviewer: the answer could not be written: no space left .*\.\n", done.stderr)
+
+
+def test_letters_that_a_terminal_lacks_are_written_as_escapes() -> None:
+    done = vaeviewer("families", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"\xe9" in done.stdout  # é
+
+
 def test_pictures_need_a_name_that_fits(
     capsys: pytest.CaptureFixture[str], trained: tuple[Path, dict[str, object]], tmp_path: Path
 ) -> None:
     out, _ = trained
     assert ".png" in refused(capsys, "export", out, "--manifold", tmp_path / "m.gif")
-    assert "could not be written" in refused(capsys, "export", out, "--manifold", tmp_path / "no" / "m.png")
+    told = refused(capsys, "export", out, "--manifold", tmp_path / "no" / "m.png")
+    assert "could not be written: no such file or directory; choose another place." in told
     assert ".png" in refused(capsys, "--screenshot", tmp_path / "m.gif")
     assert "1280x800" in refused(capsys, "--screenshot", tmp_path / "m.png", "--size", "big")
 

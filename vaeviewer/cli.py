@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,6 +37,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _write_any_letter()
     commands = {
         "train": _train,
         "evaluate": _evaluate,
@@ -61,6 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # The exception is gone, and with it the memory that its frames held.
     print(f"vaeviewer: {NO_MEMORY}", file=sys.stderr)
     return USER_ERROR
+
+
+def _write_any_letter() -> None:
+    """What the encoding of standard output lacks, such as × or the name of a folder, is written as an escape."""
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _window(words: list[str]) -> int:

@@ -48,7 +48,7 @@ def export(options: argparse.Namespace) -> int:
         atomic_files.write_whole(options.manifold, png.getvalue())  # or what was there stays
     except (OSError, ValueError) as error:
         raise SettingsError(
-            f"{options.manifold} could not be written: {atomic_files.reason(error)}."
+            f"{options.manifold} could not be written: {atomic_files.reason(error)}; choose another place."
         ) from None
     rows = 1 if latent_dim == 1 else options.size
     of_class = "" if y is None else f" of class {names[y]}"

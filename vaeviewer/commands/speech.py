@@ -15,6 +15,8 @@ from vaeviewer.backend.config import (
     Settings,
     protocol_text,
 )
+from vaeviewer.backend.runs import atomic_files
+from vaeviewer.errors import UserError
 
 if TYPE_CHECKING:
     from vaeviewer.backend.models.interface import ImageSpec
@@ -33,11 +35,20 @@ def complain(line: str) -> None:
 
 
 def say(line: str) -> None:
-    """Print a line of the answer; once nobody reads it, say nothing more."""
+    """Print a line of the answer; once nobody reads it, say nothing more.
+
+    Raises:
+        UserError: It goes to a file that there is no room for.
+    """
     try:
         print(line, flush=True)
-    except OSError:
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for what is left of this process
+    except OSError as error:
+        # For what is left of this process, which would try again at its end.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+        if error.errno in atomic_files.NO_ROOM:
+            raise UserError(
+                f"the answer could not be written: {atomic_files.reason(error)}; free some space where it goes."
+            ) from None
 
 
 def as_json(report: Mapping[str, Any]) -> str:

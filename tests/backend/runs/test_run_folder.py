@@ -341,7 +341,7 @@ def test_a_run_of_a_newer_program_is_neither_read_nor_replaced(tmp_path: Path) -
     before = contents(tmp_path)
     with pytest.raises(RunFolderError, match="newer vaeviewer"):
         save_run(make_run(tmp_path, 4))
-    with pytest.raises(RunFolderError, match="newer vaeviewer"):
+    with pytest.raises(RunFolderError, match="newer vaeviewer; open it with that one"):
         load_run(tmp_path)
     assert contents(tmp_path) == before
 

@@ -24,6 +24,9 @@ REPLACE_RETRIES = 40 if os.name == "nt" else 0
 """Windows refuses to replace a file while somebody reads it."""
 REPLACE_PAUSE_S = 0.05
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of errors that say that a disk, a quota or a file is full."""
+
 _unfinished: set[Path] = set()  # temporary files of writes under way, on any thread
 
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)

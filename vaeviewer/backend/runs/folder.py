@@ -37,6 +37,7 @@ from vaeviewer.backend.runs.manifest import (
     DataDescription,
     FileEntry,
     Manifest,
+    NewerFormatError,
     parse_manifest,
 )
 from vaeviewer.backend.runs.tensor_files import check_arrays, unpack
@@ -152,8 +153,15 @@ def read_manifest(folder: Path) -> Manifest:
         raise RunFolderError(
             f"{folder} is not a run folder: it has no {MANIFEST}; choose one that vaeviewer saved."
         ) from None
+    except NewerFormatError:
+        raise RunFolderError(
+            f"{folder / MANIFEST} was written by a newer vaeviewer; open it with that one."
+        ) from None
     except (OSError, MemoryError, ValueError) as error:
-        raise RunFolderError(f"{folder / MANIFEST} cannot be read: {atomic_files.reason(error)}.") from error
+        raise RunFolderError(
+            f"{folder / MANIFEST} cannot be read: {atomic_files.reason(error)}; put it back from a copy, or choose "
+            "another run."
+        ) from error
 
 
 def load_run(path: Path | str, *, training: bool = True) -> Run:

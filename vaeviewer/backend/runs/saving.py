@@ -6,7 +6,6 @@ manifest names is never written again; a second save of one step takes other nam
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -46,8 +45,6 @@ from vaeviewer.limits import MAX_MANIFEST_BYTES, MAX_METRICS_FILE_BYTES, MAX_TEN
 
 _OURS = re.compile(FILE_NAME)
 _OUR_TEMPORARY = re.compile(rf"^\.({FILE_NAME.strip('^$')}|{re.escape(MANIFEST)}|{re.escape(LOG)})\.tmp$")
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def save_run(run: Run) -> None:
@@ -129,7 +126,7 @@ def _save(run: Run) -> None:
     try:
         _write(folder, named, manifest)
     except OSError as error:
-        if error.errno not in _NO_ROOM or old is None or not _make_room(folder, old, previous):
+        if error.errno not in atomic_files.NO_ROOM or old is None or not _make_room(folder, old, previous):
             raise
         _write(folder, named, manifest)
     try:
@@ -185,7 +182,7 @@ def _make_room(folder: Path, old: Manifest, kept: tuple[CheckpointEntry, ...]) -
 
 def _remedy(error: OSError | MemoryError | ValueError) -> str:
     """What the user can do about a save that failed."""
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+    if isinstance(error, OSError) and error.errno in atomic_files.NO_ROOM:
         return "free some space on that disk, or save it in another folder"
     return "save it in another folder"
 
