@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from small_images import write_idx_folder
 from threadpoolctl import threadpool_limits
 
 from vaeviewer.analysis.annealed import annealed_in_steps
@@ -60,6 +62,15 @@ def test_more_samples_come_nearer_from_below(digits: ImageDataset, family: str) 
     assert one.mean() > some.mean() > many.mean() > -0.1
     assert many.mean() < 0.6 * one.mean()
     assert np.quantile(many, 0.1) < 0.2
+
+
+def test_without_a_class_a_model_that_sees_classes_sums_over_all(tmp_path: Path) -> None:
+    tiny = write_idx_folder(tmp_path / "two classes", train=20, height=3, width=3)
+    snapshot = trained(tiny, "conditional", hidden=(4,), epochs=3).snapshot()
+    exact = evidence(snapshot, tiny.held_out_images)
+    assert exact is not None
+    found = importance(snapshot, tiny.held_out_images, 2000)
+    np.testing.assert_allclose(found, exact.log_px, atol=0.05)
 
 
 @pytest.mark.slow

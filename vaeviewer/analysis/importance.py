@@ -32,7 +32,8 @@ def importance_in_steps(
         snapshot: The model.
         images: ``(n, *image_shape)``, as the model is to see them.
         samples: Codes drawn for each.
-        y: Their classes, for a model that sees them.
+        y: Their classes, for a model that sees them: then it is log p(x|y). Given none such a model sums over all,
+            log p(x) = log Σ p(x|y) / K.
 
     Yields:
         The share done, 0 … 1; at last the logarithms, ``(n,)``, nats.
@@ -40,6 +41,9 @@ def importance_in_steps(
     Raises:
         NoDensityError: The model has no density, no prior, or no q(z|x) that is one.
     """
+    if y is None and snapshot.family.capabilities.uses_labels:
+        yield from _summed_over_classes(snapshot, images, samples)
+        return
     rng, n, d = np.random.default_rng(SEED), len(images), snapshot.model.latent_dim
     found = np.empty(n)
     at_once = max(1, rows_at_once(snapshot.model.widest(snapshot.image.values)) // samples)
@@ -59,6 +63,19 @@ def importance_in_steps(
         found[part] = totals - math.log(samples)
         yield min(1.0, (part.start + len(some)) / max(1, n))
     yield found
+
+
+def _summed_over_classes(
+    snapshot: Snapshot, images: NDArray[np.uint8] | Array, samples: int
+) -> Iterator[float | Logs]:
+    count, totals = snapshot.data.classes, np.full(len(images), -np.inf)
+    for label in range(count):
+        for step in importance_in_steps(snapshot, images, samples, np.full(len(images), label)):
+            if isinstance(step, float):
+                yield (label + step) / count
+            else:
+                totals = np.logaddexp(totals, step)
+    yield totals - math.log(count)
 
 
 def _draws(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vaeviewer.analysis.evidence import MOST_DIMENSIONS, Evidence, evidence_in_steps
 from vaeviewer.analysis.importance import importance_in_steps
+from vaeviewer.backend.asked import Classes
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.errors import NoDensityError
 
@@ -22,7 +23,8 @@ class Likely:
     """Of some images.
 
     Attributes:
-        log_px: log p(x), nats, ``(n,)``; with importance weighting a lower bound on average.
+        log_px: log p(x), or log p(x|y) as :func:`likely_in_steps` says, nats, ``(n,)``; with importance weighting a
+            lower bound on average.
         exact: Whether by quadrature, and not by importance weighting.
         reason: Why there is none, one sentence; else empty.
     """
@@ -32,16 +34,27 @@ class Likely:
     reason: str = ""
 
 
-def likely_in_steps(snapshot: Snapshot, images: NDArray[np.uint8]) -> Iterator[float | Likely]:
+def likely_in_steps(
+    snapshot: Snapshot, images: NDArray[np.uint8], y: Classes | None = None
+) -> Iterator[float | Likely]:
     """Log p(x) of images ``(n, *image_shape)`` by the best way there is, in small steps.
+
+    Args:
+        snapshot: The model.
+        images: The images.
+        y: Their classes, ``(n,)``: of a family that ``bounds_given_class`` it is log p(x|y), as it is everywhere else,
+            and not the sum over all classes, which takes as many times as long. Others do not look at them.
 
     Yields:
         The share done, 0 … 1; at last what was computed.
     """
     exact = snapshot.model.latent_dim <= MOST_DIMENSIONS
+    given = y if snapshot.family.bounds_given_class else None
     try:
         steps = (
-            evidence_in_steps(snapshot, images) if exact else importance_in_steps(snapshot, images, SAMPLES)
+            evidence_in_steps(snapshot, images, given)
+            if exact
+            else importance_in_steps(snapshot, images, SAMPLES, given)
         )
         for step in steps:
             if isinstance(step, float):

@@ -11,11 +11,12 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QDockWidget
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.analysis.likely import Likely
+from vaeviewer.analysis.likely import Likely, likely_in_steps
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.draw import draw_panel
 from vaeviewer.ui.draw.draw_panel import DrawPanel
+from vaeviewer.ui.images.decoded_image_view import number_text
 from vaeviewer.ui.images.selected_image import posterior_text
 from vaeviewer.ui.widgets.scrolled import Scrolled
 from vaeviewer.ui.window.main_window import MainWindow
@@ -143,3 +144,27 @@ def test_a_stroke_waits_for_a_model_that_takes_its_time(
     window._frames.draw()  # as training has it done all the time
     qtbot.waitUntil(lambda: window.view.own_image is not None, timeout=10_000)
     assert panel.posterior.text()
+
+
+def test_of_a_model_that_sees_classes_it_follows_the_class_that_is_chosen(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in so many dimensions that log p(x|y) is weighted importance."""
+    monkeypatch.setattr(draw_panel, "MOST_HELD_OUT", 10)
+    window = make_window(updated(small, family="conditional", latent_dim=3))
+    panel = opened(qtbot, window)
+    draw_a_one(panel)
+    own, snapshot = window.view.own_image, window.session.snapshot
+    assert own is not None
+    assert snapshot is not None
+    for y in (0, 7):
+        window.set_view(y=y)
+        codes = snapshot.encode(own[None], y)
+        assert codes is not None
+        assert codes[1] is not None
+        assert panel.posterior.text() == ", ".join(posterior_text(codes[0][0], codes[1][0]).split("\n")[1:])
+        *_, expected = likely_in_steps(snapshot, own[None], np.array([y]))
+        assert isinstance(expected, Likely)
+        value = number_text(float(expected.log_px[0]), 1)
+        qtbot.waitUntil(lambda value=value: f"log p(x|y) = {value} nats, by" in panel.likely.text())  # type: ignore[misc]
+    qtbot.waitUntil(lambda: "of 10 held-out" in panel.likely.text(), timeout=20_000)

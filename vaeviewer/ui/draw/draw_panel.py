@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,11 @@ _CENTRED = "Scaled and centred as MNIST's digits are."
 _AS_IT_IS = "A real image, which stays where it is."
 
 
+class _Drawing(NamedTuple):
+    image: NDArray[np.uint8]
+    y: int | None
+
+
 class DrawPanel(QWidget):
     """A sheet, what the model sees of it, and what it makes of that.
 
@@ -53,7 +58,8 @@ class DrawPanel(QWidget):
         self._own: NDArray[np.uint8] | None = None  # the drawing
         self._leads = False  # the handle is where the drawing lies, until something else is selected
         self._given: NDArray[np.uint8] | None = None  # the view's own image as this panel knows it
-        self._asked: Snapshot | None = None
+        self._asked: tuple[Snapshot, int] | None = None  # of which model, told which class
+        self._drawing: _Drawing | None = None  # what log p(x) was asked of last
         host.decoder.forgotten.connect(self._forget)
 
         self.canvas = Canvas()
@@ -114,7 +120,7 @@ class DrawPanel(QWidget):
         if frame.view.own_image is not self._given:
             self._leads, self._given = False, frame.view.own_image
         self.take.setEnabled(frame.view.selected is not None)
-        if self.isVisible() and self._own is not None and frame.snapshot is not self._asked:
+        if self.isVisible() and self._own is not None and not self._has_asked(frame):
             self._ask(frame)
 
     def sizeHint(self) -> QSize:
@@ -159,6 +165,7 @@ class DrawPanel(QWidget):
         if frame.dataset is None or frame.view.selected is None:
             return
         self._from_image = True
+        self._of_drawn.forget()  # what it knows is of another image
         self.canvas.show_image(frame.dataset.train_images[frame.view.selected])
         self.erase.setChecked(True)
         self._on_changed()
@@ -187,8 +194,10 @@ class DrawPanel(QWidget):
         snapshot, image = frame.snapshot, self._own
         if snapshot is None or image is None:
             return
-        self._asked = snapshot
+        self._asked = snapshot, frame.view.y
         y = frame.view.y if snapshot.family.capabilities.uses_labels else None
+        if self._drawing is None or self._drawing.image is not image or self._drawing.y != y:
+            self._drawing = _Drawing(image, y)
 
         def show(answer: tuple[Array, Array | None, Array]) -> None:
             if self._own is not image:
@@ -203,10 +212,16 @@ class DrawPanel(QWidget):
                 self._host.set_view(own_image=image, **view.at_code(code), **selected)
 
         self._host.decoder.ask(DRAWN + " place", snapshot, lambda s: _placed(s, image, y), show)
-        self._of_drawn.want(snapshot, image)
+        self._of_drawn.want(snapshot, self._drawing)
         if frame.dataset is not None and len(frame.dataset.held_out_images):
             self._of_held_out.want(snapshot, frame.dataset)
         self._write_likely()
+
+    def _has_asked(self, frame: Frame) -> bool:
+        """Whether what stands there is of this model and class, or will be; of a model that sees none any will do."""
+        if self._asked is None or frame.snapshot is not self._asked[0]:
+            return False
+        return self._asked[1] == frame.view.y or not self._asked[0].family.capabilities.uses_labels
 
     def _forget(self) -> None:
         """What stands beside the drawing is of a model that is gone."""
@@ -216,18 +231,20 @@ class DrawPanel(QWidget):
         self.likely.clear()
 
     def _write_likely(self) -> None:
-        self.likely.setText("" if self._own is None else words(self._of_drawn, self._of_held_out))
+        given = self._asked is not None and self._asked[0].family.bounds_given_class
+        text = words(self._of_drawn, self._of_held_out, "x|y" if given else "x")
+        self.likely.setText("" if self._own is None else text)
 
 
-def words(drawn: Newest, held_out: Newest) -> str:
-    """Log p(x) of the drawing and where it stands among held-out images, in a sentence; empty where unknown yet."""
+def words(drawn: Newest, held_out: Newest, of: str = "x") -> str:
+    """Log p(x), or log p(x|y), of the drawing and where it stands among held-out images; empty where unknown yet."""
     own, others = drawn.value, held_out.value
     if not isinstance(own, Likely):
-        return "log p(x) …"
+        return f"log p({of}) …"
     if own.reason:
         return own.reason
     value = float(own.log_px[0])
-    text = f"log p(x) = {number_text(value, 1)} nats"
+    text = f"log p({of}) = {number_text(value, 1)} nats"
     if not own.exact:
         text += ", by importance weighting"
     if isinstance(others, Likely) and len(others.log_px):
@@ -242,16 +259,13 @@ def _placed(snapshot: Snapshot, image: NDArray[np.uint8], y: int | None) -> tupl
     return codes[0][0], None if codes[1] is None else codes[1][0], snapshot.decode(codes[0], y)[0]
 
 
-def _likely_of(snapshot: Snapshot, about: Any) -> Any:
-    """Of one image, or of some that a data set holds out."""
+def _likely_of(snapshot: Snapshot, about: _Drawing | ImageDataset) -> Any:
+    """Of one image, or of some that a data set holds out, each given its class where the model sees classes."""
     if isinstance(about, ImageDataset):
-        held_out = about.held_out_images
-        images = held_out[
-            np.linspace(0, len(held_out) - 1, min(MOST_HELD_OUT, len(held_out))).astype(np.intp)
-        ]
-    else:
-        images = about[None]
-    return likely_in_steps(snapshot, images)
+        count = len(about.held_out_images)
+        rows = np.linspace(0, count - 1, min(MOST_HELD_OUT, count)).astype(np.intp)
+        return likely_in_steps(snapshot, about.held_out_images[rows], about.held_out_labels[rows])
+    return likely_in_steps(snapshot, about.image[None], None if about.y is None else np.array([about.y]))
 
 
 class _NarrowButton(QPushButton):
