@@ -101,6 +101,7 @@ def test_a_clicked_button_does_not_take_the_focus(controls: TrainingControls, qt
         (12.0, 50, "Epoch 12 / 50"),
         (12.000001, 50, "Epoch 12 / 50"),
         (50.0, 50, "Epoch 50 / 50"),
+        (1200.5, 20_000, "Epoch 1,201 / 20,000"),
     ],
 )
 def test_the_epoch_is_the_one_being_trained(

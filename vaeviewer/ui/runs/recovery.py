@@ -137,7 +137,7 @@ def offer_sentence(run: RunSummary, others: int, now: datetime) -> str:
     lost = math.ceil(run.lost_s + SIGN_OF_LIFE_SECONDS)
     text = (
         f"The run “{run.name}” did not end cleanly. It was saved {age(now - run.saved)} at step {run.step:,}, "
-        f"epoch {run.epoch:.1f} of {run.planned_epochs}; at most {lost:,} s of training are lost."
+        f"epoch {run.epoch:,.1f} of {run.planned_epochs:,}; at most {lost:,} s of training are lost."
     )
     if others:
         text += f" {others} more like it {'is' if others == 1 else 'are'} in File > Open recent."

@@ -30,7 +30,7 @@ from vaeviewer.ui.window.text_size import text_scale
 _LARGE = 1.4
 """How much larger the train button's text is, where it is one line."""
 
-_FIGURE_SPACE = "\u2007"  # as wide as a digit, so that nothing moves when the epoch grows a digit
+_SPACES = str.maketrans("0123456789,", 10 * "\u2007" + "\u2008")  # as wide as what they stand for
 
 _HELP = {
     "step": "Make one gradient step, then pause",
@@ -214,10 +214,11 @@ class TrainingControls(QWidget):
         epoch, epochs = self._progress
         # Single precision may put the end of epoch 12 a hair beyond 12.
         current = max(0, math.ceil(epoch - 1e-5))
-        digits = len(str(epochs))
-        padding = _FIGURE_SPACE * (digits - len(str(current)))
+        now, all_of_them = f"{current:,}", f"{epochs:,}"
+        missing = all_of_them[: max(0, len(all_of_them) - len(now))]
+        padding = missing.translate(_SPACES)  # so that nothing moves when the epoch grows a digit
         solved = self._state is State.SOLVED
-        self._epoch.setText("Solved" if solved else f"Epoch {current} / {epochs}{padding}")
+        self._epoch.setText("Solved" if solved else f"Epoch {now} / {all_of_them}{padding}")
 
     def _name_train(self) -> None:
         """Say on the train button, in its tooltip and to whoever listens what it does."""
