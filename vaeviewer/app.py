@@ -35,6 +35,7 @@ from vaeviewer.ui.runs.recovery import RecoveryOffer
 from vaeviewer.ui.widgets.style import follow_system_scheme
 from vaeviewer.ui.window import dock_layout
 from vaeviewer.ui.window.error_reporter import ErrorReporter
+from vaeviewer.ui.window.export import write_png
 from vaeviewer.ui.window.garbage import CollectsHere
 from vaeviewer.ui.window.main_window import MainWindow
 from vaeviewer.ui.window.menus import Menus
@@ -199,8 +200,11 @@ def _take_screenshot(
     if not problems:
         _look_at_an_image(window)
         app.processEvents()
-        if not window.grab().save(str(options.screenshot)):
-            problems.append(f"{options.screenshot} could not be written; choose another place.")
+        try:
+            write_png(window.grab().toImage(), options.screenshot)
+        except (OSError, ValueError) as error:
+            reason = atomic_files.reason(error)
+            problems.append(f"{options.screenshot} could not be written: {reason}; choose another place.")
     window.close()
     for sentence in problems:
         print(f"vaeviewer: {sentence}", file=sys.stderr)

@@ -48,12 +48,22 @@ def export_image(image: QImage, parent: QWidget, title: str, suggestion: str, me
     )
 
 
-def _write(image: QImage, file: Path, message: MessageBar) -> None:
+def write_png(image: QImage, file: Path) -> None:
+    """Write an image, whole or not at all: what was there before stays where that fails.
+
+    Raises:
+        OSError: It could not be written.
+        ValueError: No file can have that name.
+    """
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     image.save(buffer, "PNG")  # type: ignore[call-overload]  # its stubs want bytes
+    atomic_files.write_whole(file, bytes(buffer.data().data()))
+
+
+def _write(image: QImage, file: Path, message: MessageBar) -> None:
     try:
-        atomic_files.write_whole(file, bytes(buffer.data().data()))
+        write_png(image, file)
     except (OSError, ValueError) as error:
         sentence = f"{file} could not be written ({atomic_files.reason(error)}); choose another place."
         message.show_message(sentence, key=KEY, kind=Kind.PROBLEM)
