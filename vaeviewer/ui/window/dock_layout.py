@@ -340,8 +340,10 @@ class _ToTheFront(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Refuse to close what nobody sees: its own button cannot have been pressed."""
-        seen = self._in_front or self._dock.isFloating()  # of which Qt does not always say that it is visible
-        if event.type() != QEvent.Type.Close or seen or self._dock.isHidden():
+        if event.type() != QEvent.Type.Close:
+            return False  # asked nothing: it may be a dock that is being taken apart
+        # Of a floating one Qt does not always say that it is visible.
+        if self._in_front or self._dock.isFloating() or self._dock.isHidden():
             return False
         event.ignore()
         return True
