@@ -98,6 +98,17 @@ def test_a_stroke_goes_to_its_place_in_the_plane_and_is_compared(
     assert not panel.canvas.ink().any()
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(-90.0, "more than all 4"), (-250.0, "less than all 4"), (-150.0, "more than 50 % of 4")],
+)
+def test_where_a_drawing_stands_is_said_as_one_would(value: float, said: str) -> None:
+    others = Likely(np.array([-100.0, -120.0, -180.0, -200.0]), exact=True)
+    assert draw_panel.words(Likely(np.array([value]), exact=True), others).endswith(
+        f",\n{said} held-out images"
+    )
+
+
 def test_a_real_image_loses_what_is_rubbed_out(
     qtbot: QtBot, make_window: MakeWindow, small: Settings
 ) -> None:

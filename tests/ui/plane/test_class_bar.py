@@ -24,6 +24,7 @@ from vaeviewer.backend.snapshot import as_grey_levels
 from vaeviewer.session.states import Action, State
 from vaeviewer.ui.plane.class_bar import ClassBar
 from vaeviewer.ui.window.main_window import MainWindow
+from vaeviewer.ui.window.text_size import set_text_scale
 
 MakeWindow = Callable[[Settings], MainWindow]
 
@@ -126,6 +127,13 @@ def test_its_images_are_of_the_handle_and_a_click_chooses(qtbot: QtBot, window: 
         )
 
     qtbot.waitUntil(shown, timeout=10_000)
+    try:
+        set_text_scale(1.8)  # as in a lecture hall
+        side = row.iconSize()
+        assert side.width() > 1.5 * 28
+        qtbot.waitUntil(lambda: row.item(4).icon().actualSize(side) == side)
+    finally:
+        set_text_scale(1.0)
     middle = row.visualItemRect(row.item(4)).center()
     QTest.mouseClick(row.viewport(), Qt.MouseButton.LeftButton, pos=middle)
     assert window.view.y == 4

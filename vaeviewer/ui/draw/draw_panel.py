@@ -232,13 +232,12 @@ class DrawPanel(QWidget):
 
     def _write_likely(self) -> None:
         given = self._asked is not None and self._asked[0].family.bounds_given_class
-        text = words(self._of_drawn, self._of_held_out, "x|y" if given else "x")
+        text = words(self._of_drawn.value, self._of_held_out.value, "x|y" if given else "x")
         self.likely.setText("" if self._own is None else text)
 
 
-def words(drawn: Newest, held_out: Newest, of: str = "x") -> str:
-    """Log p(x), or log p(x|y), of the drawing and where it stands among held-out images; empty where unknown yet."""
-    own, others = drawn.value, held_out.value
+def words(own: object, others: object, of: str = "x") -> str:
+    """Log p(x), or log p(x|y), of a drawing and where it stands among held-out images, as far as these are `Likely`."""
     if not isinstance(own, Likely):
         return f"log p({of}) …"
     if own.reason:
@@ -249,7 +248,8 @@ def words(drawn: Newest, held_out: Newest, of: str = "x") -> str:
         text += ", by importance weighting"
     if isinstance(others, Likely) and len(others.log_px):
         share = percentile(value, others.log_px)
-        text += f",\nmore than {percent_text(share)} of {len(others.log_px)} held-out images"
+        which = {0.0: "less than all", 1.0: "more than all"}.get(share, f"more than {percent_text(share)} of")
+        text += f",\n{which} {len(others.log_px)} held-out images"
     return text
 
 

@@ -133,6 +133,8 @@ class ClassBar(QWidget):
         super().changeEvent(event)
         if event.type() == QEvent.Type.FontChange:
             self._fit()
+            self._drawn_of = None  # images of another size, too
+            self._follow_timer.start()
 
     def _offer(self, snapshot: Snapshot, dataset: ImageDataset) -> None:
         """List the classes of the model that is there now."""
@@ -173,7 +175,15 @@ class ClassBar(QWidget):
         for row, image in zip(rows, images, strict=True):
             item: QListWidgetItem | None = self._list.item(row)
             if item is not None:  # else other classes came in between
-                item.setIcon(QIcon(QPixmap.fromImage(to_qimage(image))))
+                item.setIcon(self._icon(QPixmap.fromImage(to_qimage(image))))
+
+    def _icon(self, pixmap: QPixmap) -> QIcon:
+        """Large enough for large text and fine screens: Qt only ever reduces an icon."""
+        icon, side = QIcon(pixmap), round(self._list.iconSize().width() * self.devicePixelRatioF())
+        if side >= 1.5 * max(pixmap.width(), pixmap.height()):
+            keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+            icon.addPixmap(pixmap.scaled(side, side, keep, smooth))
+        return icon
 
     def _choose(self, row: int) -> None:
         if row >= 0:

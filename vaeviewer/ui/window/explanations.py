@@ -159,7 +159,7 @@ EXPLANATIONS = {
         "the decoder draws it again. log p(x) says how probable the model finds it, beside held-out images.",
         attempt="Draw a digit, then one between two digits, then a face. Select an image in the plane, take it onto "
         "the sheet and rub out its upper half.",
-        formula=f"x → {_POSTERIOR} → its mean → p(x|z). log p(x) = log ∫ p(x|z) p(z) dz.",
+        formula=f"{_X} → {_POSTERIOR} → its mean → {_LIKELIHOOD}. log p({_X}) = log ∫ {_LIKELIHOOD} {_PRIOR} d{_Z}.",
     ),
     "ELBO terms": _TERMS_OF_THE_BOUND,
     "Settings": Explanation(
