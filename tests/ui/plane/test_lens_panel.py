@@ -164,3 +164,22 @@ def test_it_stays_with_a_model_while_it_has_a_chain_and_follows_training_else(
     assert panel.follower.snapshot is held
     QTest.mouseClick(panel._clear, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: panel.follower.snapshot is not held, timeout=20_000)
+
+
+def test_no_number_of_another_image_stands_beneath_the_name_of_one_that_is_chosen(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings
+) -> None:
+    """Of a model that takes its time."""
+    window = make_window(updated(small, network="conv"))
+    panel = opened(window)
+    window.plane.image_selected.emit(3)
+    qtbot.waitUntil(lambda: "KL(q‖p)" in texts(panel) and "image 3" in texts(panel), timeout=20_000)
+    shown = panel.map.grab().toImage()
+    window.plane.image_selected.emit(9)
+    assert "image 9" in texts(panel)
+    assert "log p(x)" not in texts(panel)
+    assert panel.map.grab().toImage() != shown
+    qtbot.waitUntil(lambda: panel.follower.current and "log p(x)" in texts(panel), timeout=20_000)
+    window.set_view(selected=None, own_image=window.session.dataset.held_out_images[0], held_out=0)  # type: ignore[union-attr]
+    assert "Held-out image 0" in texts(panel)
+    assert "log p(x)" not in texts(panel)

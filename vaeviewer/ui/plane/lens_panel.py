@@ -60,6 +60,7 @@ class LensPanel(QWidget):
         self._host = host
         self._key: tuple[object, ...] | None = None
         self._own: object = None  # keeps an array's id its own
+        self._chosen = False  # it is one of the data's images, not one that moves on under the hand
         self.follower = LensFollower(host.decoder, self)
         self.sampler = Sampler(host.decoder, self)
         self._title, self._sum, self._gaps, self._unit, self._hmc = (
@@ -133,10 +134,13 @@ class LensPanel(QWidget):
         key, title, asked = _asked(frame, snapshot)
         if key != self._key:
             self._key, self._own = key, asked.image
+            self._chosen = key[0] == "row" or frame.view.held_out is not None
             self._title.setText(*title)
             self.sampler.forget()
         self.follower.held = self.sampler.begun
         self.follower.look(key, asked, snapshot)
+        if self._is_awaited():
+            self._show()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Look again."""
@@ -153,7 +157,7 @@ class LensPanel(QWidget):
 
     def _forget(self) -> None:
         """Another model, or other images, are there."""
-        self._key = None
+        self._key, self._chosen = None, False
         self.sampler.forget()
 
     def _begun(self) -> bool:
@@ -182,16 +186,20 @@ class LensPanel(QWidget):
         self.sampler.forget()
         self.update_frame(self._host.frame())
 
+    def _is_awaited(self) -> bool:
+        """Whether what is known is of another image than the one chosen: not to stand beneath its name."""
+        return self._chosen and not self.follower.current
+
     def _show(self) -> None:
         follower = self.follower
-        lens = follower.lens
+        lens = None if self._is_awaited() else follower.lens
         self._run.setText("Stop HMC" if self.sampler.running else "Run HMC")
         ready = lens is not None and lens.log_px is not None and follower.current
         for button in (self._run, self._step):
             button.setEnabled(ready)
         self._clear.setEnabled(self.sampler.begun)
         scene = None if lens is None else Scene(lens, self.sampler.state)
-        self.map.show_scene(scene, follower.reason or self._hint)
+        self.map.show_scene(scene, "…" if self._is_awaited() else follower.reason or self._hint)
         if lens is not None and lens.log_px is None:
             self.map.repaint()  # not when the event loop comes round to it: the hand is waiting
         self.scene_changed.emit(scene if self._in_plane.isChecked() and self.isVisible() else None)
