@@ -382,6 +382,18 @@ def test_a_run_that_is_open_elsewhere_is_not_resumed(
     lock.release()
 
 
+def test_a_new_run_is_not_trained_in_a_folder_where_another_one_begins(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    lock = RunLock(tmp_path)
+    lock.acquire()
+    words = ("train", "--out", tmp_path, *QUICK)
+    assert "is open in another window or command" in refused(capsys, *words)
+    lock.release()
+    assert not list(tmp_path.glob("step*"))
+    assert main([str(word) for word in words]) == 0
+
+
 def failing(patch: pytest.MonkeyPatch, error: Exception, *, above: int) -> None:
     """Gradient steps fail on the way where the batch has more than ``above`` images."""
     step = Trainer.step

@@ -61,7 +61,11 @@ def train(options: argparse.Namespace) -> int:
         )
         problem, saved_in, start = None, out, time.perf_counter()
         try:
-            trainer = _opened(options, settings, autosave) if dataset is None else Trainer(dataset, settings)
+            if dataset is None:
+                trainer = _opened(options, settings, autosave)
+            else:
+                trainer = Trainer(dataset, settings)
+                autosave.take()
             trains, before = trainer.family.capabilities.trains, trainer.step_count
             if trains:
                 start = time.perf_counter()

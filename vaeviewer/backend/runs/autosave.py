@@ -88,6 +88,15 @@ class Autosave:
         read_manifest(self.folder)  # nothing is put into a folder that is no run's
         self._lock.acquire()
 
+    def take(self) -> None:
+        """Make the folder of a new run and take its lock, before anything is trained for it.
+
+        Raises:
+            RunInUseError: Another window or command trains a run there.
+            RunFolderError: It cannot be made or written.
+        """
+        self._hold_folder()
+
     def adopt(self, trainer: Trainer) -> None:
         """The folder was claimed, and ``trainer`` opened from it: its state is on disk already.
 
