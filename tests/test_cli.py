@@ -576,6 +576,17 @@ def test_letters_that_a_terminal_lacks_are_written_as_escapes() -> None:
     assert r"\xe9" in done.stdout  # é
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="closes the stream as a shell of Unix does")
+def test_a_program_started_without_standard_error_answers(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((20, 8, 8), np.uint8))
+    command = [sys.executable, "-m", "vaeviewer", "inspect", str(tmp_path / "a.npy")]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=False, preexec_fn=partial(os.close, 2)
+    )
+    assert done.returncode == 0
+    assert done.stdout.startswith("20 images of 8×8 pixels")
+
+
 def test_pictures_need_a_name_that_fits(
     capsys: pytest.CaptureFixture[str], trained: tuple[Path, dict[str, object]], tmp_path: Path
 ) -> None:

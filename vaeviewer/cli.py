@@ -37,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    _write_any_letter()
+    _set_up_streams()
     commands = {
         "train": _train,
         "evaluate": _evaluate,
@@ -65,8 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return USER_ERROR
 
 
-def _write_any_letter() -> None:
-    """What the encoding of standard output lacks, such as × or the name of a folder, is written as an escape."""
+def _set_up_streams() -> None:
+    """Let everybody write: also where a stream was closed, and what its encoding lacks, such as ×, as an escape."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # until the end
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
 
