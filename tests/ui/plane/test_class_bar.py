@@ -11,7 +11,8 @@ import pytest
 from conftest import same_arrays
 from helpers_images import pixels_of
 from helpers_mouse import mouse
-from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt
+from PySide6.QtGui import QIcon
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QListWidget, QWidget
 from pytestqt.qtbot import QtBot
@@ -120,10 +121,10 @@ def test_its_images_are_of_the_handle_and_a_click_chooses(qtbot: QtBot, window: 
     levels = as_grey_levels(snapshot.decode(np.tile(np.float32([[0.7, -0.4]]), (10, 1)), np.arange(10)))
 
     def shown() -> bool:
-        icons = [row.item(n).icon().pixmap(28, 28).toImage() for n in range(10)]
         return all(
-            icon.size().width() == 28 and np.array_equal(pixels_of(icon)[..., 0], level)
-            for icon, level in zip(icons, levels, strict=True)
+            np.array_equal(pixels_of(row.item(n).icon().pixmap(QSize(28, 28), mode).toImage())[..., 0], level)
+            for n, level in enumerate(levels)
+            for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected)
         )
 
     qtbot.waitUntil(shown, timeout=10_000)

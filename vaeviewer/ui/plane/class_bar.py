@@ -178,11 +178,15 @@ class ClassBar(QWidget):
                 item.setIcon(self._icon(QPixmap.fromImage(to_qimage(image))))
 
     def _icon(self, pixmap: QPixmap) -> QIcon:
-        """Large enough for large text and fine screens: Qt only ever reduces an icon."""
-        icon, side = QIcon(pixmap), round(self._list.iconSize().width() * self.devicePixelRatioF())
+        """Large enough for large text and fine screens, as Qt only ever reduces an icon; the chosen one untinted."""
+        icon, side = QIcon(), round(self._list.iconSize().width() * self.devicePixelRatioF())
+        sizes = [pixmap]
         if side >= 1.5 * max(pixmap.width(), pixmap.height()):
             keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-            icon.addPixmap(pixmap.scaled(side, side, keep, smooth))
+            sizes.append(pixmap.scaled(side, side, keep, smooth))
+        for size in sizes:
+            icon.addPixmap(size)
+            icon.addPixmap(size, QIcon.Mode.Selected)
         return icon
 
     def _choose(self, row: int) -> None:
