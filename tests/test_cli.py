@@ -574,6 +574,8 @@ def test_letters_that_a_terminal_lacks_are_written_as_escapes() -> None:
     done = vaeviewer("families", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert r"\xe9" in done.stdout  # é
+    answer = vaeviewer("families", "--json", PYTHONIOENCODING="ascii").stdout
+    assert "é" in "".join(family["sentence"] + family["source"] for family in json.loads(answer))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="closes the stream as a shell of Unix does")

@@ -51,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return commands[words[0]](words[1:])
         return _window(words)
     except UserError as error:
-        print(f"vaeviewer: {error}", file=sys.stderr)
+        from vaeviewer.commands.speech import complain
+
+        complain(f"vaeviewer: {error}")
         return USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from vaeviewer.commands.speech import note
+from vaeviewer.commands.speech import complain, note
 from vaeviewer.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def export(options: argparse.Namespace) -> int:
         ) from None
     rows = 1 if latent_dim == 1 else options.size
     of_class = "" if y is None else f" of class {names[y]}"
-    print(f"{rows} × {options.size} images{of_class} in {options.manifold}", file=sys.stderr)
+    complain(f"{rows} × {options.size} images{of_class} in {options.manifold}")
     return 0
 
 

@@ -27,7 +27,7 @@ def families(options: argparse.Namespace) -> int:
     """``vaeviewer families``; returns the exit code."""
     found = [_described(key) for key in registry.families()]
     if options.json:
-        say(json.dumps(found, ensure_ascii=False))
+        say(json.dumps(found))
         return 0
     for kin, members in groupby(found, key=lambda family: family["kin"]):
         say(f"{KIN[kin]}\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from vaeviewer.backend.data.opening import open_images
@@ -11,7 +10,7 @@ from vaeviewer.backend.data.report import LoadReport
 from vaeviewer.backend.runs.folder import is_run
 from vaeviewer.commands.progress import opening_bar
 from vaeviewer.commands.reading_flags import reading_of
-from vaeviewer.commands.speech import say
+from vaeviewer.commands.speech import as_json, say
 from vaeviewer.errors import DataError
 
 _MOST_CLASSES = 20
@@ -33,7 +32,7 @@ def inspect(options: argparse.Namespace) -> int:
         dataset = open_images(options.path, reading, progress=progress)
     report = dataset.report or LoadReport(images=0, held_out=0, height=0, width=0, channels=0)
     if options.json:
-        say(json.dumps(report.as_json(), ensure_ascii=False))
+        say(as_json(report.as_json()))
         return 0
     for line in described(report):
         say(line)

@@ -15,6 +15,7 @@ from vaeviewer.backend.config import (
     Settings,
     protocol_text,
 )
+from vaeviewer.backend.data.names import readable
 from vaeviewer.backend.runs import atomic_files
 from vaeviewer.errors import UserError
 
@@ -29,19 +30,19 @@ def note(sentence: str) -> None:
 
 
 def complain(line: str) -> None:
-    """Print a line on standard error."""
+    """Print a line on standard error; what moves the cursor or colours a terminal, as an escape."""
     with suppress(OSError):  # the terminal may be gone, which is no reason to stop
-        print(line, file=sys.stderr)
+        print(readable(line), file=sys.stderr)
 
 
-def say(line: str) -> None:
-    """Print a line of the answer; once nobody reads it, say nothing more.
+def say(lines: str) -> None:
+    """Print lines of the answer, as :func:`complain` does; once nobody reads them, say nothing more.
 
     Raises:
         UserError: It goes to a file that there is no room for.
     """
     try:
-        print(line, flush=True)
+        print("\n".join(map(readable, lines.split("\n"))), flush=True)
     except OSError as error:
         # For what is left of this process, which would try again at its end.
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
