@@ -190,7 +190,7 @@ def _opened(options: argparse.Namespace, settings: Settings, autosave: Autosave)
         if epochs < trainer.epoch:
             raise SettingsError(
                 f"--epochs must be at least {math.ceil(trainer.epoch)}, as {autosave.folder} has trained for "
-                f"{trainer.epoch:g}, but is {epochs}."
+                f"{trainer.epoch:,.1f}, but is {epochs}."
             )
         trainer.change("epochs", epochs)
     if trainer.finished and trainer.family.capabilities.trains:

@@ -125,6 +125,8 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     assert refusal(tmp_path).startswith(f"{tmp_path} lacks {NAMES[1]} (or")
     (tmp_path / NAMES[2]).unlink()
     assert f"lacks {NAMES[1]} and {NAMES[2]} " in refusal(tmp_path)
+    (tmp_path / NAMES[3]).unlink()
+    assert f"lacks {NAMES[1]}, {NAMES[2]} and {NAMES[3]} " in refusal(tmp_path)
 
 
 def test_not_a_folder(tmp_path: Path) -> None:

@@ -158,9 +158,8 @@ def find_idx(path: Path, key: str = "folder") -> IdxFiles | None:
     paths = [_find_file(folder, name) for name in namings[0].files]
     missing = [name for name, file in zip(namings[0].files, paths, strict=True) if file is None]
     if missing:
-        raise DataError(
-            f"{folder} lacks {' and '.join(missing)} (or the same with .gz); add what is missing."
-        )
+        listed = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
+        raise DataError(f"{folder} lacks {listed} (or the same with .gz); add what is missing.")
     images, labels, held_out_images, held_out_labels = (file for file in paths if file is not None)
     return IdxFiles(folder, namings[0], images, labels, (held_out_images, held_out_labels))
 
