@@ -6,6 +6,7 @@ archive holds, links and paths among it, is never looked at.
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -19,6 +20,10 @@ from typing import IO
 from vaeviewer.errors import DataError
 from vaeviewer.limits import MAX_ARCHIVE_MEMBERS, MAX_MEMBER_BYTES
 
+_DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(EOFError, NotImplementedError, RuntimeError),
+)
 _PIECE_BYTES = 2**20
 
 
@@ -60,7 +65,7 @@ def take_out(archive: Path, folder: Path, names: Sequence[str], check_stop: Call
                 with open_member() as stream:
                     _write(stream, folder / name, size, check_stop)
                 missing.remove(name)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError):
+    except _DAMAGED:
         raise DataError(f"{archive} is damaged; remove it and fetch it again.") from None
     if missing:
         raise DataError(f"{archive} lacks {' and '.join(sorted(missing))}; remove it and fetch it again.")

@@ -6,6 +6,8 @@ of Python objects is refused by its header.
 
 from __future__ import annotations
 
+import errno
+import lzma
 import math
 import zipfile
 import zlib
@@ -34,7 +36,10 @@ ZIP_MAGIC = b"PK\x03\x04"
 _BLOCK_BYTES = 2**23
 _ENDING = ".npy"
 _KINDS = {"O": "Python objects", "c": "complex numbers", "V": "records", "M": "dates", "m": "times"}
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, ValueError, NotImplementedError, RuntimeError),
+)
 
 
 @dataclass(frozen=True)
@@ -214,4 +219,9 @@ def _sentences(title: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGED:
+        raise DataError(f"{title} is damaged; fetch it again or write it anew.") from None
+    except OSError as error:
+        # bzip2 has no exception of its own, and a zip file may point to before its beginning.
+        if error.errno not in (None, errno.EINVAL):
+            raise
         raise DataError(f"{title} is damaged; fetch it again or write it anew.") from None
