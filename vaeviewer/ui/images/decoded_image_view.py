@@ -192,6 +192,7 @@ class DecodedImageView(QWidget):
             self._share.setText(
                 f"farther out than {share} of the prior's codes",
                 f"farther out than {share} of p(z)",
+                f"beyond {share} of p(z)",
                 f"beyond {share}",
             )
         else:
