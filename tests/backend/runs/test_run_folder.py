@@ -670,6 +670,24 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     assert str(newest) in one_sentence(caught.value)
 
 
+@pytest.mark.parametrize("problem", [OSError(errno.EIO, "Input/output error"), MemoryError()])
+@pytest.mark.parametrize("ending", ["safetensors", "json"])
+def test_what_cannot_be_read_just_now_is_not_called_damaged(
+    problem: Exception, ending: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = atomic_files.read
+
+    def read(path: Path, limit: int) -> bytes:
+        if path.suffix == f".{ending}":
+            raise problem
+        return real(path, limit)
+
+    monkeypatch.setattr(atomic_files, "read", read)
+    with pytest.raises(RunFolderError, match=r"input/output error|not enough memory") as caught:
+        load_run(folder)
+    assert "from a copy" not in one_sentence(caught.value)
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("kind", ["weights", "training", "metrics"])
 def test_a_save_keeps_a_whole_checkpoint_rather_than_a_damaged_one(

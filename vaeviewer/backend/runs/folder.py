@@ -71,6 +71,10 @@ _TRIES = 4
 _NONE_WHOLE = "Nothing else of the run is whole; put the file back from a copy, or train anew."
 
 
+class _DamagedError(RunFolderError):
+    """A file is not what was saved."""
+
+
 @dataclass(frozen=True)
 class Run:
     """All that a run folder holds.
@@ -158,10 +162,13 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder / MANIFEST} was written by a newer vaeviewer; open it with that one."
         ) from None
     except (OSError, MemoryError, ValueError) as error:
-        raise RunFolderError(
-            f"{folder / MANIFEST} cannot be read: {atomic_files.reason(error)}; put it back from a copy, or choose "
-            "another run."
-        ) from error
+        reason = atomic_files.reason(error)
+        remedy = (
+            "put it back from a copy, or choose another run"
+            if _is_damage(error)
+            else "check it and its permissions"
+        )
+        raise RunFolderError(f"{folder / MANIFEST} cannot be read: {reason}; {remedy}.") from error
 
 
 def load_run(path: Path | str, *, training: bool = True) -> Run:
@@ -183,19 +190,21 @@ def load_run(path: Path | str, *, training: bool = True) -> Run:
             break
         # It was saved anew meanwhile, which takes older files away.
     if isinstance(found, str):
-        raise RunFolderError(f"{found} {_NONE_WHOLE}")
+        raise RunFolderError(found)
     return found
 
 
 def _newest(folder: Path, manifest: Manifest, *, training: bool) -> Run | str:
     """The newest checkpoint that is whole, or what is wrong with the newest where none is."""
-    first_problem = ""
+    first_problem, remedy = "", ""
     for entry in manifest.checkpoints:
         try:
             return _run(folder, manifest, entry, first_problem, training=training)
         except RunFolderError as error:
-            first_problem = first_problem or str(error)  # not the error: it would hold what was read
-    return first_problem
+            if not first_problem:
+                first_problem = str(error)  # not the error: it would hold what was read
+                remedy = f" {_NONE_WHOLE}" if isinstance(error, _DamagedError) else ""
+    return first_problem + remedy
 
 
 def _run(
@@ -285,6 +294,11 @@ def _check_computes(snapshot: Snapshot) -> None:
         raise ValueError("its weights are too large to compute with")
 
 
+def _is_damage(error: OSError | MemoryError | ValueError) -> bool:
+    """Whether a file is not what was saved; an error of memory or the system's own says nothing about that."""
+    return isinstance(error, ValueError) or (isinstance(error, OSError) and error.errno is None)
+
+
 @contextmanager
 def _naming(folder: Path, file: FileEntry) -> Iterator[None]:
     """Turn whatever is wrong with a file into one sentence that names it."""
@@ -292,9 +306,10 @@ def _naming(folder: Path, file: FileEntry) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise RunFolderError(f"{path} is missing.") from None
+        raise _DamagedError(f"{path} is missing.") from None
     except (OSError, MemoryError, ValueError) as error:
-        raise RunFolderError(f"{path} cannot be used: {atomic_files.reason(error)}.") from None
+        kind = _DamagedError if _is_damage(error) else RunFolderError
+        raise kind(f"{path} cannot be used: {atomic_files.reason(error)}.") from None
 
 
 def _read(folder: Path, file: FileEntry, limit: int) -> dict[str, NDArray[Any]]:
