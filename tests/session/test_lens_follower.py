@@ -12,7 +12,8 @@ import pytest
 from PySide6.QtCore import QCoreApplication
 from pytestqt.qtbot import QtBot
 
-from vaeviewer.analysis.lens import Asked, Lens, Search, lens
+from vaeviewer.analysis.lens import Asked, Lens, Search
+from vaeviewer.analysis.lens_check import checked_lens
 from vaeviewer.backend.config import Settings, updated
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot
@@ -47,7 +48,7 @@ def test_the_map_is_there_at_once_and_is_what_the_rest_begins_with(
     assert coarse is not None, "within the call, as the hand is waiting"
     assert coarse.log_px is None
     qtbot.waitUntil(lambda: follower.complete, timeout=10_000)
-    *_, whole = (found for found in lens(model, at(0.2), Search()) if found is not None)
+    *_, whole = (found for found in checked_lens(model, at(0.2), Search()) if found is not None)
     assert follower.lens is not None
     assert follower.lens.log_px == pytest.approx(whole.log_px, abs=1e-6)
     assert whole.best is not None
@@ -58,7 +59,7 @@ def test_of_images_that_pass_by_the_last_alone_is_looked_at_closely(
     qtbot: QtBot, decoder: GridDecoder, model: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[tuple[float, float] | None] = []
-    steps = lens_follower.lens
+    steps = lens_follower.checked_lens
 
     def counted(snapshot: Snapshot, asked: Asked, search: Search) -> Iterator[Lens | None]:
         for number, found in enumerate(steps(snapshot, asked, search)):
@@ -66,7 +67,7 @@ def test_of_images_that_pass_by_the_last_alone_is_looked_at_closely(
                 begun.append(asked.near)
             yield found
 
-    monkeypatch.setattr(lens_follower, "lens", counted)
+    monkeypatch.setattr(lens_follower, "checked_lens", counted)
     follower = LensFollower(decoder)
     seen: set[object] = set()
     follower.changed.connect(lambda: seen.add(follower.asked and follower.asked.near))
@@ -86,7 +87,7 @@ def test_of_images_that_pass_by_the_last_alone_is_looked_at_closely(
 def test_a_map_that_takes_long_leaves_the_window_its_time(
     qtbot: QtBot, decoder: GridDecoder, model: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps, here = lens_follower.lens, threading.current_thread()
+    steps, here = lens_follower.checked_lens, threading.current_thread()
     busy: list[float] = []
 
     def slow(snapshot: Snapshot, asked: Asked, search: Search) -> Iterator[Lens | None]:
@@ -96,7 +97,7 @@ def test_a_map_that_takes_long_leaves_the_window_its_time(
             busy.append(0.04)
         yield from found
 
-    monkeypatch.setattr(lens_follower, "lens", slow)
+    monkeypatch.setattr(lens_follower, "checked_lens", slow)
     follower = LensFollower(decoder)
     begin = time.perf_counter()
     while time.perf_counter() - begin < 0.5:

@@ -47,7 +47,7 @@ _SEEN = 8.0  # nats below the highest that a map shows
 _FARTHEST_Q = 2.5  # times as large a map for q's sake at most
 _LEAST_LOG = -80.0  # of an exp, which is slow below
 _MIDDLE = 4  # of nine values around a code, its own
-_NOWHERE = -1e30  # nats, for what is no finite number: of a model that explodes
+NOWHERE = -1e30  # nats, for what is no finite number: of a model that explodes
 _LOWEST = -1e8  # nats: of larger numbers float32 has no digits left for differences
 
 
@@ -121,7 +121,7 @@ class Search:
             yield None
         found = np.concatenate([table.log_likelihood(image[None])[0] for table in self._tables])
         found = (found + snapshot.log_prior(self._codes)).astype(np.float64)
-        yield self._codes.astype(np.float64), np.where(np.isfinite(found), found, _NOWHERE)
+        yield self._codes.astype(np.float64), np.where(np.isfinite(found), found, NOWHERE)
 
 
 def lens(snapshot: Snapshot, asked: Asked, search: Search) -> Iterator[Lens | None]:
@@ -195,7 +195,7 @@ def _logs_of(snapshot: Snapshot, image: Image, y: int | None) -> Callable[[Point
     def logs(z: Points) -> Logs:
         codes = np.asarray(z, np.float32)
         found = snapshot.log_joint(image[None], codes, y)[0].astype(np.float64)
-        return np.where(np.isfinite(found), found, _NOWHERE)
+        return np.where(np.isfinite(found), found, NOWHERE)
 
     return logs
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from vaeviewer.analysis.lens import Asked, Lens, Search, lens
+from vaeviewer.analysis.lens import Asked, Lens, Search
+from vaeviewer.analysis.lens_check import checked_lens
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.errors import NoDensityError
 from vaeviewer.session.grid_decoder import GridDecoder
@@ -161,7 +162,7 @@ class LensFollower(QObject):
         """The lens; where something is known already, nothing less."""
         _, asked, snapshot = wanted
         try:
-            for found in lens(snapshot, asked, search):
+            for found in checked_lens(snapshot, asked, search):
                 yield None if known and found is not None and found.log_px is None else found
             yield _DONE
         except NoDensityError as error:
