@@ -131,6 +131,15 @@ def test_a_panel_behind_anothers_tab_comes_to_the_front_from_the_menu_and_closes
     assert not lens.toggleViewAction().isChecked()
 
 
+@pytest.mark.qt_log_ignore("does not support raise", extend=True)
+def test_a_panel_taken_from_behind_anothers_tab_closes(make: MakeWindow, small: Settings) -> None:
+    behind = make(small).docks[1]
+    behind.setFloating(True)
+    QApplication.processEvents()
+    assert behind.close()
+    assert behind.isHidden()
+
+
 def test_titles_of_tabs_are_whole_however_many_there_are(make: MakeWindow, small: Settings) -> None:
     window = make(small)
     for dock in window.docks:

@@ -96,7 +96,7 @@ class RunStatus(QObject):
             self._show_device()
         self._labels["speed"].setText(f"{rate:,.0f} images/s" if rate and running else "")
         done = min(1.0, progress.epoch / progress.epochs)
-        self._labels["left"].setText("" if solved else f"{done:.0%} of {progress.epochs:,} epochs")
+        self._labels["left"].setText("" if solved else f"{100 * done:.0f} % of {progress.epochs:,} epochs")
         self._labels["saved"].setText(self._saved_text(step))
         self._warn(bool(session.save_problem))
         unsaved = step > 0 and session.saved_step != step

@@ -75,7 +75,7 @@ class Corruption(FamilyConfig):
     def damage_text(self, pixels: str) -> str:
         """What is done to the images, after what their pixels are."""
         if self.noise == "masking":
-            return f"{pixels}, {self.noise_level:.0%} of them blackened"
+            return f"{pixels}, {100 * self.noise_level:.0f} % of them blackened"
         return f"{pixels}, Gaussian noise of deviation {self.noise_level:g}"
 
 
