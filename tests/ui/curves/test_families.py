@@ -89,14 +89,14 @@ def test_another_family_has_its_own_rows_plots_and_units(panel: CurvesPanel) -> 
         "Cross-entropy by step, nats per image",
     ]
     assert drawn(panel) == [{"squared_error", "corruption"}, {"cross_entropy"}]
-    assert text(panel, "protocol") == "grey levels, 50% of them blackened"
+    assert text(panel, "protocol") == "grey levels, 50 % of them blackened"
     assert panel.windowTitle() == "Metrics"
     assert not panel._body.findChild(QComboBox, "yAxis").isVisible(), "nothing has a negative that is a loss"
     assert panel._body.findChild(QCheckBox, "logAxis").isEnabled(), (
         "without a loss to choose: all is positive"
     )
     panel.set_settings(updated(settings, noise_level=0.2))
-    assert text(panel, "protocol") == "grey levels, 20% of them blackened"
+    assert text(panel, "protocol") == "grey levels, 20 % of them blackened"
 
 
 def test_the_lowest_is_best_where_lower_is_better(panel: CurvesPanel) -> None:

@@ -79,7 +79,7 @@ def test_it_learns_to_draw_whole_images_from_damaged_ones(
     small: Settings, digits: ImageDataset, noise: str, level: float
 ) -> None:
     settings = updated(small, family="denoising", noise=noise, noise_level=level, epochs=6)
-    said = "50% of them blackened" if noise == "masking" else "Gaussian noise of deviation 0.6"
+    said = "50 % of them blackened" if noise == "masking" else "Gaussian noise of deviation 0.6"
     assert protocol_text(settings) == f"grey levels, {said}"
     trainer = Trainer(digits, settings)
     before = trainer.evaluate()

@@ -56,7 +56,7 @@ def test_it_is_a_lower_bound_and_its_codes_bear_damage(digits: ImageDataset, sma
     """log p(x) on a grid over z; codes drawn from q(z|x) of whole images would miss where p(z|x) has its mass."""
     torch.manual_seed(3)
     settings = updated(small, family="denoising-vae", noise_level=0.5, epochs=25)
-    assert protocol_text(settings) == "grey levels as Bernoulli probabilities, 50% of them blackened"
+    assert protocol_text(settings) == "grey levels as Bernoulli probabilities, 50 % of them blackened"
     trainer = Trainer(digits, settings)
     loop.train(trainer, go_on=lambda: loop.FREELY, after_block=lambda: None)
     plain = Trainer(digits, updated(small, family="vae", epochs=25, engine="eager"))
