@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -178,4 +179,8 @@ def test_of_a_model_that_sees_classes_it_follows_the_class_that_is_chosen(
         assert isinstance(expected, Likely)
         value = number_text(float(expected.log_px[0]), 1)
         qtbot.waitUntil(lambda value=value: f"log p(x|y) = {value} nats, by" in panel.likely.text())  # type: ignore[misc]
-    qtbot.waitUntil(lambda: "of 10 held-out" in panel.likely.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "10 held-out" in panel.likely.text(), timeout=20_000)
+    assert "at step" not in panel.likely.text()
+    panel.update_frame(replace(window._frames.frame(), snapshot=replace(snapshot, step=5)))
+    assert "nats at step 0" in panel.likely.text(), "until the newer model's is known"
+    qtbot.waitUntil(lambda: "at step" not in panel.likely.text())

@@ -231,19 +231,23 @@ class DrawPanel(QWidget):
         self.likely.clear()
 
     def _write_likely(self) -> None:
-        given = self._asked is not None and self._asked[0].family.bounds_given_class
-        text = words(self._of_drawn.value, self._of_held_out.value, "x|y" if given else "x")
-        self.likely.setText("" if self._own is None else text)
+        if self._own is None or self._asked is None:
+            self.likely.clear()
+            return
+        snapshot, step = self._asked[0], self._of_drawn.step
+        of = "x|y" if snapshot.family.bounds_given_class else "x"
+        when = "" if step == snapshot.step else f" at step {step:,}"  # until the newer model's is known
+        self.likely.setText(words(self._of_drawn.value, self._of_held_out.value, of, when))
 
 
-def words(own: object, others: object, of: str = "x") -> str:
+def words(own: object, others: object, of: str = "x", when: str = "") -> str:
     """Log p(x), or log p(x|y), of a drawing and where it stands among held-out images, as far as these are `Likely`."""
     if not isinstance(own, Likely):
         return f"log p({of}) …"
     if own.reason:
         return own.reason
     value = float(own.log_px[0])
-    text = f"log p({of}) = {number_text(value, 1)} nats"
+    text = f"log p({of}) = {number_text(value, 1)} nats{when}"
     if not own.exact:
         text += ", by importance weighting"
     if isinstance(others, Likely) and len(others.log_px):
