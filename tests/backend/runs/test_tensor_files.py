@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -116,3 +118,28 @@ def test_exactly_the_arrays_asked_for_are_accepted() -> None:
         check_arrays(good | {"b": good["b"].T}, shapes)
     with pytest.raises(ValueError, match="a is float64"):
         check_arrays(good | {"a": np.zeros(2)}, shapes)
+
+
+TOO_LITTLE = """
+import resource
+import numpy as np
+from vaeviewer.backend.runs.tensor_files import pack, unpack
+data = b"".join(pack({str(part): np.zeros(2**22, np.float32) for part in range(8)}))
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + 3 * len(data) // 4
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    unpack(data)
+except MemoryError:
+    print("not enough memory")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="limits a process as Linux does")
+def test_too_little_memory_is_an_exception_like_any_other() -> None:
+    """Where it runs out inside of the library, that ends the process with a trace of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", TOO_LITTLE], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("not enough memory\n", "", 0)

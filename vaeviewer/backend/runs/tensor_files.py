@@ -75,8 +75,10 @@ def unpack(data: bytes) -> dict[str, NDArray[Any]]:
 
     Raises:
         ValueError: The bytes are no such file, or hold numbers that NumPy lacks or that are not finite.
+        MemoryError: There is not memory enough for a second copy of them.
     """
     _check_header(data)
+    np.empty(len(data), np.uint8)  # raises; the library panics instead, which is no exception that is caught
     try:
         tensors = load(data)
     except KeyError as error:
