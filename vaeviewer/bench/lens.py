@@ -1,6 +1,7 @@
 """How closely the posterior lens follows a drag while it trains.
 
-``python -m vaeviewer.bench lens '{"quick": false}' < /dev/zero`` prints the figures.
+``tail -f /dev/null | python -m vaeviewer.bench lens '{"quick": false}'`` prints the
+figures: it ends with its standard input.
 """
 
 from __future__ import annotations
