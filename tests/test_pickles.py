@@ -135,14 +135,24 @@ def test_settings(tmp_path: Path, mark: Path) -> None:
     assert not mark.exists()
 
 
-WAYS = ("@Variant(", r"\x40V\141riant(", "@Va\\qri\\\nant(", '1, "@"Variant(', r'"@\x56"ariant(')
+WAYS = (
+    "@Variant(",
+    r"\x40V\141riant(",
+    "@Va\\qri\\\nant(",
+    '1, "@"Variant(',
+    r'"@\x56"ariant(',
+    "@DateTime(",
+    '@"Date"Time(',
+)
 
 
 @pytest.mark.parametrize("start", WAYS)
 def test_the_windows_own_settings(start: str, tmp_path: Path, mark: Path) -> None:
     """PySide reads objects in binary values with pickle, and such a value can be written in many ways."""
     made, name = pickle.dumps(Bomb(mark)), b"PySide::PyObjectWrapper\0"
-    binary = struct.pack(">2i", 0x7F, len(name)) + name + struct.pack(">i", len(made)) + made
+    # The kind of a value that is not Qt's own: as Qt 4 wrote it, and as Qt 5 and later do, with a flag for null.
+    kind = b"\0\1\0\0\0" if "Time" in start else b"\0\0\0\x7f"
+    binary = kind + struct.pack(">i", len(name)) + name + struct.pack(">i", len(made)) + made
     value = start + "".join(f"\\x{byte:x}" for byte in binary) + ")"
     for file in ("ours.ini", "plain.ini"):
         (tmp_path / file).write_text(f"[window]\nstate={value}\n")

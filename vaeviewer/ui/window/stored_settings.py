@@ -37,6 +37,9 @@ class ForgetfulSettings(QSettings):
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]+)|([0-7]+)|[\r\n]{1,2}|.)|\"", re.DOTALL)
 """What QSettings reads in an ini file as another character, as none, or as a mark around a value."""
 
+_BINARY = ("@Variant(", "@DateTime(")
+"""How texts begin that QSettings reads with QDataStream, as any kind of value."""
+
 
 def _has_binary(ini: bytes) -> bool:
     """Whether there is a binary value, as the window writes none: PySide reads objects in these with pickle."""
@@ -46,7 +49,8 @@ def _has_binary(ini: bytes) -> bool:
             return chr(0xFFFF & (int(escape[1], 16) if escape[1] else int(escape[2], 8)))
         return ""
 
-    return "@Variant(" in _ESCAPE.sub(letter, ini.decode("latin-1"))
+    text = _ESCAPE.sub(letter, ini.decode("latin-1"))
+    return any(start in text for start in _BINARY)
 
 
 def open_settings(path: Path) -> QSettings:
