@@ -12,7 +12,7 @@ from vaeviewer.analysis.smoothness import smoothness
 from vaeviewer.backend.snapshot import Array
 from vaeviewer.native.cores import available_cores
 
-RUNS = (("vae", "default", 50), ("iwae", "default", 22), ("exact", "binarised", 30))
+RUNS = (("vae", "default", 95), ("iwae", "default", 22), ("exact", "binarised", 30))
 """Kinds of model, presets, and epochs that take about as long."""
 
 IMAGES = 10_000
