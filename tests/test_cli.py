@@ -23,6 +23,7 @@ from PIL import Image
 from saboteur import SmallDisk
 
 from vaeviewer import __version__, paths
+from vaeviewer.backend.config import value_of
 from vaeviewer.backend.runs import atomic_files
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.runs.listing import summary_of
@@ -185,6 +186,24 @@ def test_a_manifold_is_of_the_axes_that_are_named(
     for axes in ("1,4", "2,2"):
         said = refused(capsys, "export", deep, "--manifold", tmp_path / "m.png", "--axes", axes)
         assert "3 latent dimensions" in said
+
+
+def test_large_images_have_narrower_layers_unless_their_width_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "large.npy", np.random.default_rng(0).integers(0, 256, (12, 96, 96), np.uint8))
+    words = ["train", "--data", str(tmp_path / "large.npy"), "--epochs", "1", "--threads", "1"]
+    for name, flags, widths in (
+        ("by itself", [], (256, 256, 128)),
+        ("as said", ["--hidden", "512,256,128"], (512, 256, 128)),
+    ):
+        assert main([*words, "--out", str(tmp_path / name), *flags]) == 0
+        run = load_run(tmp_path / name)
+        assert value_of(run.settings, "hidden") == widths
+        assert run.checkpoint.snapshot.weights["encoder.0.weight"].shape == (widths[0], 96 * 96)
+    capsys.readouterr()
+    assert main(["train", "--resume", str(tmp_path / "by itself"), "--epochs", "2"]) == 0
+    assert value_of(load_run(tmp_path / "by itself").settings, "hidden") == (256, 256, 128)
 
 
 def test_a_manifold_is_of_the_class_that_is_named(

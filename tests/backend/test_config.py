@@ -16,10 +16,12 @@ from vaeviewer.backend.config import (
     live_fields,
     parse_settings,
     presets,
+    suited,
     updated,
     value_of,
 )
 from vaeviewer.backend.models.families.vae import VaeConfig
+from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.models.registry import families, family
 from vaeviewer.errors import SettingsError
 
@@ -152,6 +154,43 @@ def test_another_family_has_its_own_defaults_for_what_was_not_set() -> None:
     assert value_of(updated(Settings(), latent_dim=3, family="sparse"), "latent_dim") == 3
     there_and_back = updated(updated(Settings(), family="sparse"), family="vae")
     assert there_and_back == Settings()
+
+
+@pytest.mark.parametrize(
+    ("image", "hidden"),
+    [
+        (None, (512, 256, 128)),
+        (ImageSpec(28, 28), (512, 256, 128)),
+        (ImageSpec(64, 64), (512, 256, 128)),
+        (ImageSpec(256, 256), (64, 64, 64)),
+        (ImageSpec(256, 256, 3), (32, 32, 32)),
+        (ImageSpec(4096, 4096, 3), (32, 32, 32)),
+    ],
+)
+def test_by_default_large_images_have_narrower_layers(
+    image: ImageSpec | None, hidden: tuple[int, ...]
+) -> None:
+    for key in ("vae", "iwae", "autoencoder"):
+        assert value_of(presets(key, image)["default"], "hidden") == hidden
+    assert value_of(presets("vae", image)["paper"], "hidden") == (500,), "which says what the paper had"
+    assert value_of(presets("sparse", image)["default"], "hidden") == ()
+    assert suited(presets("pca")["default"], image) == presets("pca")["default"], "which has no layers"
+
+
+@given(
+    st.sampled_from([(28, 28), (256, 256), (64, 64, 3), (1, 1)]),
+    st.sampled_from([(28, 28), (256, 256), (64, 64, 3), (1, 1)]),
+    st.lists(st.integers(1, 64), min_size=1, max_size=4),
+)
+def test_only_what_nobody_set_suits_the_images(
+    one: tuple[int, ...], other: tuple[int, ...], hidden: list[int]
+) -> None:
+    first, second = ImageSpec(*one), ImageSpec(*other)
+    default = presets("vae", first)["default"]
+    assert suited(default, second, first) == presets("vae", second)["default"]
+    if hidden != list(value_of(default, "hidden")):
+        own = updated(default, hidden=hidden, beta=3.0)
+        assert suited(own, second, first) == own
 
 
 def test_what_may_change_in_training_is_marked() -> None:

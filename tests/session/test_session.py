@@ -20,7 +20,7 @@ from PySide6.QtCore import QThread
 from pytestqt.qtbot import QtBot
 
 from vaeviewer import paths
-from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.config import Settings, updated, value_of
 from vaeviewer.backend.data import load_dataset
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models import registry
@@ -306,6 +306,34 @@ def test_other_data_keep_or_renew_the_model(
     session.use_data(other, keep_model=False)
     settle(qtbot, session, State.READY)
     assert session.snapshot.step == 0
+
+
+def test_layers_that_nobody_set_suit_the_images(
+    qtbot: QtBot, make: MakeSession, digits: ImageDataset
+) -> None:
+    session = make(Settings())
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 160, 160), np.uint8)
+    large = replace(
+        digits, name="large", train_images=pixels[:30], train_labels=digits.train_labels[:30],
+        held_out_images=pixels[30:], held_out_labels=digits.held_out_labels[:10],
+    )  # fmt: skip
+    default = value_of(session.settings, "hidden")
+
+    def use(dataset: ImageDataset) -> object:
+        session.use_data(dataset, keep_model=False)
+        qtbot.waitUntil(lambda: session.dataset is dataset, timeout=20_000)
+        settle(qtbot, session, State.READY)
+        assert session.snapshot is not None
+        widths = value_of(session.settings, "hidden")
+        assert session.snapshot.weights["encoder.0.weight"].shape[0] == widths[0]
+        return widths
+
+    assert use(large) == (128, 128, 128)
+    assert use(digits) == default
+    assert use(large) == (128, 128, 128)
+    session.use_settings(updated(session.settings, hidden=(200,)))
+    settle(qtbot, session, State.READY)
+    assert use(digits) == (200,), "which somebody chose"
 
 
 def test_the_same_images_kept_leave_the_run_and_its_curves_as_they_were(

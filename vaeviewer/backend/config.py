@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from vaeviewer.backend.models import registry
 from vaeviewer.backend.models.fields import ADVANCED, LIVE, FamilyConfig, Group, marked
+from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.errors import SettingsError
 
@@ -149,11 +150,23 @@ DEFAULT = "default"
 """Every family's first preset: its settings as they are declared."""
 
 
-def presets(family: str = DEFAULT_FAMILY) -> Mapping[str, Settings]:
-    """A family's named starting points, ``default`` first."""
-    plain = Settings(model=_of_its_family({"family": family}))
+def presets(family: str = DEFAULT_FAMILY, image: ImageSpec | None = None) -> Mapping[str, Settings]:
+    """A family's named starting points, ``default`` first, as they suit images of that size."""
+    plain = suited(Settings(model=_of_its_family({"family": family})), image)
     named = registry.family(family).presets
     return {DEFAULT: plain} | {name: updated(plain, **preset.values) for name, preset in named.items()}
+
+
+def suited(settings: Settings, image: ImageSpec | None, before: ImageSpec | None = None) -> Settings:
+    """Settings of which what is at its default is as it suits images of that size, or small ones.
+
+    Args:
+        settings: To start from.
+        image: Size of the images to be trained on.
+        before: Of those that they were made to suit.
+    """
+    model = settings.model.suited(image.values if image else 0, before.values if before else 0)
+    return settings.model_copy(update={"model": model})
 
 
 def fields(settings: Settings) -> Iterator[tuple[str, str, FieldInfo]]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vaeviewer.backend.config import Settings
+from vaeviewer.backend.config import Settings, suited
 from vaeviewer.commands.flags import FIELDS, flag, settings_of
 from vaeviewer.commands.progress import opening_bar, progress_bar
 from vaeviewer.commands.reading_flags import given_flags, reading_of
@@ -43,6 +43,8 @@ def train(options: argparse.Namespace) -> int:
         dataset, out = None, options.resume.absolute()
     elif options.out is not None:
         dataset, out = _new_run(options)
+        if options.set_hidden is None:
+            settings = suited(settings, dataset.image)
     else:
         raise SettingsError(
             "--out RUN must name a folder for a new run, or --resume RUN a run to go on with."

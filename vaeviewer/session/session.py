@@ -7,10 +7,11 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from vaeviewer.backend.config import Settings, updated, value_of
+from vaeviewer.backend.config import Settings, suited, updated, value_of
 from vaeviewer.backend.data import BUNDLED
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.data.catalog import title_of
+from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.backend.training.findings import Origin, Remedy
 from vaeviewer.backend.training.history import History
@@ -42,7 +43,7 @@ class Session(QObject):
         problem(str, str, str, bool): A sentence for the user, details, a key that says what it is about, and whether
             a device failed that the CPU can stand in for, see :meth:`use_cpu`.
         exploding(Finding or None): Training makes no sense any more, or does again; see :meth:`treat`.
-        changed(str): Recovering from a failure gave this setting another value.
+        changed(str): This setting has another value: recovering from a failure gave it, or it suits other images.
         work_began(str, str, bool): Something that may take long: its key, what it is, and whether
             :meth:`cancel_loading` gives it up.
         fetching(str, Fetched): What is being fetched or read, and how far it has come; its work has the key ``DATA``.
@@ -84,6 +85,7 @@ class Session(QObject):
         self.read_only = ""
         self.saved_step: int | None = None
         self._unbuilt: ImageDataset | None = None
+        self._suited_to: ImageSpec | None = None
         self.save_problem = ""
         self._sent = 0
         self._works: dict[str, int] = {}  # key of work for the training thread, number of its command
@@ -242,6 +244,7 @@ class Session(QObject):
         if keep_model:
             self._send(messages.UseData(dataset))
         else:
+            self._suit(dataset.image)
             self._build(dataset)
         if self.dataset is not None:
             self._work(messages.PREPARING, f"Preparing {dataset.name}…")
@@ -302,6 +305,13 @@ class Session(QObject):
         self._works[key] = self._sent
         self.work_began.emit(key, sentence, False)
 
+    def _suit(self, image: ImageSpec) -> None:
+        """What nobody set is to suit images of this size."""
+        before, self.settings = self.settings, suited(self.settings, image, self._suited_to)
+        self._suited_to = image
+        if self.settings != before:
+            self.changed.emit("hidden")
+
     def _build(self, dataset: ImageDataset) -> None:
         self._unbuilt = dataset
         self._send(messages.Build(self.settings, dataset))
@@ -330,6 +340,7 @@ class Session(QObject):
                 self.settings = self._changes.onto(event.settings, event.handled)
                 self._mailbox = event.mailbox
                 self.dataset = event.dataset
+                self._suited_to = event.dataset.image
                 self.folder = event.folder
                 self.read_only = event.read_only
                 self.save_problem = ""

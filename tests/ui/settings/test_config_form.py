@@ -22,6 +22,7 @@ from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import ComputeConfig, Settings, TrainConfig, fields, presets, updated, value_of
 from vaeviewer.backend.models.families.vae import VaeConfig
+from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.ui.settings.config_form import ConfigForm
 from vaeviewer.ui.settings.number_fields import ScientificSpinBox, next_rung, number_text
 from vaeviewer.ui.widgets.theme import DARK, LIGHT, build_palette
@@ -417,6 +418,26 @@ def test_steps_of_a_weight_reach_zero_and_come_back(qtbot: QtBot) -> None:
     assert box.value() == 0.0
     box.stepBy(1)
     assert box.value() == 0.01
+
+
+def test_the_default_is_that_of_the_images(form: ConfigForm) -> None:
+    large, small = ImageSpec(256, 256), ImageSpec(28, 28)
+    said = heard(form)
+    form.set_image(large)
+    assert preset_box(form).currentText() == "", "the settings are not yet those of large images"
+    preset_box(form).setCurrentIndex(0)
+    preset_box(form).activated.emit(0)
+    assert value_of(said[-1], "hidden") == (64, 64, 64)
+    assert preset_box(form).currentText() == "Default"
+    go_to(family_box(form), "sparse")
+    assert value_of(said[-1], "hidden") == (), "the default of that kind"
+    go_to(family_box(form), "vae")
+    assert said[-1] == presets("vae", large)["default"]
+    type_into(form.editor("hidden"), "512, 256, 128")
+    assert value_of(said[-1], "hidden") == (512, 256, 128), "what is typed is taken"
+    assert preset_box(form).currentText() == ""
+    form.set_image(small)
+    assert preset_box(form).currentText() == "Default"
 
 
 def family_box(form: ConfigForm) -> QComboBox:

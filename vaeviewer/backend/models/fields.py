@@ -5,13 +5,19 @@ Imports no torch: forms and flags are there before torch is.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 HiddenWidth = Annotated[int, Field(ge=1, le=8192)]
+
+MOST_WEIGHTS = 2**22
+"""Of a first layer as it is by default: with more a step over large images takes too long for what it learns."""
+
+LEAST_WIDTH = 32
+"""Default layers are at least so wide, however large images are."""
 
 LIVE: JsonDict = {"live": True}
 """Marks a field that may change while training runs."""
@@ -53,6 +59,15 @@ class FamilyConfig(Group):
     def widest(self, values: int) -> int:
         """Most numbers that the networks have anywhere for an image of so many ``values``."""
         return values
+
+    def suited(self, values: int, before: int = 0) -> Self:
+        """These settings, with what is at its default as it suits images of so many ``values``.
+
+        Args:
+            values: Of an image; 0: of any small one.
+            before: Of the images that the defaults suited until now.
+        """
+        return self
 
 
 class ImageNetworks(FamilyConfig):
@@ -109,6 +124,13 @@ class ImageNetworks(FamilyConfig):
         json_schema_extra=ADVANCED,
     )
 
+    def suited(self, values: int, before: int = 0) -> Self:
+        """As :meth:`FamilyConfig.suited`: large images have narrower layers."""
+        default: tuple[int, ...] = type(self).model_fields["hidden"].default
+        if self.hidden not in (default, _narrowed(default, before)):
+            return self
+        return self.model_copy(update={"hidden": _narrowed(default, values)})
+
     def widest(self, values: int) -> int:
         """As :meth:`FamilyConfig.widest`."""
         if self.network == "mlp":
@@ -116,6 +138,13 @@ class ImageNetworks(FamilyConfig):
         return max(
             values * max(4, self.conv_channels) // 4, self.dense
         )  # a quarter of the pixels, each of so many channels
+
+
+def _narrowed(hidden: tuple[int, ...], values: int) -> tuple[int, ...]:
+    """Layers of which none is wider than a power of two with which the first has :data:`MOST_WEIGHTS` at most."""
+    most = MOST_WEIGHTS // max(1, values)
+    widest = max(LEAST_WIDTH, 2 ** (most.bit_length() - 1) if most else 0)
+    return tuple(min(width, widest) for width in hidden)
 
 
 class PixelLikelihood(FamilyConfig):

@@ -20,8 +20,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vaeviewer.backend.config import Settings, fields, presets, updated, value_of, value_problem
+from vaeviewer.backend.config import Settings, fields, presets, suited, updated, value_of, value_problem
 from vaeviewer.backend.models.fields import marked
+from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.ui.settings.family_box import FamilyBox
 from vaeviewer.ui.settings.live_settings import rate_text
 from vaeviewer.ui.settings.number_fields import (
@@ -54,6 +55,7 @@ class ConfigForm(QScrollArea):
         self.setObjectName("configForm")
         self._settings = Settings()
         self._before_families = self._settings  # as last set, but for the kind of model
+        self._image: ImageSpec | None = None
         self._shown_family = ""
         self._run_reason: str | None = None
         self._rows: dict[str, SettingRow] = {}
@@ -198,6 +200,11 @@ class ConfigForm(QScrollArea):
             row.mark("")
         self._refresh()
 
+    def set_image(self, image: ImageSpec) -> None:
+        """Defaults are to be those that suit images of this size."""
+        self._image = image
+        self._refresh()
+
     def set_run_active(self, active: bool, reason: str) -> None:
         """Hold the fields that a run fixes, or free them.
 
@@ -293,7 +300,7 @@ class ConfigForm(QScrollArea):
             self.settings_changed.emit(settings)
 
     def _preset_chosen(self, index: int) -> None:
-        preset = presets(self._shown_family)[self._preset.itemData(index)]
+        preset = presets(self._shown_family, self._image)[self._preset.itemData(index)]
         # It says what is learned and how, not what computes it.
         self._take(preset.model_copy(update={"compute": self._settings.compute}))
 
@@ -302,7 +309,8 @@ class ConfigForm(QScrollArea):
         if key != self._shown_family:
             # What both have stays as it is set, also where the ones passed by on the way have it not.
             before = self._before_families
-            self._take(updated(before, family=key))
+            chosen = updated(suited(before, None, self._image), family=key)
+            self._take(suited(chosen, self._image))
             self._before_families = before
 
     def _take(self, settings: Settings) -> None:
@@ -326,7 +334,7 @@ class ConfigForm(QScrollArea):
             row.note.setText("" if reason == self._run_reason else reason)  # which stands above the group
             row.note.setVisible(bool(row.note.text()))
             row.label.setToolTip(text)
-        found = presets(self._shown_family)
+        found = presets(self._shown_family, self._image)
         names = [name for name, preset in found.items() if _learns_alike(preset, self._settings)]
         self._preset.setCurrentIndex(self._preset.findData(names[0]) if names else -1)
         self._preset.setEnabled(self._run_reason is None)
