@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vaeviewer.analysis.manifold import (
+    MOST_SHOWN,
     evenly_in_probability,
     grid,
     grid_points,
     manifold_picture,
     mosaic,
+    thinned,
 )
 from vaeviewer.backend.models.families.vae import VaeConfig
 from vaeviewer.backend.models.interface import DataSpec, ImageSpec
@@ -119,3 +121,29 @@ def test_a_picture_shows_what_the_decoder_draws(latent_dim: int) -> None:
     assert picture.shape == (4 if latent_dim == 1 else 12, 18), "of one number a row"
     corner = np.array([[-3.0, 3.0, 0.0, 0.0, 0.0][:latent_dim]], np.float32)
     assert (picture[:4, :6] == as_grey_levels(snapshot.decode(corner))[0]).all()
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 3), (110, 110), (300, 200, 3), (2000, 3)])
+@pytest.mark.parametrize(("count", "columns"), [(100, 10), (17, 17), (1, 1)])
+def test_what_is_only_looked_at_is_no_larger_than_a_screen(
+    shape: tuple[int, ...], count: int, columns: int
+) -> None:
+    ramp = np.add.outer(np.arange(shape[0]), np.arange(shape[1])) * 255 // (shape[0] + shape[1])
+    image = (ramp if len(shape) == 2 else np.repeat(ramp[..., None], 3, 2)).astype(np.uint8)
+    shown = thinned(np.repeat(image[None], count, 0), columns)
+    rows = -(-count // columns)
+    if max(columns * shape[1], rows * shape[0]) <= MOST_SHOWN:
+        np.testing.assert_array_equal(shown[-1], image)
+    height, width = mosaic(shown, columns).shape[:2]
+    assert height - shown.shape[1] <= MOST_SHOWN
+    assert width - shown.shape[2] <= MOST_SHOWN
+    assert len(shown) == count
+    # Nothing is moved: the mean place of its light is that of the whole image, within a pixel of those shown.
+    for axis in (0, 1):
+        step = shape[axis] / shown.shape[1 + axis]
+        assert abs(_centre(shown[0], axis) * step - _centre(image, axis)) <= step
+
+
+def _centre(image: np.ndarray, axis: int) -> float:
+    light = image.astype(float).reshape(*image.shape[:2], -1).sum(2).sum(1 - axis)
+    return float((light * (np.arange(len(light)) + 0.5)).sum() / max(light.sum(), 1e-9))

@@ -31,7 +31,8 @@ class GatedSnapshot:
         self.chunks.append(z.copy())
         self.entered.release()
         assert self.permits.acquire(timeout=10)
-        return np.full((len(z), *self.image_shape), self.value, dtype=np.float32) + z[:, :1, None]
+        levels = np.full((len(z), *self.image_shape), self.value, dtype=np.float32) + z[:, :1, None]
+        return levels / 255
 
 
 class BrokenSnapshot(GatedSnapshot):
@@ -62,7 +63,7 @@ def points(n: int) -> np.ndarray:
 def test_images_come_back_in_order_with_their_tag_on_the_owners_thread(
     qtbot: QtBot, decoder: GridDecoder
 ) -> None:
-    snapshot = GatedSnapshot(0.5)
+    snapshot = GatedSnapshot(5.0)
     where = []
     decoder.decoded.connect(lambda *_: where.append(threading.get_ident()))
     n = 2 * CHUNK_ROWS + 5
@@ -70,9 +71,9 @@ def test_images_come_back_in_order_with_their_tag_on_the_owners_thread(
         decoder.request("manifold", snapshot, points(n), tag=("equal", 20))
     kind, images, tag = signal.args
     assert (kind, tag) == ("manifold", ("equal", 20))
-    assert images.dtype == np.float32
+    assert images.dtype == np.uint8
     assert images.shape == (n, 2, 3)
-    assert images[:, 0, 0].tolist() == [i + 0.5 for i in range(n)]
+    assert images[:, 0, 0].tolist() == [i + 5 for i in range(n)]
     assert [len(chunk) for chunk in snapshot.chunks] == [CHUNK_ROWS, CHUNK_ROWS, 5]
     assert where == [threading.get_ident()]
     assert threading.get_ident() not in snapshot.threads

@@ -14,6 +14,9 @@ from vaeviewer.backend.snapshot import Snapshot
 
 Spacing = Literal["equal", "gaussian"]
 
+MOST_SHOWN = 2048
+"""More pixels along a side than this no panel has."""
+
 
 def grid(size: int, spacing: Spacing, limit: float = 3.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Coordinates of a grid over the latent plane, rising along each axis.
@@ -115,6 +118,21 @@ def mosaic(images: NDArray[np.uint8], columns: int, gap: int = 0, background: in
         .reshape(rows * (height + gap), columns * (width + gap), *colour)
     )
     return np.ascontiguousarray(picture[: picture.shape[0] - gap, : picture.shape[1] - gap])
+
+
+def thinned(images: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+    """Images for a :func:`mosaic` that is only looked at: of large ones every second, third … pixel both ways.
+
+    Args:
+        images: As :func:`mosaic` takes them.
+        columns: Likewise.
+
+    Returns:
+        A view of them, with which the mosaic is at most :data:`MOST_SHOWN` pixels and a row of images wide or high.
+    """
+    n, height, width = images.shape[:3]
+    step = max(1, -(-max(columns * width, -(-n // columns) * height) // MOST_SHOWN))
+    return images[:, min(step, height) // 2 :: step, min(step, width) // 2 :: step]
 
 
 def manifold_picture(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from vaeviewer.backend.chunks import parts
-from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +67,8 @@ class GridDecoder(QObject):
     The thread starts with the first request and ends with `close`, which the owner must call.
 
     Signals:
-        decoded: ``(kind, images, tag)``: images float32 in 0 … 1, shape ``(n, height, width)``, and the tag
-            of the request.
+        decoded: ``(kind, images, tag)``: the mean images' grey levels, uint8, ``(n, height, width)``, in colour with
+            ``3`` behind it, and the tag of the request.
         failed: ``(kind, sentence)`` of a request that could not be answered; later ones still are.
         forgotten: What was decoded so far is of another run.
 
@@ -267,17 +267,17 @@ class GridDecoder(QObject):
             return self._advance(request)
         return self._decode(request) if request.job is None else request.job(request.snapshot)
 
-    def _decode(self, request: _Request) -> NDArray[np.float32] | None:
-        """The images, or ``None`` when they are no longer wanted."""
+    def _decode(self, request: _Request) -> NDArray[np.uint8] | None:
+        """The images, or ``None`` when they are no longer wanted. Rounded here: the thread that draws has no time."""
         snapshot = request.snapshot
         z = request.z
-        images = np.empty((len(z), *snapshot.image_shape), dtype=np.float32)
+        images = np.empty((len(z), *snapshot.image_shape), np.uint8)
         for part in parts(len(z), CHUNK_ROWS if getattr(snapshot, "instant", True) else SLOW_CHUNK_ROWS):
             if part.start:
                 self._serve_others()
             if self._gives_way(request):
                 return None
-            images[part] = snapshot.decode(z[part], request.y)
+            images[part] = as_grey_levels(snapshot.decode(z[part], request.y))
         self._gave_way.discard(request.kind)
         return images
 

@@ -61,7 +61,7 @@ def centre_of_image(panel: ManifoldPanel, row: int, column: int, size: int) -> Q
 
 def test_images_lie_as_in_the_latent_plane(panel: ManifoldPanel) -> None:
     snapshot = make_snapshot()
-    panel.show_images(snapshot.decode(panel.wanted(VIEW)))
+    panel.show_images(as_grey_levels(snapshot.decode(panel.wanted(VIEW))))
     picture = panel.picture()
     assert picture.shape == (280, 280)
     for corner, z in (
@@ -74,7 +74,7 @@ def test_images_lie_as_in_the_latent_plane(panel: ManifoldPanel) -> None:
 
 
 def test_the_picture_is_crisp_where_a_whole_factor_fits(panel: ManifoldPanel) -> None:
-    panel.show_images(make_snapshot().decode(panel.wanted(VIEW)))
+    panel.show_images(as_grey_levels(make_snapshot().decode(panel.wanted(VIEW))))
     panel.resize(280 + 2 + 16, 500)
     assert holds_enlarged(grabbed(panel), panel.picture(), 1)
 
@@ -86,7 +86,7 @@ def test_a_press_moves_the_handle_to_the_z_of_the_image_pressed(
     view = ViewState(manifold_size=15, manifold_spacing=spacing)
     panel.update_frame(view)
     wanted = panel.wanted(view)
-    panel.show_images(make_snapshot().decode(wanted))
+    panel.show_images(as_grey_levels(make_snapshot().decode(wanted)))
     for row, column in ((0, 0), (3, 11), (14, 14), (7, 7)):
         with qtbot.waitSignal(panel.handle_moved) as moved:
             place = centre_of_image(panel, row, column, 15)
@@ -95,7 +95,7 @@ def test_a_press_moves_the_handle_to_the_z_of_the_image_pressed(
 
 
 def test_a_drag_follows_the_mouse_and_stops_at_the_grids_ends(panel: ManifoldPanel) -> None:
-    panel.show_images(make_snapshot().decode(panel.wanted(VIEW)))
+    panel.show_images(as_grey_levels(make_snapshot().decode(panel.wanted(VIEW))))
     seen: list[tuple[float, float]] = []
     panel.handle_moved.connect(lambda z1, z2: seen.append((z1, z2)))
     middle = picture_of(panel).image_rect().center()
@@ -113,13 +113,13 @@ def test_presses_beside_the_picture_or_without_one_do_nothing(panel: ManifoldPan
     picture = picture_of(panel)
     middle = QPointF(picture.rect().center())
     drag(picture, [middle, middle + QPointF(5, 5)])
-    panel.show_images(make_snapshot().decode(panel.wanted(VIEW)))
+    panel.show_images(as_grey_levels(make_snapshot().decode(panel.wanted(VIEW))))
     drag(picture, [QPointF(picture.width() / 2, 1), middle])  # above the picture, then into it
     assert seen == []
 
 
 def test_the_marker_shows_the_handle_if_within(panel: ManifoldPanel) -> None:
-    panel.show_images(np.zeros((100, 28, 28), dtype=np.float32))
+    panel.show_images(np.zeros((100, 28, 28), np.uint8))
     accent = np.array(QColor(DARK.accent).getRgb()[:3])
 
     def marker() -> tuple[float, float] | None:
@@ -173,7 +173,7 @@ def test_following_the_view_signals_nothing(qtbot: QtBot, panel: ManifoldPanel) 
 def test_hidden_it_keeps_images_and_draws_them_when_shown(qtbot: QtBot) -> None:
     panel = ManifoldPanel()
     qtbot.addWidget(panel)
-    panel.show_images(make_snapshot().decode(panel.wanted(VIEW)))
+    panel.show_images(as_grey_levels(make_snapshot().decode(panel.wanted(VIEW))))
     assert not picture_of(panel).has_image()
     with qtbot.waitSignal(panel.images_wanted):
         panel.show()
@@ -181,17 +181,28 @@ def test_hidden_it_keeps_images_and_draws_them_when_shown(qtbot: QtBot) -> None:
 
 
 def test_late_images_of_another_spacing_keep_their_own_axes(panel: ManifoldPanel, qtbot: QtBot) -> None:
-    panel.show_images(np.zeros((100, 4, 4), dtype=np.float32), spacing="gaussian")  # the panel shows "equal"
+    panel.show_images(np.zeros((100, 4, 4), np.uint8), spacing="gaussian")  # the panel shows "equal"
     with qtbot.waitSignal(panel.handle_moved) as moved:
         drag(picture_of(panel), [centre_of_image(panel, 0, 9, 10)])
     assert moved.args == pytest.approx([1.6449, 1.6449], abs=1e-4)  # Φ⁻¹(0.95)
 
 
+def test_large_images_are_shown_smaller_and_exported_whole(panel: ManifoldPanel) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (100, 256, 256), dtype=np.uint8)
+    panel.show_images(images)
+    picture = panel.picture()
+    assert picture is not None
+    np.testing.assert_array_equal(picture[256:512, :256], images[10])
+    shown = picture_of(panel)._image
+    assert shown is not None
+    assert 1024 <= shown.width() <= 2048
+
+
 def test_no_picture_without_images_and_no_picture_of_an_odd_number(panel: ManifoldPanel) -> None:
     assert panel.picture() is None
     with pytest.raises(ValueError, match="no square"):
-        panel.show_images(np.zeros((7, 4, 4), dtype=np.float32))
-    panel.show_images(np.zeros((4, 4, 4), dtype=np.float32))
+        panel.show_images(np.zeros((7, 4, 4), np.uint8))
+    panel.show_images(np.zeros((4, 4, 4), np.uint8))
     panel.show_images(None)
     assert panel.picture() is None
     blank = grabbed(panel)

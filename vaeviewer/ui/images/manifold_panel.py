@@ -21,10 +21,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.latent_plane import LatentPlane
-from vaeviewer.analysis.manifold import Spacing, grid, grid_of, grid_points, mosaic, prior_cells
+from vaeviewer.analysis.manifold import Spacing, grid, grid_of, grid_points, mosaic, prior_cells, thinned
 from vaeviewer.analysis.prior import PriorShape
 from vaeviewer.backend.models.interface import Capabilities
-from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+from vaeviewer.backend.snapshot import Snapshot
 from vaeviewer.session.view_state import ViewState
 from vaeviewer.ui.images.image_widget import ImageWidget
 from vaeviewer.ui.images.manifold_places import AxesPlaces, CellPlaces, Places
@@ -86,8 +86,8 @@ class ManifoldPanel(QWidget):
         self._request = request
         self.setObjectName("manifold")
         self.setAccessibleName("Learned manifold")
-        self._images: NDArray[np.float32] | None = None
-        self._mosaic: NDArray[np.uint8] | None = None  # of _images; made when needed
+        self._images: NDArray[np.uint8] | None = None
+        self._shown: NDArray[np.uint8] | None = None  # those of which the picture is
         self._columns = 1
         self._asked_in: LatentPlane | None = None
         self._prior: PriorShape | None = None
@@ -193,7 +193,7 @@ class ManifoldPanel(QWidget):
 
     def show_images(
         self,
-        images: NDArray[np.float32] | None,
+        images: NDArray[np.uint8] | None,
         spacing: Spacing | None = None,
         latent_dim: int = 2,
         cells: NDArray[np.float32] | None = None,
@@ -201,7 +201,7 @@ class ManifoldPanel(QWidget):
         """Show the decoded grid; ``None`` shows the hint again.
 
         Args:
-            images: Values in 0 … 1, shape ``(n², height, width)``, rows from the largest z₂ downwards; ``(n, …)``
+            images: Grey levels, ``(n², height, width)``, rows from the largest z₂ downwards; ``(n, …)``
                 where z is one number.
             spacing: How their grid is spaced; without it, as chosen in the panel.
             latent_dim: How many numbers z has.
@@ -211,7 +211,6 @@ class ManifoldPanel(QWidget):
             ValueError: The number of images is no square, and z is more than one number.
         """
         self._images = images
-        self._mosaic = None
         if images is not None:
             self._columns = len(images) if latent_dim == 1 else math.isqrt(len(images))
             if latent_dim > 1 and self._columns**2 != len(images):
@@ -222,18 +221,25 @@ class ManifoldPanel(QWidget):
             else:
                 self._picture.set_places(CellPlaces(cells))
         if self.isVisible():
-            self._picture.set_image(self.picture())
+            self._show()
 
     def picture(self) -> NDArray[np.uint8] | None:
-        """The manifold as one grey image at the images' own resolution; ``None`` without images."""
-        if self._mosaic is None and self._images is not None:
-            self._mosaic = mosaic(as_grey_levels(self._images), self._columns)
-        return self._mosaic
+        """The manifold as one image at the images' own resolution; ``None`` without images."""
+        return None if self._images is None else mosaic(self._images, self._columns)
+
+    def _show(self) -> None:
+        """Draw the newest images, once."""
+        if self._shown is not self._images:
+            self._shown = self._images
+            shown = (
+                None if self._images is None else mosaic(thinned(self._images, self._columns), self._columns)
+            )
+            self._picture.set_image(shown)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Draw the newest images and ask for newer ones."""
         super().showEvent(event)
-        self._picture.set_image(self.picture())
+        self._show()
         self.images_wanted.emit()
 
 

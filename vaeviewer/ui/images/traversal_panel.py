@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from vaeviewer.analysis.dimensions import COLUMNS, dimensions_of, traversal_values
 from vaeviewer.analysis.latent_plane import Array
-from vaeviewer.backend.snapshot import PosteriorTable, Snapshot, as_grey_levels
+from vaeviewer.backend.snapshot import PosteriorTable, Snapshot
 from vaeviewer.ui.images.traversal_picture import Cell, TraversalPicture, ValueHeadings
 from vaeviewer.ui.panel import Frame, Host
 
@@ -162,10 +162,10 @@ class TraversalPanel(QWidget):
         z = traversal(self._base, dimensions, values)
         self._host.decoder.request(TRAVERSAL, snapshot, z, (dimensions, values), y)
 
-    def _on_decoded(self, kind: str, images: NDArray[np.float32], tag: Any) -> None:
+    def _on_decoded(self, kind: str, images: NDArray[np.uint8], tag: Any) -> None:
         if kind == TRAVERSAL and np.array_equal(tag[1], self._picture.values):
-            levels = as_grey_levels(images).reshape(-1, COLUMNS, *images.shape[1:])
-            self._picture.set_images(dict(zip(tag[0], levels, strict=True)))
+            rows = images.reshape(-1, COLUMNS, *images.shape[1:])
+            self._picture.set_images(dict(zip(tag[0], rows, strict=True)))
 
     def _forget(self) -> None:
         self._asked, self._asked_of = (0, b"", (), 0), None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject
 
-from vaeviewer.analysis.manifold import grid_points, mosaic
-from vaeviewer.backend.snapshot import as_grey_levels
+from vaeviewer.analysis.manifold import grid_points, mosaic, thinned
 from vaeviewer.ui.panel import Host
 from vaeviewer.ui.plane.latent_backdrop import IMAGES
 from vaeviewer.ui.plane.latent_geometry import mosaic_rect
@@ -42,7 +42,7 @@ class Underlay(QObject):
         tag = mosaic_rect(xs, ys), len(xs)
         self._host.decoder.request(UNDERLAY, frame.snapshot, z, tag, frame.view.y)
 
-    def _on_decoded(self, kind: str, images: np.ndarray[Any, Any], tag: Any) -> None:
+    def _on_decoded(self, kind: str, images: NDArray[np.uint8], tag: Any) -> None:
         if kind == UNDERLAY and self._host.frame().view.behind == IMAGES:
             rect, columns = tag
-            self._plane.backdrop.set_images(mosaic(as_grey_levels(images), columns), rect)
+            self._plane.backdrop.set_images(mosaic(thinned(images, columns), columns), rect)
