@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from vaeviewer.counts import counted
+
 Figures = Mapping[str, Any]
 Row = tuple[str, str]
 
@@ -50,7 +52,7 @@ def _machine(machine: Figures | None) -> Iterable[str]:
     return [
         f"vaeviewer {versions['vaeviewer']} bench",
         f"{machine['processor']}, {machine['cores_available']} of {machine['cores']} cores, "
-        f"{machine['threads']} threads for training, {bfloat16}, trains on {machine['device']}",
+        f"{counted(machine['threads'], 'thread')} for training, {bfloat16}, trains on {machine['device']}",
         f"{machine['platform']}, Python {versions['python']}, torch {versions['torch']}, "
         f"PySide6 {versions['pyside6']}, pyqtgraph {versions['pyqtgraph']}, NumPy {versions['numpy']}",
     ]

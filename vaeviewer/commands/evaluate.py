@@ -8,6 +8,7 @@ from dataclasses import replace
 from vaeviewer.backend.config import protocol_text
 from vaeviewer.commands.exact import exact, exact_lines, require_density
 from vaeviewer.commands.speech import as_json, note, say, terms_line
+from vaeviewer.counts import counted
 from vaeviewer.errors import DataError
 
 
@@ -68,7 +69,9 @@ def evaluate(options: argparse.Namespace) -> int:
     else:
         if not report["data_as_trained"]:
             note(f"{dataset.name} differs from the data of the run")
-        say(f"step {snapshot.step:,}, {len(dataset.held_out_images):,} held-out images of {dataset.name}")
+        say(
+            f"step {snapshot.step:,}, {counted(len(dataset.held_out_images), 'held-out image')} of {dataset.name}"
+        )
         say(terms_line(held_out, settings, dataset.image))
         if "log_px_error" in report:
             say("\n".join(exact_lines(report, protocol_text(settings))))

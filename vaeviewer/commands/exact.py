@@ -10,6 +10,7 @@ import numpy as np
 
 from vaeviewer.analysis.smoothness import DISTANCE, smoothness
 from vaeviewer.commands.progress import share_bar
+from vaeviewer.counts import counted
 from vaeviewer.errors import NoDensityError
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def exact_lines(found: dict[str, Any], protocol: str) -> list[str]:
     if "importance" in found:
         by = found["importance"]
         lines.append(
-            f"{what} {by['log_px']:.2f} nats per image by importance weighting, {by['samples']:,} samples each"
+            f"{what} {by['log_px']:.2f} nats per image by importance weighting, {counted(by['samples'], 'sample')} each"
         )
     if "annealed" in found:
         by = found["annealed"]

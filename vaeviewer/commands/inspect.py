@@ -11,6 +11,7 @@ from vaeviewer.backend.runs.folder import is_run
 from vaeviewer.commands.progress import opening_bar
 from vaeviewer.commands.reading_flags import reading_of
 from vaeviewer.commands.speech import as_json, say
+from vaeviewer.counts import counted
 from vaeviewer.errors import DataError
 
 _MOST_CLASSES = 20
@@ -42,28 +43,29 @@ def inspect(options: argparse.Namespace) -> int:
 def described(report: LoadReport) -> list[str]:
     """A report in lines for people: counts, decisions, classes and what was skipped, the longest lists cut short."""
     colour = "colour" if report.channels == 3 else "grey"
-    images = f"{report.images:,} {'image' if report.images == 1 else 'images'}"
     size = f"{report.height}×{report.width} pixels (height × width)"
     lines = [
-        f"{images} of {size} in {colour}, {report.held_out:,} of them held out; "
+        f"{counted(report.images, 'image')} of {size} in {colour}, {report.held_out:,} of them held out; "
         f"{report.memory / 2**20:,.1f} MiB",
         *report.notes,
     ]
     if report.classes:
-        lines.append(f"{len(report.classes):,} {'class' if len(report.classes) == 1 else 'classes'}:")
+        lines.append(f"{counted(len(report.classes), 'class', 'classes')}:")
         shown = list(report.classes.items())[:_MOST_CLASSES]
         lines += [f"  {name}: {count:,}" for name, count in shown]
-        lines += _more(len(report.classes) - len(shown), "classes")
+        lines += _more(len(report.classes) - len(shown), "more class", "more classes")
     else:
         lines.append("no labels")
     if report.skipped:
         lines.append(f"{len(report.skipped):,} skipped:")
         lines += [f"  {skipped.file} {skipped.why}" for skipped in report.skipped[:_MOST_SKIPPED]]
-        lines += _more(len(report.skipped) - _MOST_SKIPPED, "files")
+        lines += _more(len(report.skipped) - _MOST_SKIPPED, "more file")
     if report.passed_over:
-        lines.append(f"{report.passed_over:,} other files and folders passed over")
+        lines.append(
+            f"{counted(report.passed_over, 'other file or folder', 'other files and folders')} passed over"
+        )
     return lines
 
 
-def _more(count: int, what: str) -> list[str]:
-    return [f"  and {count:,} more {what}; --json names all"] if count > 0 else []
+def _more(count: int, one: str, many: str = "") -> list[str]:
+    return [f"  and {counted(count, one, many)}; --json names all"] if count > 0 else []

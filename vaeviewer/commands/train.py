@@ -17,6 +17,7 @@ from vaeviewer.commands.progress import opening_bar, progress_bar
 from vaeviewer.commands.reading_flags import given_flags, reading_of
 from vaeviewer.commands.signals import SIGNALLED, USER_ERROR, interrupt_flag
 from vaeviewer.commands.speech import as_json, complain, note, say, terms_line
+from vaeviewer.counts import counted
 from vaeviewer.errors import RunFolderError, SettingsError, UserError
 
 if TYPE_CHECKING:
@@ -136,10 +137,11 @@ def _report(trainer: Trainer, steps: int, seconds: float) -> dict[str, Any]:
 
 
 def _say_report(trainer: Trainer, report: dict[str, Any]) -> None:
-    on = f"on {trainer.device.type}, {trainer.threads} threads"
+    on = f"on {trainer.device.type}, {counted(trainer.threads, 'thread')}"
     if trainer.family.capabilities.trains:
+        epochs = "1 epoch" if trainer.epoch == 1 else f"{trainer.epoch:g} epochs"
         say(
-            f"{trainer.epoch:g} epochs, {trainer.step_count:,} steps in {report['seconds']:.1f} s "
+            f"{epochs}, {counted(trainer.step_count, 'step')} in {report['seconds']:.1f} s "
             f"({report['images_per_s']:,.0f} images/s {on}, {trainer.mode}: {trainer.engine_reason})"
         )
     else:
@@ -196,7 +198,7 @@ def _opened(options: argparse.Namespace, settings: Settings, autosave: Autosave)
             )
         trainer.change("epochs", epochs)
     if trainer.finished and trainer.family.capabilities.trains:
-        note(f"{autosave.folder} has its {trainer.planned_epochs} epochs; --epochs N trains to N")
+        note(f"{autosave.folder} has its {counted(trainer.planned_epochs, 'epoch')}; --epochs N trains to N")
     return trainer
 
 
@@ -324,7 +326,7 @@ def _load(key: str | None, path: Path | None, reading: Reading | None) -> ImageD
         dataset = load_dataset(key, path, reading=reading, progress=progress)
     skipped = len(dataset.report.skipped) if dataset.report else 0
     if skipped:
-        note(f"{skipped:,} files were skipped; vaeviewer inspect {path} names them")
+        note(f"{counted(skipped, 'file was', 'files were')} skipped; vaeviewer inspect {path} names them")
     return dataset
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from vaeviewer.backend.training.failure import Failure, Kind
+from vaeviewer.counts import counted
 
 
 def eased(failed_size: int, batch_size: int, step: int) -> str:
     """Training goes on with a smaller batch."""
     return (
-        f"There was not enough memory for batches of {failed_size} images. "
+        f"There was not enough memory for batches of {counted(failed_size, 'image')}. "
         f"The batch size is now {batch_size}; it goes on from step {step:,}."
     )
 

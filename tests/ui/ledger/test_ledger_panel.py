@@ -19,6 +19,7 @@ from pytestqt.qtbot import QtBot
 from tests.helpers_images import make_dataset
 from vaeviewer.analysis.ledger import Ledger
 from vaeviewer.backend.config import Settings, updated
+from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.training.evaluation import metrics_by_image
 from vaeviewer.session.states import Action
 from vaeviewer.ui.ledger.columns import Column
@@ -217,6 +218,23 @@ def test_the_rows_shown_are_saved_and_copied(
     qtbot.keyClick(panel.table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     head, line = QGuiApplication.clipboard().text().splitlines()
     assert dict(zip(head.split("\t"), line.split("\t"), strict=True))["elbo"] == rows[1]["elbo"]
+    assert panel.note.text().startswith("Copied: 1 row · ")
+
+
+def test_a_single_image_is_no_plural(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings, digits: ImageDataset
+) -> None:
+    window = make_window(small)
+    alone = replace(
+        digits,
+        train_images=digits.train_images[:1],
+        train_labels=digits.train_labels[:1],
+        held_out_images=digits.held_out_images[:0],
+        held_out_labels=digits.held_out_labels[:0],
+    )
+    window.session.use_data(alone, keep_model=False)
+    qtbot.waitUntil(lambda: window.session.dataset is alone, timeout=10_000)
+    assert "1 image ·" in opened(qtbot, window).note.text()
 
 
 def test_seventy_thousand_rows_are_sorted_and_painted_in_a_fifth_of_a_second(

@@ -15,6 +15,7 @@ from vaeviewer.backend.data.labels import classes_of
 from vaeviewer.backend.data.layout import Layout, layout_of
 from vaeviewer.backend.data.names import readable
 from vaeviewer.backend.data.stack import Stack, joined
+from vaeviewer.counts import counted
 from vaeviewer.errors import DataError
 
 _ALONE = ("images", "x", "X", "data", "imgs")
@@ -138,7 +139,8 @@ def _labels(
         count = part.images.shape[0]
         if len(given) != count:
             raise DataError(
-                f"{part.labels.title} has {len(given):,} labels for {count:,} images; give one for each image."
+                f"{part.labels.title} has {counted(len(given), 'label')} for {counted(count, 'image')}; "
+                "give one for each image."
             )
         values.append(given)
     kinds = {array.dtype.kind in "SU" for array in values} | {

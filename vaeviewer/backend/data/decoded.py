@@ -17,6 +17,7 @@ from vaeviewer.backend.data.names import Names
 from vaeviewer.backend.data.pages import give_back
 from vaeviewer.backend.data.reading import Reading
 from vaeviewer.backend.data.report import LoadReport, Skipped
+from vaeviewer.counts import counted
 from vaeviewer.errors import DataError
 from vaeviewer.limits import MAX_DECODED_BYTES, MAX_IN_MEMORY_BYTES
 
@@ -143,7 +144,7 @@ def described(
     for title, count in zip(class_names, counts, strict=False):
         classes[title] += count
     return About(
-        name=f"{name}, {train_count:,} {'image' if train_count == 1 else 'images'}"[:500],
+        name=f"{name}, {counted(train_count, 'image')}"[:500],
         reading=reading,
         class_names=class_names,
         train_count=train_count,

@@ -31,6 +31,7 @@ from vaeviewer.backend.data.labels import check_classes, classes_of
 from vaeviewer.backend.data.layout import Layout, layout_of
 from vaeviewer.backend.data.reading import Reading
 from vaeviewer.backend.data.stack import Cancel, Progress, Stack, settle
+from vaeviewer.counts import counted
 from vaeviewer.errors import DataError
 from vaeviewer.limits import MAX_CLASSES, MAX_LISTED
 
@@ -243,7 +244,8 @@ def _part(images: Path, labels: Path | None) -> tuple[NDArray[Any], NDArray[Any]
     read, of_them = read_images(images), None if labels is None else read_labels(labels)
     if of_them is not None and len(read) != len(of_them):
         raise DataError(
-            f"{labels} has {len(of_them):,} labels for {len(read):,} images; choose files that belong together."
+            f"{labels} has {counted(len(of_them), 'label')} for {counted(len(read), 'image')}; "
+            "choose files that belong together."
         )
     return read, of_them
 
@@ -297,7 +299,7 @@ def _what_is_there(path: Path) -> str:
     if not counts:
         return "no data set"
     kind, count = counts.most_common(1)[0]
-    return f"{count:,} {kind} {'file' if count == 1 else 'files'}"
+    return counted(count, f"{kind} file")
 
 
 def _known_by_name(folder: Path) -> KnownSet | None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaeviewer.backend.data.names import readable
+from vaeviewer.counts import counted
 from vaeviewer.errors import DataError
 from vaeviewer.limits import MAX_CLASSES
 
@@ -26,7 +27,9 @@ def classes_of(values: NDArray[Any], title: str, count: int) -> tuple[NDArray[np
     """
     if values.ndim == 0 or len(values) != count:
         given = len(values) if values.ndim else 1
-        raise DataError(f"{title} has {given:,} labels for {count:,} images; give one for each image.")
+        raise DataError(
+            f"{title} has {counted(given, 'label')} for {counted(count, 'image')}; give one for each image."
+        )
     if values.ndim > 1:
         values = _one_column(values.reshape(count, math.prod(values.shape[1:])), title)
     if values.dtype.kind == "S":

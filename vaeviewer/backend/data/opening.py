@@ -20,6 +20,7 @@ from vaeviewer.backend.data.folder import find_idx, idx_file, load_folder, load_
 from vaeviewer.backend.data.known_sets import KNOWN_SETS
 from vaeviewer.backend.data.reading import Reading
 from vaeviewer.backend.data.stack import Cancel, Progress, Stack, settle
+from vaeviewer.counts import counted
 from vaeviewer.errors import DataError
 
 _ACCEPTED = "a folder of pictures, a NumPy file, or idx files"
@@ -188,4 +189,4 @@ def _instead(path: Path) -> str:
     if not kinds:
         return ""
     kind, count = kinds.most_common(1)[0]
-    return f", but {count:,} {kind[:20]} {'file' if count == 1 else 'files'}"
+    return f", but {counted(count, f'{kind[:20]} file')}"

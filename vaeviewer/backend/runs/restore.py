@@ -15,6 +15,7 @@ from vaeviewer.backend.snapshot import Checkpoint, TrainingState
 from vaeviewer.backend.training.health import NonFiniteError
 from vaeviewer.backend.training.history import History
 from vaeviewer.backend.training.trainer import Trainer
+from vaeviewer.counts import counted
 from vaeviewer.errors import DataError, RunFolderError, SettingsError
 
 log = logging.getLogger(__name__)
@@ -61,8 +62,8 @@ def open_run(
     dataset = find_data(run, data)
     if len(dataset.train_images) != run.data.train_count:
         raise DataError(
-            f"{dataset.name} has {len(dataset.train_images):,} images to train on, but {run.folder} was trained "
-            f"on {run.data.train_count:,}; name the folder of its own data."
+            f"{dataset.name} has {counted(len(dataset.train_images), 'image')} to train on, but {run.folder} was "
+            f"trained on {run.data.train_count:,}; name the folder of its own data."
         )
     trainer = trainer_of(run, dataset, compute)
     for note in run.notes:

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QAbstractSlider, QFrame, QToolTip, QWidget
 
+from vaeviewer.counts import counted
 from vaeviewer.ui.data.samples import ClassSamples
 from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.widgets.plain_text import plain_tip
@@ -134,7 +135,7 @@ class ContactSheet(QAbstractScrollArea):
                 continue
             samples = self._classes[row]
             if point.x() < self._names_width():
-                return f"{samples.title}: {_images(samples.count)}" if samples.title else ""
+                return f"{samples.title}: {counted(samples.count, 'image')}" if samples.title else ""
             for number, index in enumerate(self._chosen(samples) if samples.files else ()):
                 if self._place(top, number).contains(point):
                     return samples.files[index]
@@ -151,7 +152,7 @@ class ContactSheet(QAbstractScrollArea):
         painter.fillRect(MARGIN, top + (metrics.height() - SWATCH) // 2, SWATCH, SWATCH, color)
         left, room = MARGIN + SWATCH + GAP, self._plan.names
         for line, (text, ink) in enumerate(
-            ((samples.title, theme.ink), (_images(samples.count), theme.muted))
+            ((samples.title, theme.ink), (counted(samples.count, "image"), theme.muted))
         ):
             painter.setPen(QColor(ink))
             shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room)
@@ -175,7 +176,7 @@ class ContactSheet(QAbstractScrollArea):
         metrics, cell = self.fontMetrics(), _cell(self._image, self.devicePixelRatioF())
         names = 0
         if self._classes[0].title:
-            texts = [text for c in self._classes for text in (c.title[:40], _images(c.count))]
+            texts = [text for c in self._classes for text in (c.title[:40], counted(c.count, "image"))]
             longest = max(map(metrics.horizontalAdvance, sorted(texts, key=len)[-20:]))
             names = min(longest, NAMES * metrics.height() // 16) + MARGIN
         left = MARGIN + (MARGIN + SWATCH + GAP + names if names else 0)
@@ -200,7 +201,3 @@ def _cell(image: QSize, ratio: float) -> QSize:
         return image.scaled(LARGEST, LARGEST, Qt.AspectRatioMode.KeepAspectRatio).expandedTo(QSize(1, 1))
     factor = max(1, round(COMFORTABLE * ratio / longest)) / ratio
     return QSize(max(1, round(image.width() * factor)), max(1, round(image.height() * factor)))
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image" if count == 1 else f"{count:,} images"

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from vaeviewer.backend.data.report import LoadReport
+from vaeviewer.counts import counted
 
 
 def facts(report: LoadReport) -> str:
     """How many images there are, how large, in how many classes, and the memory they take; two lines or three."""
     colour = "colour" if report.channels == 3 else "grey"
-    classes = f"{_count(len(report.classes), 'class', 'classes')}" if report.classes else "no labels"
+    classes = counted(len(report.classes), "class", "classes") if report.classes else "no labels"
     lines = [
-        f"{_count(report.images, 'image', 'images')} of {report.height} × {report.width} pixels in {colour}, "
+        f"{counted(report.images, 'image')} of {report.height} × {report.width} pixels in {colour}, "
         f"{classes}; {memory_text(report.memory)} of memory",
         f"{report.images - report.held_out:,} to train on, {report.held_out:,} held out",
     ]
     if report.passed_over:
-        other = _count(report.passed_over, "other file or folder was", "other files and folders were")
+        other = counted(report.passed_over, "other file or folder was", "other files and folders were")
         lines.append(f"{other} passed over, as no images")
     return "\n".join(lines)
 
 
 def skipped_title(count: int) -> str:
     """What stands above the list of files that are not used."""
-    return f"{_count(count, 'file was', 'files were')} skipped:"
+    return f"{counted(count, 'file was', 'files were')} skipped:"
 
 
 def skipped_lines(report: LoadReport) -> list[str]:
@@ -36,7 +37,3 @@ def memory_text(count: int) -> str:
         if count >= size:
             return f"{count / size:.1f} {unit}" if count < 10 * size else f"{count / size:,.0f} {unit}"
     return f"{count} bytes"
-
-
-def _count(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"

@@ -15,6 +15,7 @@ from vaeviewer.analysis.likely import Likely, likely_in_steps, percentile
 from vaeviewer.backend.asked import Array
 from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.snapshot import Snapshot, as_grey_levels
+from vaeviewer.counts import counted
 from vaeviewer.session.newest import Newest
 from vaeviewer.ui.draw.canvas import Canvas
 from vaeviewer.ui.images.decoded_image_view import number_text, percent_text
@@ -253,7 +254,7 @@ def words(own: object, others: object, of: str = "x", when: str = "") -> str:
     if isinstance(others, Likely) and len(others.log_px):
         share = percentile(value, others.log_px)
         which = {0.0: "less than all", 1.0: "more than all"}.get(share, f"more than {percent_text(share)} of")
-        text += f",\n{which} {len(others.log_px)} held-out images"
+        text += f",\n{which} {counted(len(others.log_px), 'held-out image')}"
     return text
 
 

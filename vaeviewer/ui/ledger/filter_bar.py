@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
@@ -11,6 +12,7 @@ from vaeviewer.analysis.ledger import Wanted
 from vaeviewer.ui.ledger.columns import Column
 from vaeviewer.ui.widgets.plain_text import shortened
 
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")  # no group begins with 0: 0,125 is an eighth
 _SETS = (("All images", "all"), ("Training", "train"), ("Held out", "held out"))
 
 
@@ -110,7 +112,8 @@ class FilterBar(QWidget):
 
 def _number(text: str) -> float | None:
     """A number that somebody typed, with either minus and either decimal sign, or as the table writes thousands."""
-    text = text.strip().replace("−", "-").replace(",", "" if "." in text else ".")
+    text = text.strip().replace("−", "-")
+    text = text.replace(",", "" if _GROUPED.fullmatch(text) else ".")
     try:
         value = float(text)
     except ValueError:

@@ -30,6 +30,7 @@ from vaeviewer.backend.data.base import ImageDataset
 from vaeviewer.backend.models.fields import FamilyConfig
 from vaeviewer.backend.models.registry import AnyFamily
 from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.counts import counted
 from vaeviewer.ui.ledger.columns import Column, columns_of, headline, table_text
 from vaeviewer.ui.ledger.csv_file import save_csv
 from vaeviewer.ui.ledger.ends_view import EndsView
@@ -275,7 +276,7 @@ class LedgerPanel(QWidget):
         if ledger is not None:
             rows = self.table.selected_entries()
             QGuiApplication.clipboard().setText("".join(table_text(ledger, rows, self._columns, "\t")))
-            self._tell(f"Copied: {len(rows):,} rows")
+            self._tell(f"Copied: {counted(len(rows), 'row')}")
 
     def _save(self) -> None:
         ledger = self.ledger
@@ -314,7 +315,7 @@ class LedgerPanel(QWidget):
             self._said,
             "" if share is None else f"Computing… {100 * share:.0f}\u00a0%",
             "" if exact is None else f"log p(x): {100 * exact:.0f}\u00a0%",
-            f"{shown:,} images" if shown == all_of_them else f"{shown:,} of {all_of_them:,} images",
+            ("" if shown == all_of_them else f"{shown:,} of ") + counted(all_of_them, "image"),
             step,
             self._snapshot.family.protocol(self._snapshot.model, pixels_text(self._snapshot.protocol)),
             "one draw of z, but for log p(x) and the gap"

@@ -40,6 +40,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from vaeviewer.counts import counted
 from vaeviewer.ui.plane.class_groups import Group
 from vaeviewer.ui.widgets.plain_text import plain_tip
 from vaeviewer.ui.widgets.theme import theme_of
@@ -268,7 +269,7 @@ class ClassList(QTreeView):
         else:
             title = f"{index.data()}: {len(members)} classes"
             words = {"them": "the group", "these": "it"}
-        return plain_tip(f"{title}: {images:,} images\n{_HELP.format(**words)}")
+        return plain_tip(f"{title}: {counted(images, 'image')}\n{_HELP.format(**words)}")
 
     # Keys
 

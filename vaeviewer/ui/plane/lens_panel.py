@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, 
 from vaeviewer.analysis.lens import Asked, Lens
 from vaeviewer.backend.config import pixels_text
 from vaeviewer.backend.snapshot import Snapshot
+from vaeviewer.counts import counted
 from vaeviewer.session.lens_follower import LensFollower
 from vaeviewer.session.sampler import ChainState, Sampler
 from vaeviewer.ui.curves.value_axis import number_label
@@ -299,7 +300,7 @@ def chain_text(state: ChainState | None) -> tuple[str, ...]:
     effective = "…" if math.isnan(state.effective) else f"{state.effective:,.0f}"
     rate = f"{state.acceptance:.2f}"
     return (
-        f"HMC: acceptance {rate}, ESS {effective} of {state.count:,} samples",
+        f"HMC: acceptance {rate}, ESS {effective} of {counted(state.count, 'sample')}",
         f"acceptance {rate}, ESS {effective} of {state.count:,}",
     )
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu
 
 from vaeviewer.backend.runs.listing import RunSummary
 from vaeviewer.backend.training.findings import within_sentence
+from vaeviewer.counts import counted
 from vaeviewer.session.session import Session
 from vaeviewer.ui.curves.value_axis import number_label
 from vaeviewer.ui.runs.recent_runs import RecentRuns
@@ -63,7 +64,7 @@ class RecentMenu(QMenu):
             facts.append(f"held-out {within_sentence(run.headline.title)} {number_label(run.held_out, 1)}")
         tip = str(run.folder)
         if run.latent_dim != 2:
-            facts.append(f"{run.latent_dim} latent dimension{'s' if run.latent_dim > 1 else ''}")
+            facts.append(counted(run.latent_dim, "latent dimension"))
         if here:
             facts.append("open here")
         elif run.in_use:

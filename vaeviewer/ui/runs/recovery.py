@@ -17,6 +17,7 @@ from vaeviewer.analysis.manifold import manifold_picture
 from vaeviewer.backend.runs.autosave import SIGN_OF_LIFE_SECONDS
 from vaeviewer.backend.runs.folder import load_run
 from vaeviewer.backend.runs.listing import RunSummary
+from vaeviewer.counts import counted
 from vaeviewer.errors import RunFolderError
 from vaeviewer.session.messages import Opened
 from vaeviewer.ui.runs.stored_list import StoredList
@@ -150,7 +151,7 @@ def age(time: timedelta) -> str:
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         count = int(seconds // length)
         if count >= 1:
-            return f"{count:,} {unit}{'s' if count > 1 else ''} ago"
+            return f"{counted(count, unit)} ago"
     return "less than a minute ago"
 
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QMainWindow
 
 from vaeviewer import paths
+from vaeviewer.counts import counted
 from vaeviewer.session.messages import Opened, Saved
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
@@ -96,7 +97,9 @@ class RunStatus(QObject):
             self._show_device()
         self._labels["speed"].setText(f"{rate:,.0f} images/s" if rate and running else "")
         done = min(1.0, progress.epoch / progress.epochs)
-        self._labels["left"].setText("" if solved else f"{100 * done:.0f} % of {progress.epochs:,} epochs")
+        self._labels["left"].setText(
+            "" if solved else f"{100 * done:.0f} % of {counted(progress.epochs, 'epoch')}"
+        )
         self._labels["saved"].setText(self._saved_text(step))
         self._warn(bool(session.save_problem))
         unsaved = step > 0 and session.saved_step != step
@@ -160,7 +163,7 @@ class RunStatus(QObject):
 
     def _show_device(self) -> None:
         on_cpu = self._device == "cpu"
-        threads = f", {self._threads} thread{'s' if self._threads > 1 else ''}" if on_cpu else ""
+        threads = f", {counted(self._threads, 'thread')}" if on_cpu else ""
         # The number format is for those who ask: "bfloat16 products, fused".
         ways = self._mode.split(", ")[1:]
         self._labels["device"].setText(

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from vaeviewer.backend.config import Settings, TrainConfig
+from vaeviewer.counts import counted
 from vaeviewer.session.states import BUTTONS, Action, State
 from vaeviewer.ui.settings.button_icons import button_icon
 from vaeviewer.ui.settings.live_settings import LiveSettings
@@ -228,7 +229,7 @@ class TrainingControls(QWidget):
         text, tip = buttons.train_text, f"Waiting for {self._waiting_for or 'the program to load'}"
         if self._state is State.FINISHED:
             more = left if left > 0 else self._config.epochs
-            text = f"Train {more:,} more epoch{'s' if more > 1 else ''}"
+            text = f"Train {counted(more, 'more epoch')}"
         if buttons.train is Action.PAUSE:
             tip = "Pause after this step (Space)"
         elif buttons.train is not None:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from vaeviewer.analysis.surgery import HOLE
 from vaeviewer.analysis.whole_set import NEIGHBOURS, QUERIES, WholeSet
+from vaeviewer.counts import counted
 from vaeviewer.session.whole_set import WholeSetOverTraining
 from vaeviewer.ui.images.decoded_image_view import number_text
 from vaeviewer.ui.panel import Frame, Host
@@ -122,7 +123,7 @@ def words_of(figures: WholeSet, marks: dict[str, str]) -> str:
     """The figures in words, as rich text, each with the mark of its curve."""
     rows, notes, terms = [], [f"Step {figures.step:,}"], figures.terms
     if terms is not None:
-        notes[0] += f", {terms.images:,} images, nats per image"
+        notes[0] += f", {counted(terms.images, 'image')}, nats per image"
         rows += [
             _row("", marks["kl"] + "Mean KL(q(z|x)&nbsp;‖&nbsp;p(z))", number_text(terms.kl)),
             _row("=", marks["information"] + "I(x;&nbsp;z)", number_text(terms.information)),
