@@ -30,6 +30,7 @@ from vaeviewer.backend.runs.listing import summary_of
 from vaeviewer.backend.runs.lock import in_use
 from vaeviewer.backend.training import loop
 from vaeviewer.backend.training.trainer import Trainer
+from vaeviewer.session.messages import Opened
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import BUTTONS, RESULT, Action, State
 
@@ -308,15 +309,20 @@ def test_other_data_keep_or_renew_the_model(
     assert session.snapshot.step == 0
 
 
-def test_layers_that_nobody_set_suit_the_images(
-    qtbot: QtBot, make: MakeSession, digits: ImageDataset
-) -> None:
-    session = make(Settings())
+@pytest.fixture
+def large(digits: ImageDataset) -> ImageDataset:
+    """Images for which the default layers are narrower."""
     pixels = np.random.default_rng(0).integers(0, 256, (40, 160, 160), np.uint8)
-    large = replace(
+    return replace(
         digits, name="large", train_images=pixels[:30], train_labels=digits.train_labels[:30],
         held_out_images=pixels[30:], held_out_labels=digits.held_out_labels[:10],
     )  # fmt: skip
+
+
+def test_layers_that_nobody_set_suit_the_images(
+    qtbot: QtBot, make: MakeSession, digits: ImageDataset, large: ImageDataset
+) -> None:
+    session = make(Settings())
     default = value_of(session.settings, "hidden")
 
     def use(dataset: ImageDataset) -> object:
@@ -334,6 +340,38 @@ def test_layers_that_nobody_set_suit_the_images(
     session.use_settings(updated(session.settings, hidden=(200,)))
     settle(qtbot, session, State.READY)
     assert use(digits) == (200,), "which somebody chose"
+    session.use_settings(updated(session.settings, hidden=(128, 64)))
+    settle(qtbot, session, State.READY)
+    assert use(large) == (128, 64)
+    session.use_settings(updated(session.settings, hidden=default))
+    settle(qtbot, session, State.READY)
+    assert use(replace(large, name="others")) == default, "which somebody chose for large images"
+
+
+def test_what_is_changed_while_images_are_prepared_is_for_these_images(
+    qtbot: QtBot, make: MakeSession, digits: ImageDataset, large: ImageDataset
+) -> None:
+    session = make(updated(Settings(), epochs=1000))
+    told: list[tuple[Opened, int]] = []
+    session.opened.connect(lambda event: told.append((event, value_of(session.settings, "latent_dim"))))
+
+    def in_use() -> ImageDataset | None:
+        qtbot.waitUntil(lambda: bool(told) and told[-1][0].handled == session._sent, timeout=20_000)
+        settle(qtbot, session, State.READY)
+        return session.dataset
+
+    session.use_data(large, keep_model=False)
+    session.use_settings(updated(session.settings, latent_dim=3))
+    session.use_settings(updated(session.settings, latent_dim=4))
+    assert in_use() is large
+    assert value_of(session.settings, "hidden") == (128, 128, 128)
+    assert [latent_dim for _, latent_dim in told] == [4, 4, 4], "no model on the way takes a change back"
+    for keep_model in (False, True):
+        reach(qtbot, session, State.PAUSED)
+        others = replace(large, train_images=large.train_images[::-1])
+        session.use_data(others, keep_model=keep_model)
+        assert session.request(Action.RESET)
+        assert in_use() is others
 
 
 def test_the_same_images_kept_leave_the_run_and_its_curves_as_they_were(

@@ -163,7 +163,7 @@ def suited(settings: Settings, image: ImageSpec | None, before: ImageSpec | None
     Args:
         settings: To start from.
         image: Size of the images to be trained on.
-        before: Of those that they were made to suit.
+        before: Of those that they were made to suit, whose default is theirs, too.
     """
     model = settings.model.suited(image.values if image else 0, before.values if before else 0)
     return settings.model_copy(update={"model": model})
@@ -243,14 +243,13 @@ def parse_settings(values: Mapping[str, Any]) -> Settings:
 def updated(settings: Settings, **changes: Any) -> Settings:
     """A copy of ``settings`` with some fields, of any group, replaced and everything validated again.
 
-    Another ``family`` brings its own fields; of those that both have, what was set keeps its value where it is valid
-    there, and what was at its default gets that of the new family.
+    Another ``family`` is taken as :func:`of_family` does.
 
     Raises:
         SettingsError: A field does not exist or its value is out of bounds.
     """
     if changes.get("family", settings.model.family) != settings.model.family:
-        settings = _of_family(settings, changes["family"])
+        settings = of_family(settings, changes["family"])
     values = settings.model_dump()
     for name, value in changes.items():
         for group in GROUPS:
@@ -262,10 +261,23 @@ def updated(settings: Settings, **changes: Any) -> Settings:
     return parse_settings(values)
 
 
-def _of_family(settings: Settings, key: str) -> Settings:
-    settings_there = parse_settings({**settings.model_dump(), "model": {"family": key}})
+def of_family(settings: Settings, key: str, image: ImageSpec | None = None) -> Settings:
+    """These settings for another family, which brings its own fields.
+
+    Of those that both have, what was set keeps its value where it is valid there, and what was at its default gets that
+    of the new family.
+
+    Args:
+        settings: To start from.
+        key: The family.
+        image: Size of the images that defaults suit.
+
+    Raises:
+        SettingsError: There is no such family.
+    """
+    settings_there = suited(parse_settings({**settings.model_dump(), "model": {"family": key}}), image)
     there = type(settings_there.model).model_fields
-    plain = _of_its_family({"family": settings.model.family})
+    plain = presets(settings.model.family, image)[DEFAULT].model
     for name, value in settings.model.model_dump().items():
         if name in there and name != "family" and value != getattr(plain, name):
             try:

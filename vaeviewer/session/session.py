@@ -34,6 +34,7 @@ class Session(QObject):
         read_only: Why nothing is written to the folder, or empty.
         saved_step: The newest step on disk, or ``None``.
         save_problem: Why the newest save failed, or empty.
+        suited_to: Size of the images whose defaults are the settings', or ``None`` before any were loaded.
 
     Signals:
         state_changed(State): The state is another one.
@@ -43,7 +44,7 @@ class Session(QObject):
         problem(str, str, str, bool): A sentence for the user, details, a key that says what it is about, and whether
             a device failed that the CPU can stand in for, see :meth:`use_cpu`.
         exploding(Finding or None): Training makes no sense any more, or does again; see :meth:`treat`.
-        changed(str): This setting has another value: recovering from a failure gave it, or it suits other images.
+        changed(str): Recovering from a failure gave this setting another value, or other images another default.
         work_began(str, str, bool): Something that may take long: its key, what it is, and whether
             :meth:`cancel_loading` gives it up.
         fetching(str, Fetched): What is being fetched or read, and how far it has come; its work has the key ``DATA``.
@@ -84,9 +85,10 @@ class Session(QObject):
         self.folder: Path | None = None
         self.read_only = ""
         self.saved_step: int | None = None
-        self._unbuilt: ImageDataset | None = None
-        self._suited_to: ImageSpec | None = None
         self.save_problem = ""
+        self.suited_to: ImageSpec | None = None
+        self._coming: ImageDataset | None = None  # asked for last and not in use yet
+        self._asked = 0  # the number of that command
         self._sent = 0
         self._works: dict[str, int] = {}  # key of work for the training thread, number of its command
         self._changes = LiveChanges()
@@ -162,8 +164,8 @@ class Session(QObject):
 
         The run so far stays on disk.
         """
-        if self.dataset is not None:
-            self._build(self.dataset)
+        if dataset := self._coming or self.dataset:
+            self._build(dataset)
             # Nothing of the old model is shown or kept while the new one is made.
             self.snapshot = self.progress = None
             self._mailbox = Mailbox()
@@ -173,9 +175,8 @@ class Session(QObject):
         """Take the form's settings. Before the first step they make a new model, later Reset does."""
         changed = settings != self.settings
         self.settings = settings
-        untrained = self.state in (State.READY, State.SOLVED)
-        dataset = self.dataset if untrained else self._unbuilt
-        if changed and dataset is not None and (untrained or self.state is State.LOADING):
+        dataset = self._coming or self.dataset
+        if changed and dataset and self.state in (State.READY, State.SOLVED, State.LOADING):
             self._build(dataset)
 
     def use_cpu(self) -> None:
@@ -244,8 +245,11 @@ class Session(QObject):
         if keep_model:
             self._send(messages.UseData(dataset))
         else:
-            self._suit(dataset.image)
+            # What nobody set is to suit images of this size.
+            self.settings = suited(self.settings, dataset.image, self.suited_to)
+            self.suited_to = dataset.image
             self._build(dataset)
+            self.changed.emit("hidden")
         if self.dataset is not None:
             self._work(messages.PREPARING, f"Preparing {dataset.name}…")
 
@@ -299,21 +303,15 @@ class Session(QObject):
     def _send(self, command: messages.Command) -> None:
         if not self._closed:
             self._sent = self._thread.send(command)
+            if isinstance(command, messages.Build | messages.UseData):
+                self._coming, self._asked = command.dataset, self._sent
 
     def _work(self, key: str, sentence: str) -> None:
         """What was sent last may take long."""
         self._works[key] = self._sent
         self.work_began.emit(key, sentence, False)
 
-    def _suit(self, image: ImageSpec) -> None:
-        """What nobody set is to suit images of this size."""
-        before, self.settings = self.settings, suited(self.settings, image, self._suited_to)
-        self._suited_to = image
-        if self.settings != before:
-            self.changed.emit("hidden")
-
     def _build(self, dataset: ImageDataset) -> None:
-        self._unbuilt = dataset
         self._send(messages.Build(self.settings, dataset))
 
     def _on_event(self, event: messages.Event) -> None:
@@ -324,6 +322,8 @@ class Session(QObject):
                 for key in [key for key, number in self._works.items() if number <= handled]:
                     del self._works[key]
                     self.work_ended.emit(key)
+                if handled >= self._asked and state is not State.LOADING:
+                    self._coming = None
                 # An answer older than the newest command tells of a state that is about to end.
                 if handled == self._sent or state is State.FAILED:
                     self.drain()
@@ -336,11 +336,12 @@ class Session(QObject):
             case messages.Exploding(finding):
                 self.exploding.emit(finding)
             case messages.Opened():
-                self._unbuilt = None
-                self.settings = self._changes.onto(event.settings, event.handled)
+                if event.handled >= self._asked:  # else what was asked for since then holds already
+                    self._coming = None
+                    self.settings = self._changes.onto(event.settings, event.handled)
+                    self.suited_to = event.dataset.image
                 self._mailbox = event.mailbox
                 self.dataset = event.dataset
-                self._suited_to = event.dataset.image
                 self.folder = event.folder
                 self.read_only = event.read_only
                 self.save_problem = ""

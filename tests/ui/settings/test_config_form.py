@@ -424,11 +424,12 @@ def test_the_default_is_that_of_the_images(form: ConfigForm) -> None:
     large, small = ImageSpec(256, 256), ImageSpec(28, 28)
     said = heard(form)
     form.set_image(large)
-    assert preset_box(form).currentText() == "", "the settings are not yet those of large images"
+    assert value_of(form.settings(), "hidden") == (64, 64, 64)
+    assert preset_box(form).currentText() == "Default"
+    type_into(form.editor("latent_dim"), "5")
     preset_box(form).setCurrentIndex(0)
     preset_box(form).activated.emit(0)
-    assert value_of(said[-1], "hidden") == (64, 64, 64)
-    assert preset_box(form).currentText() == "Default"
+    assert said[-1] == presets("vae", large)["default"]
     go_to(family_box(form), "sparse")
     assert value_of(said[-1], "hidden") == (), "the default of that kind"
     go_to(family_box(form), "vae")
@@ -436,8 +437,25 @@ def test_the_default_is_that_of_the_images(form: ConfigForm) -> None:
     type_into(form.editor("hidden"), "512, 256, 128")
     assert value_of(said[-1], "hidden") == (512, 256, 128), "what is typed is taken"
     assert preset_box(form).currentText() == ""
+    go_to(family_box(form), "iwae")
+    assert value_of(said[-1], "hidden") == (512, 256, 128), "and stays"
+    go_to(family_box(form), "vae")
+    form.set_image(ImageSpec(128, 128))
+    assert value_of(form.settings(), "hidden") == (512, 256, 128), "and stays"
     form.set_image(small)
     assert preset_box(form).currentText() == "Default"
+
+
+def test_other_images_leave_alone_what_was_set_in_a_kind_of_model_passed_by(form: ConfigForm) -> None:
+    large = ImageSpec(256, 256)
+    form.set_image(ImageSpec(28, 28))
+    said = heard(form)
+    type_into(form.editor("beta"), "3")
+    go_to(family_box(form), "autoencoder")
+    form.set_image(large)
+    assert value_of(form.settings(), "hidden") == (64, 64, 64)
+    go_to(family_box(form), "vae")
+    assert said[-1] == updated(presets("vae", large)["default"], beta=3.0)
 
 
 def family_box(form: ConfigForm) -> QComboBox:

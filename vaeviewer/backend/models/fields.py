@@ -127,7 +127,7 @@ class ImageNetworks(FamilyConfig):
     def suited(self, values: int, before: int = 0) -> Self:
         """As :meth:`FamilyConfig.suited`: large images have narrower layers."""
         default: tuple[int, ...] = type(self).model_fields["hidden"].default
-        if self.hidden not in (default, _narrowed(default, before)):
+        if self.hidden != _narrowed(default, before):
             return self
         return self.model_copy(update={"hidden": _narrowed(default, values)})
 

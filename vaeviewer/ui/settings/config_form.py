@@ -20,7 +20,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vaeviewer.backend.config import Settings, fields, presets, suited, updated, value_of, value_problem
+from vaeviewer.backend.config import (
+    Settings,
+    fields,
+    of_family,
+    presets,
+    suited,
+    updated,
+    value_of,
+    value_problem,
+)
 from vaeviewer.backend.models.fields import marked
 from vaeviewer.backend.models.interface import ImageSpec
 from vaeviewer.ui.settings.family_box import FamilyBox
@@ -201,9 +210,11 @@ class ConfigForm(QScrollArea):
         self._refresh()
 
     def set_image(self, image: ImageSpec) -> None:
-        """Defaults are to be those that suit images of this size."""
-        self._image = image
-        self._refresh()
+        """Let defaults be those that suit images of this size, and so what is at its default, without a signal."""
+        before, self._image = self._image, image
+        kept = suited(self._before_families, image, before)
+        self.set_settings(suited(self._settings, image, before))
+        self._before_families = kept
 
     def set_run_active(self, active: bool, reason: str) -> None:
         """Hold the fields that a run fixes, or free them.
@@ -309,8 +320,7 @@ class ConfigForm(QScrollArea):
         if key != self._shown_family:
             # What both have stays as it is set, also where the ones passed by on the way have it not.
             before = self._before_families
-            chosen = updated(suited(before, None, self._image), family=key)
-            self._take(suited(chosen, self._image))
+            self._take(of_family(before, key, self._image))
             self._before_families = before
 
     def _take(self, settings: Settings) -> None:

@@ -8,7 +8,6 @@ from PySide6.QtCore import QObject
 
 from vaeviewer.backend.config import Settings, live_fields, value_of
 from vaeviewer.errors import SettingsError
-from vaeviewer.session.messages import Opened
 from vaeviewer.session.session import Session
 from vaeviewer.session.states import State
 from vaeviewer.ui.settings.config_form import ConfigForm
@@ -37,7 +36,7 @@ class SettingsExchange(QObject):
         super().__init__(parent)
         self._session, self._form, self._controls = session, form, controls
         self._show_problem = show_problem
-        session.opened.connect(self._on_opened)
+        session.opened.connect(self.show_settings)
         session.changed.connect(self.show_settings)
         session.state_changed.connect(self._on_state)
         controls.live_setting_changed.connect(self._change_live)
@@ -45,12 +44,10 @@ class SettingsExchange(QObject):
         self.show_settings()
         self._on_state(session.state)
 
-    def _on_opened(self, opened: Opened) -> None:
-        self._form.set_image(opened.dataset.image)
-        self.show_settings()
-
     def show_settings(self) -> None:
         """Show the settings there are."""
+        if self._session.suited_to is not None:
+            self._form.set_image(self._session.suited_to)
         self._form.set_settings(self._session.settings)
         self._controls.set_live_settings(self._session.settings)
 
