@@ -244,6 +244,16 @@ def test_a_picture_of_a_run_shows_it_as_it_is(deep: Path, tmp_path: Path) -> Non
     }
 
 
+def test_a_picture_waits_for_the_points_that_take_long(tmp_path: Path) -> None:
+    words = ("--family", "infogan", "--hidden", "8", "--epochs", "1", "--threads", "1", "--device", "cpu")
+    assert main(["train", "--out", str(tmp_path / "run"), *words]) == 0
+    done = vaeviewer(tmp_path / "run", "--screenshot", tmp_path / "window.png", "--size", "1280x800")
+    assert done.returncode == 0, done.stderr
+    middle = np.array(Image.open(tmp_path / "window.png").convert("RGB"))[200:400, 400:800].reshape(-1, 3)
+    _, counts = np.unique(middle, axis=0, return_counts=True)
+    assert counts.max() < 0.9 * counts.sum(), "the plane has points, not only circles"
+
+
 def test_a_picture_of_the_window_with_ones_own_images(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()

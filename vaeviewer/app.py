@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -45,8 +46,11 @@ from vaeviewer.ui.window.stored_settings import ForgetfulSettings, open_settings
 logger = logging.getLogger("vaeviewer.qt")
 
 SCREENSHOT_EPOCHS = 5
-SETTLE_MS = 700
-"""After the last epoch: time for the panels to draw the last snapshot before the picture is taken."""
+SETTLE_S = 0.7
+"""After the last epoch panels draw the last snapshot: a picture waits until they have asked nothing for so long …"""
+
+MOST_SETTLE_S = 10.0
+"""… and at most for so long."""
 
 STARTED_MS = 1000
 """A start has come to a good end when the window has been up for so long."""
@@ -176,13 +180,13 @@ def _take_screenshot(
     problems: list[str] = []
     done = QEventLoop()
 
+    ends = {State.FINISHED, State.SOLVED, State.FAILED} | (set() if trains else {State.READY, State.PAUSED})
+
     def on_state(state: State) -> None:
-        if state is State.READY and trains:
+        if state in ends:
+            QTimer.singleShot(0, done.quit)
+        elif state is State.READY:
             session.request(Action.TRAIN)
-        elif state in (State.FINISHED, State.SOLVED) or (not trains and state in (State.READY, State.PAUSED)):
-            QTimer.singleShot(SETTLE_MS, done.quit)
-        elif state is State.FAILED:
-            done.quit()
 
     def on_problem(sentence: str) -> None:
         problems.append(sentence)
@@ -198,8 +202,10 @@ def _take_screenshot(
     window.plane.setFocus()
     done.exec()
     if not problems:
+        _let_panels_draw(window, SETTLE_S)
+    if not problems:
         _look_at_an_image(window)
-        app.processEvents()
+        _let_panels_draw(window, 0.0)
         try:
             write_png(window.grab().toImage(), options.screenshot)
         except (OSError, ValueError) as error:
@@ -209,6 +215,25 @@ def _take_screenshot(
     for sentence in problems:
         print(f"vaeviewer: {sentence}", file=sys.stderr)
     return 2 if problems else 0
+
+
+def _let_panels_draw(window: MainWindow, quiet_s: float) -> None:
+    """Go on until nothing was asked of the decoder for so long, and what it answered is drawn."""
+    over, timer = QEventLoop(), QTimer(interval=20)
+    begin = quiet_since = time.monotonic()
+
+    def look() -> None:
+        nonlocal quiet_since
+        now = time.monotonic()
+        if window.panels_wait:
+            quiet_since = now
+        if now - quiet_since >= quiet_s or now - begin >= MOST_SETTLE_S:
+            over.quit()
+
+    timer.timeout.connect(look)
+    timer.start()
+    over.exec()
+    _application().processEvents()
 
 
 def _look_at_an_image(window: MainWindow) -> None:

@@ -118,6 +118,22 @@ def test_a_failure_is_reported_and_later_requests_are_served(qtbot: QtBot, decod
         decoder.request("manifold", GatedSnapshot(0.0), points(3))
 
 
+def test_it_is_busy_until_all_that_was_asked_is_answered(qtbot: QtBot, decoder: GridDecoder) -> None:
+    assert not decoder.busy
+    first, second = GatedSnapshot(0.0, open_gate=False), GatedSnapshot(0.0, open_gate=False)
+    decoder.request("manifold", first, points(3))
+    decoder.request("underlay", second, points(3))
+    for snapshot in (first, second):
+        assert snapshot.entered.acquire(timeout=10)
+        assert decoder.busy
+        snapshot.permits.release()
+    qtbot.waitUntil(lambda: not decoder.busy)
+    decoder.request("manifold", BrokenSnapshot(0.0), points(3))
+    with qtbot.waitSignal(decoder.failed):
+        assert decoder.busy
+    qtbot.waitUntil(lambda: not decoder.busy)
+
+
 def test_no_thread_before_the_first_request_and_one_for_all(qtbot: QtBot, decoder: GridDecoder) -> None:
     before = threading.active_count()
     snapshots = [GatedSnapshot(0.0) for _ in range(3)]

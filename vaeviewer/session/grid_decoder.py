@@ -88,6 +88,7 @@ class GridDecoder(QObject):
         self._gave_way: set[str] = set()  # kinds whose last computation was cut short
         self._long: dict[str, _Request] = {}  # those asked at length that are wanted still
         self._given_up: list[_Request] = []  # those that are not, whose steps the thread has yet to end
+        self._serving = False
         self._run = 0  # counts the calls of forget()
         self._closed = False
         self._one_core = False
@@ -96,6 +97,12 @@ class GridDecoder(QObject):
         # functions included.
         self._ready.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         self._broke.connect(self._report, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something that was asked is not answered yet; the last answers may still be on their way."""
+        with self._changed:
+            return self._serving or bool(self._waiting)
 
     def request(
         self, kind: str, snapshot: Snapshot, z: NDArray[np.float32], tag: object = None, y: int | None = None
@@ -206,7 +213,10 @@ class GridDecoder(QObject):
             if not self._waiting:
                 return True
             request = self._waiting.pop(next(iter(self._waiting)))
+            self._serving = True
         self._serve(request)
+        with self._changed:
+            self._serving = False
         return True
 
     def _end_given_up(self) -> None:

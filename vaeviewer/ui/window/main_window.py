@@ -118,6 +118,11 @@ class MainWindow(QMainWindow):
         """What the user chose to look at."""
         return self._frames.view
 
+    @property
+    def panels_wait(self) -> bool:
+        """Whether panels are still to be told something that they asked of the model."""
+        return self._frames.decoder.busy
+
     def set_view(self, **changes: Any) -> None:
         """Change the ViewState and draw what depends on it, now."""
         self._frames.set_view(**changes)
