@@ -241,15 +241,15 @@ def test_escape_selects_nothing_and_other_keys_are_left_to_the_window(view: Late
 def test_before_there_is_a_snapshot_the_handle_moves_and_says_what_it_waits_for(view: LatentView) -> None:
     view.update_frame(None, ViewState())
     view.set_hint("Loading PyTorch…")
-    assert view._marks_item._hint_at is None
+    assert view._marks_item.hint.at is None
     seen = Recorder(view)
     press(view, view.viewport_position(1.0, 2.0))
     assert len(seen.moves) == 1
-    np.testing.assert_allclose(view._marks_item._hint_at, (1.0, 2.0), atol=1e-6)
+    np.testing.assert_allclose(view._marks_item.hint.at, (1.0, 2.0), atol=1e-6)
     view.grab()
     view.update_frame(make_snapshot(ring(12)), ViewState())
     view.set_hint("")
-    assert view._marks_item._hint_at is None
+    assert view._marks_item.hint.at is None
 
 
 def test_a_hint_wider_than_the_plane_takes_more_lines(view: LatentView) -> None:
@@ -701,7 +701,7 @@ def test_without_an_encoder_it_says_that_the_points_are_on_their_way(view: Laten
     view.set_dataset(dataset)
     snapshot = snapshot_of(GanConfig(), DataSpec(ImageSpec(8, 8), 3, 300), {}, step=1)
     view.update_frame(snapshot, ViewState())
-    assert view._marks_item._hint == "Images are being generated: their codes will be the points"
+    assert view._marks_item.hint.text == "Images are being generated: their codes will be the points"
     table = PosteriorTable(ring(), None, np.ones(300, np.int32))
     view.update_frame(
         snapshot,
@@ -709,9 +709,9 @@ def test_without_an_encoder_it_says_that_the_points_are_on_their_way(view: Laten
         generated=Generated(table, dataset.train_images, dataset.train_labels),
     )
     assert view._points.positions is not None
-    assert view._marks_item._hint == ""
+    assert view._marks_item.hint.text == ""
     view.set_dataset(dataset)
     view.update_frame(snapshot, ViewState())
-    assert view._marks_item._hint
+    assert view._marks_item.hint.text
     view.update_frame(make_snapshot(ring()), ViewState())
-    assert view._marks_item._hint == ""
+    assert view._marks_item.hint.text == ""

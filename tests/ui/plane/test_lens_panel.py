@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from helpers_mouse import drag
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QDockWidget, QLabel, QPushButton
+from PySide6.QtWidgets import QDockWidget, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from vaeviewer.backend.config import Settings, updated
@@ -39,6 +40,12 @@ def opened(window: MainWindow) -> LensPanel:
     panel = window.findChild(LensPanel)
     assert panel is not None
     return panel
+
+
+def pixels(widget: QWidget) -> np.ndarray:
+    """What it shows, a pixel for each logical one, ``(height, width, 4)``."""
+    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    return np.array(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4).astype(int)
 
 
 def texts(panel: LensPanel) -> str:
@@ -74,6 +81,28 @@ def test_the_numbers_are_those_of_the_selected_image_and_add_up(qtbot: QtBot, wi
     shown = window.plane.grab().toImage()
     panel._in_plane.click()
     assert window.plane.grab().toImage() != shown, "the plane shows it while that is wanted"
+
+
+def test_before_training_the_hint_in_the_plane_stays_legible(
+    qtbot: QtBot, make_window: MakeWindow, small: Settings
+) -> None:
+    window = make_window(small)
+    panel, plane = opened(window), window.plane
+    qtbot.waitUntil(lambda: panel.follower.complete, timeout=20_000)
+
+    def changed_by_lens() -> int:
+        """The largest change of a colour in the middle of the hint."""
+        seen = []
+        for _ in range(2):
+            rows = pixels(plane.viewport())
+            middle, height = rows.shape[1] // 2, round(0.86 * rows.shape[0])
+            seen.append(rows[height - 18 : height - 6, middle - 100 : middle + 100])
+            panel._in_plane.click()
+        return int(np.abs(seen[0] - seen[1]).max())
+
+    assert changed_by_lens() < 0.1 * 255, "it shines through a little"
+    plane.set_hint("")
+    assert changed_by_lens() > 0.5 * 255, "its lines are there"
 
 
 def test_it_follows_the_handle_and_an_image_of_ones_own(qtbot: QtBot, window: MainWindow) -> None:

@@ -168,9 +168,9 @@ def test_a_scale_takes_the_colours_of_the_scheme(qtbot: QtBot) -> None:
 def test_the_plane_says_why_it_is_empty(qtbot: QtBot) -> None:
     stage = Stage(qtbot, with_columns())
     stage.change(hidden_classes=frozenset({0, 1, 2}))
-    assert "is hidden" in stage.plane._marks_item._hint
+    assert "is hidden" in stage.plane._marks_item.hint.text
     stage.change(hidden_classes=frozenset({0, 1}))
-    assert stage.plane._marks_item._hint == ""
+    assert stage.plane._marks_item.hint.text == ""
 
 
 def test_density_is_counted_as_points_lie() -> None:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen, QPixmap
+from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPen, QPixmap
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from vaeviewer.analysis.prior import PriorShape
 from vaeviewer.ui.plane.latent_geometry import ClassMark, PlaneMap, PosteriorMark
+from vaeviewer.ui.plane.latent_overlay import HintItem
 from vaeviewer.ui.plane.prior_marks import PriorMarks
 from vaeviewer.ui.widgets.theme import LIGHT, Theme
 from vaeviewer.ui.window.text_size import text_scale
@@ -98,7 +99,7 @@ class PointsItem(_PlaneItem):
 
 
 class MarksItem(_PlaneItem):
-    """Contours of the prior, names of the classes, the selected image's posterior, and the hint."""
+    """Contours of the prior, names of the classes, the selected image's posterior, and the hint above all lines."""
 
     def __init__(self, parent: QGraphicsItem) -> None:
         super().__init__(parent)
@@ -111,8 +112,7 @@ class MarksItem(_PlaneItem):
         self._plane: PlaneMap | None = None
         self._classes: tuple[ClassMark, ...] = ()
         self._selected: PosteriorMark | None = None
-        self._hint = ""
-        self._hint_at: tuple[float, float] | None = None
+        self.hint = HintItem(parent)
         self._prior = PriorMarks()
         self._axes = ("z₁", "z₂")
 
@@ -127,14 +127,21 @@ class MarksItem(_PlaneItem):
         if self._prior.set(normal, shape):
             self.update()
 
+    def set_rect(self, rect: QRectF) -> None:
+        """Take the ViewBox's new size."""
+        super().set_rect(rect)
+        self.hint.set_rect(rect)
+
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of a scheme."""
         self._theme = theme
+        self.hint.set_theme(theme)
         self._pictures.clear()
         self.update()
 
     def apply_fonts(self) -> None:
         """Write everything anew, in the size of the text around it."""
+        self.hint.update()
         self._paths.clear()
         self._pictures.clear()
         self.update()
@@ -158,9 +165,9 @@ class MarksItem(_PlaneItem):
 
         The hint stands at ``hint_at`` in the plane, or for ``None`` low in the middle of the view.
         """
-        marks = (plane, selected, hint, hint_at)
-        if marks != (self._plane, self._selected, self._hint, self._hint_at):
-            self._plane, self._selected, self._hint, self._hint_at = marks
+        self.hint.show_hint(plane, hint, hint_at)
+        if (plane, selected) != (self._plane, self._selected):
+            self._plane, self._selected = plane, selected
             self.update()
 
     def paint(
@@ -174,8 +181,6 @@ class MarksItem(_PlaneItem):
         self._paint_names(painter, self._plane)
         if self._selected is not None:
             self._paint_posterior(painter, self._plane, self._selected)
-        if self._hint:
-            self._paint_hint(painter, self._plane)
 
     def _paint_names(self, painter: QPainter, plane: PlaneMap) -> None:
         """Classes, then contours and axes where there is room left."""
@@ -211,33 +216,6 @@ class MarksItem(_PlaneItem):
                 painter.drawEllipse(centre, sigma * x * plane.x_scale, sigma * y * plane.y_scale)
             painter.setPen(QPen(color, 2.0 + extra))
             painter.drawEllipse(ring, 6.0, 6.0)
-
-    def _paint_hint(self, painter: QPainter, plane: PlaneMap) -> None:
-        font = painter.font()
-        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-        room = QRectF(0.0, 0.0, max(60.0, self._rect.width() - 48.0), self._rect.height())
-        size = QFontMetricsF(font).boundingRect(room, flags, self._hint).size()
-        width, height = size.width() + 24, size.height() + 12
-        if self._hint_at is None:
-            x, y = (
-                self._rect.center().x() - width / 2,
-                self._rect.top() + 0.86 * self._rect.height() - height / 2,
-            )
-        else:
-            at_x, at_y = plane.to_pixels(*self._hint_at)
-            x, y = at_x + 18, at_y - height / 2
-            if x + width > self._rect.right() - 4:
-                x = at_x - 18 - width
-            y = min(max(y, 4.0), self._rect.bottom() - height - 4)
-        box = QRectF(x, y, width, height)
-        background = QColor(self._theme.window)
-        background.setAlphaF(0.92)
-        painter.setPen(QPen(QColor(self._theme.border), 1.0))
-        painter.setBrush(background)
-        radius = min(height / 2, 14.0)
-        painter.drawRoundedRect(box, radius, radius)
-        painter.setPen(QColor(self._theme.ink))
-        painter.drawText(box.adjusted(8.0, 0.0, -8.0, 0.0), int(flags), self._hint)
 
     def _write(
         self,

@@ -1,4 +1,4 @@
-"""What the latent plane says at its edges: the step that is shown, and where the handle is when it is out of view."""
+"""What the latent plane says over all else: the step that is shown, a hint, where the handle is when out of view."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
+from vaeviewer.ui.plane.latent_geometry import PlaneMap
 from vaeviewer.ui.widgets.theme import LIGHT, Theme
 from vaeviewer.ui.window.text_size import text_scale
 
@@ -77,6 +78,74 @@ class StepItem(QGraphicsItem):
         painter.setFont(self._font)
         painter.setPen(QColor(self._theme.muted))
         painter.drawText(area, int(Qt.AlignmentFlag.AlignCenter), self.text)
+
+
+class HintItem(QGraphicsItem):
+    """A quiet line: what to do, or what is being waited for. It covers all other lines, and the ViewBox."""
+
+    def __init__(self, parent: QGraphicsItem) -> None:
+        super().__init__(parent)
+        self.setZValue(14)
+        self.setVisible(False)
+        self._theme: Theme = LIGHT
+        self._rect = QRectF()
+        self._plane: PlaneMap | None = None
+        self.text = ""
+        self.at: tuple[float, float] | None = None
+
+    def set_rect(self, rect: QRectF) -> None:
+        """Take the ViewBox's new size."""
+        self.prepareGeometryChange()
+        self._rect = QRectF(rect)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of a scheme."""
+        self._theme = theme
+        self.update()
+
+    def show_hint(self, plane: PlaneMap | None, text: str, at: tuple[float, float] | None) -> None:
+        """Write this at a place in the plane, or for ``None`` low in the middle of the view; nothing if it is empty."""
+        if (plane, text, at) != (self._plane, self.text, self.at):
+            self._plane, self.text, self.at = plane, text, at
+            self.setVisible(bool(text))
+            self.update()
+
+    def boundingRect(self) -> QRectF:
+        """The ViewBox."""
+        return self._rect
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
+    ) -> None:
+        """The line on a ground of its own."""
+        if self._plane is None:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        font = painter.font()
+        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        room = QRectF(0.0, 0.0, max(60.0, self._rect.width() - 48.0), self._rect.height())
+        size = QFontMetricsF(font).boundingRect(room, flags, self.text).size()
+        width, height = size.width() + 24, size.height() + 12
+        if self.at is None:
+            x, y = (
+                self._rect.center().x() - width / 2,
+                self._rect.top() + 0.86 * self._rect.height() - height / 2,
+            )
+        else:
+            at_x, at_y = self._plane.to_pixels(*self.at)
+            x, y = at_x + 18, at_y - height / 2
+            if x + width > self._rect.right() - 4:
+                x = at_x - 18 - width
+            y = min(max(y, 4.0), self._rect.bottom() - height - 4)
+        box = QRectF(x, y, width, height)
+        background = QColor(self._theme.window)
+        background.setAlphaF(0.92)
+        painter.setPen(QPen(QColor(self._theme.border), 1.0))
+        painter.setBrush(background)
+        radius = min(height / 2, 14.0)
+        painter.drawRoundedRect(box, radius, radius)
+        painter.setPen(QColor(self._theme.ink))
+        painter.drawText(box.adjusted(8.0, 0.0, -8.0, 0.0), int(flags), self.text)
 
 
 class HandlePointer(QGraphicsItem):
