@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,7 +226,12 @@ class ManifoldPanel(QWidget):
 
     def picture(self) -> NDArray[np.uint8] | None:
         """The manifold as one image at the images' own resolution; ``None`` without images."""
-        return None if self._images is None else mosaic(self._images, self._columns)
+        lay_out = self.layout_of_images()
+        return None if lay_out is None else lay_out()
+
+    def layout_of_images(self) -> Callable[[], NDArray[np.uint8]] | None:
+        """What makes that :meth:`picture`, of the images there are now, on any thread: of large ones it takes long."""
+        return None if self._images is None else partial(mosaic, self._images, self._columns)
 
     def _show(self) -> None:
         """Draw the newest images, once."""

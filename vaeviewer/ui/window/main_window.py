@@ -33,6 +33,7 @@ from vaeviewer.ui.window.closing import Closing
 from vaeviewer.ui.window.data_messages import DataMessages
 from vaeviewer.ui.window.dock_layout import DockLayout
 from vaeviewer.ui.window.doctor_notice import DOCTOR_SECONDS, Doctor
+from vaeviewer.ui.window.export import Exports
 from vaeviewer.ui.window.first_size import first_size
 from vaeviewer.ui.window.focus_keys import FieldKeys, next_seen
 from vaeviewer.ui.window.frames import Frames
@@ -50,6 +51,9 @@ STATUS_SECONDS = 0.3
 
 UNDERLAY_SECONDS = 0.5
 """Time between two redraws of the images behind the points, on average."""
+
+EXPORT_SECONDS = 10.0
+"""How long closing waits for an export under way."""
 
 READY_HINT = "Press Train (Space) and watch the model organise its images"
 
@@ -95,6 +99,7 @@ class MainWindow(QMainWindow):
         self.doctor = Doctor(session, self.message, self._frames.decoder)
         DataMessages(session, self.message)
         self.opening = Opening(self, session, store, self.message)
+        self.exports = Exports(self, self.message)
         self.text_size = TextSize(self, store)
         self.lecture_hall = LectureHall(self, self._layout, self.text_size, self.plane, self.message)
         self._settings = SettingsExchange(session, self.form, self.controls, self.show_problem, self)
@@ -273,6 +278,7 @@ class MainWindow(QMainWindow):
         self._frames.decoder.close(0.2)
         self.recent_runs.close(0.2)
         self.opening.close(0.2)
+        self.exports.close(EXPORT_SECONDS)
         self.session.close()
         event.accept()
         self.closed.emit()

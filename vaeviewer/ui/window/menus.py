@@ -16,7 +16,6 @@ from vaeviewer.ui.plane.latent_backdrop import IMAGES
 from vaeviewer.ui.runs.recent_menu import RecentMenu
 from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.window.data_menu import DataMenu
-from vaeviewer.ui.window.export import export_image
 from vaeviewer.ui.window.family_page import show_family_page
 from vaeviewer.ui.window.key_list import show_key_list
 from vaeviewer.ui.window.main_window import MainWindow
@@ -179,15 +178,14 @@ class Menus(QObject):
             self._window.session.save(Path(folder))
 
     def _export_manifold(self) -> None:
-        picture = self._window.manifold.picture()
-        if picture is None:
+        lay_out = self._window.manifold.layout_of_images()
+        if lay_out is None:
             self._window.show_problem("there is no manifold yet; open the Manifold panel first.")
             return
-        window = self._window
-        export_image(to_qimage(picture), window, "Export manifold", "manifold.png", window.message)
+        self._window.exports.ask(lambda: to_qimage(lay_out()), "Export manifold", "manifold.png")
 
     def _save_image(self, image: QImage) -> None:
-        export_image(image, self._window, "Save image", "decoded.png", self._window.message)
+        self._window.exports.ask(lambda: image, "Save image", "decoded.png")
 
     def _fit(self) -> None:
         """Show everything again in the curves, if they have the focus, else in the plane."""
