@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from helpers_mouse import drag
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDockWidget, QLabel, QPushButton, QWidget
@@ -90,13 +90,16 @@ def test_before_training_the_hint_in_the_plane_stays_legible(
     panel, plane = opened(window), window.plane
     qtbot.waitUntil(lambda: panel.follower.complete, timeout=20_000)
 
+    shown = plane._marks_item.hint.boundingRect()
+    middle = plane._canvas.to_viewport(QPointF(shown.center().x(), shown.top() + 0.86 * shown.height()))
+    x, y = round(middle.x()), round(middle.y())
+
     def changed_by_lens() -> int:
         """The largest change of a colour in the middle of the hint."""
         seen = []
         for _ in range(2):
             rows = pixels(plane.viewport())
-            middle, height = rows.shape[1] // 2, round(0.86 * rows.shape[0])
-            seen.append(rows[height - 18 : height - 6, middle - 100 : middle + 100])
+            seen.append(rows[y - 6 : y + 6, x - 180 : x + 180])
             panel._in_plane.click()
         return int(np.abs(seen[0] - seen[1]).max())
 
