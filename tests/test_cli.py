@@ -568,6 +568,15 @@ def test_damaged_data_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert not (tmp_path / "run").exists(), "a refused command leaves nothing behind"
 
 
+def test_a_refused_command_removes_the_folders_that_it_made_and_no_others(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "a").mkdir()
+    for out in (tmp_path / "a" / "b" / "c", tmp_path / "a", tmp_path / "a" / "b" / ("c" * 300)):
+        refused(capsys, "train", "--out", out, "--data", tmp_path / "none")
+        assert [entry.name for entry in tmp_path.rglob("*")] == ["a"]
+
+
 def test_runs_that_are_none(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "not a run folder" in refused(capsys, "evaluate", tmp_path)
     assert "not a run folder" in refused(capsys, "export", tmp_path, "--manifold", tmp_path / "m.png")

@@ -168,15 +168,15 @@ def _new_run(options: argparse.Namespace) -> tuple[ImageDataset, Path]:
     """The data asked for, and the folder, made for a new run."""
     from vaeviewer.backend.runs.folder import prepare_folder
 
-    reading = reading_of(options)
-    new = not os.path.exists(options.out)  # noqa: PTH110  # Path's own raises where a name is too long
-    out = prepare_folder(options.out)
+    reading, out = reading_of(options), options.out.absolute()
+    missing = [folder for folder in (out, *out.parents) if not os.path.lexists(folder)]
     try:
+        prepare_folder(out)
         return _load(options.dataset, options.data, reading), out
-    except UserError:
-        if new:
-            with suppress(OSError):
-                out.rmdir()
+    except BaseException:  # Ctrl-C while data are fetched, too
+        for folder in missing:
+            with suppress(OSError, ValueError):
+                folder.rmdir()
         raise
 
 

@@ -54,11 +54,12 @@ def test_the_menu_follows_what_is_on_disk(
     assert not none.isEnabled()
 
     save(paths.runs_dir() / "this & that")
-    save(paths.runs_dir() / "deep", latent_dim=5)
+    save(paths.runs_dir() / "deep", latent_dim=5, family="autoencoder")
     deep, plain = entries(qtbot, window)
     assert plain.text().startswith("this && that · 600 digits · step 1 · held-out ELBO −")
     assert plain.isEnabled()
-    assert "5 latent dimensions" in deep.text()
+    assert deep.text().startswith("deep · 600 digits · Autoencoder · step 1 · held-out squared error ")
+    assert deep.text().endswith(" · 5 latent dimensions")
     assert deep.isEnabled()
 
     lock = RunLock(paths.runs_dir() / "this & that")

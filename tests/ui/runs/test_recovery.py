@@ -187,6 +187,7 @@ def test_the_sentence_says_how_old_it_is_and_what_is_lost(seconds: float, words:
         step=4680,
         epoch=8.21,
         planned_epochs=20,
+        kind="",
         latent_dim=2,
         headline=Settings().family.metrics.headline,
         held_out=None,

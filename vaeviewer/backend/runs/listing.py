@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import nlargest
 from pathlib import Path
 
+from vaeviewer.backend.config import DEFAULT_FAMILY
 from vaeviewer.backend.models.interface import Metric
 from vaeviewer.backend.runs.folder import MANIFEST, read_manifest
 from vaeviewer.backend.runs.lock import in_use
@@ -33,6 +34,7 @@ class RunSummary:
         step: Gradient steps taken.
         epoch: Passes over the images, fractional.
         planned_epochs: Epochs it is to have.
+        kind: The title of its kind of model; empty for that which the program begins with.
         latent_dim: Dimensions of its latent space.
         headline: The metric that says how good the model is.
         held_out: Its newest held-out value, or ``None`` before the first.
@@ -48,6 +50,7 @@ class RunSummary:
     step: int
     epoch: float
     planned_epochs: int
+    kind: str
     latent_dim: int
     headline: Metric
     held_out: float | None
@@ -86,7 +89,8 @@ def summary_of(folder: Path) -> RunSummary:
         RunFolderError: The folder holds no run, or its manifest cannot be used.
     """
     manifest = read_manifest(folder)
-    newest, headline = manifest.checkpoints[0], manifest.settings.family.metrics.headline
+    newest, family = manifest.checkpoints[0], manifest.settings.family
+    headline = family.metrics.headline
     planned = newest.training_values.get("planned_epochs")
     alive = last_sign_of_life(folder)
     used = in_use(folder)
@@ -98,6 +102,7 @@ def summary_of(folder: Path) -> RunSummary:
         step=newest.step,
         epoch=newest.epoch,
         planned_epochs=planned if isinstance(planned, int) else manifest.settings.train.epochs,
+        kind="" if family.key == DEFAULT_FAMILY else family.title,
         latent_dim=manifest.settings.model.latent_dim,
         headline=headline,
         held_out=newest.held_out.values.get(headline.key) if newest.held_out else None,

@@ -22,7 +22,7 @@ TEXT_WIDTH = 220
 
 
 class RecentMenu(QMenu):
-    """The newest runs with their data, step and best figure of held-out images; a click opens one.
+    """The newest runs with their data, kind of model, step and figure of held-out images; a click opens one.
 
     Args:
         parent: The menu it is part of; whenever that opens, the runs are read anew in the background.
@@ -58,6 +58,7 @@ class RecentMenu(QMenu):
         facts = [
             metrics.elidedText(run.name, elide.ElideMiddle, TEXT_WIDTH),
             metrics.elidedText(run.data, elide.ElideRight, TEXT_WIDTH),
+            run.kind,
             f"step {run.step:,}",
         ]
         if run.held_out is not None:
@@ -73,7 +74,7 @@ class RecentMenu(QMenu):
         elif run.interrupted:
             facts.append("interrupted")
             tip += "\nIt did not end cleanly; what was saved last opens."
-        entry = QAction(menu_text(" · ".join(facts)), self)
+        entry = QAction(menu_text(" · ".join(filter(None, facts))), self)
         entry.setToolTip(plain_tip(tip))
         entry.setEnabled(not here)
         entry.triggered.connect(lambda _checked=False: self._session.open_run(run.folder))
