@@ -17,13 +17,13 @@ from vaeviewer.backend.training.findings import (
     Finding,
     Origin,
     Remedy,
-    number,
     remedy_by,
     within_sentence,
 )
 from vaeviewer.backend.training.health import LARGE_RATE
 from vaeviewer.backend.training.history import History, MetricsView
 from vaeviewer.backend.training.overfitting import Figures, has_best, overfitting
+from vaeviewer.counts import number
 
 JUDGED_STEPS = 1_000
 """Steps after which what networks do counts: many begin on a plateau where codes say little."""

@@ -106,6 +106,20 @@ def test_a_rate_that_is_too_high_is_found_at_once_and_a_lower_one_helps(
     assert objective_of(trainer) > -230.0
 
 
+def test_what_is_beyond_all_measure_is_found_within_a_few_steps_however_slow_they_are(
+    digits: ImageDataset,
+) -> None:
+    trainer = Trainer(digits, updated(SMALL, learning_rate=5.0))
+    for _ in range(6):
+        trainer.step()
+        trainer.finish_block()
+    finding = trainer.finding
+    assert finding is not None
+    assert finding.trouble is Trouble.EXPLODING
+    treat(trainer, finding)
+    assert train(trainer, 80).finding is None
+
+
 def test_a_beta_that_leaves_nothing_to_the_posterior_is_found(digits: ImageDataset) -> None:
     trainer = train(Trainer(digits, updated(SMALL, beta=100.0)), 80)
     finding = trainer.finding

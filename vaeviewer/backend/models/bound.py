@@ -11,6 +11,7 @@ import numpy as np
 from vaeviewer.backend.models.fields import ElboObjective, PixelLikelihood
 from vaeviewer.backend.models.interface import Family, ImageSpec, Metric, Metrics
 from vaeviewer.backend.models.symptoms import Symptom, Trouble
+from vaeviewer.counts import number
 
 DensityT = TypeVar("DensityT", bound=PixelLikelihood)
 ElboT = TypeVar("ElboT", bound=ElboObjective)
@@ -86,10 +87,10 @@ def kl_symptoms(kl: float, latent_dim: int, *, beta: float, warmed: bool | None)
         return (Symptom(Trouble.COLLAPSED, title, sentence, changes),)
     if kl > FAR_KL * latent_dim:
         sentence = (
-            f"the KL has grown to {kl:,.0f} nats per image, {kl / latent_dim:,.0f} for each number of z: codes lie far "
-            "outside the prior, and what is drawn from there is no image."
+            f"the KL has grown to {number(kl, 0)} nats per image, {number(kl / latent_dim, 0)} for each number of z: "
+            "codes lie far outside the prior, and what is drawn from there is no image."
         )
-        title = f"KL of {kl:,.0f} nats: codes have left the prior"
+        title = f"KL of {number(kl, 0)} nats: codes have left the prior"
         return (Symptom(Trouble.KL, title, sentence, {"beta": 1.0} if beta < 1.0 else {}),)
     return ()
 

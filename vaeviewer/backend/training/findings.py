@@ -10,8 +10,6 @@ from typing import Any
 from vaeviewer.backend.config import Settings, fields, live_fields
 from vaeviewer.backend.models.symptoms import Trouble
 
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
 
 class Origin(Enum):
     """From where training goes on."""
@@ -90,16 +88,3 @@ def remedy_by(settings: Settings, changes: Mapping[str, Any]) -> Remedy:
 def within_sentence(title: str) -> str:
     """A title as it stands in the middle of a sentence: "squared error", but "KL"."""
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
-
-
-def number(value: float) -> str:
-    """A figure for a sentence, with a minus sign as long as a plus."""
-    if abs(value) < 1e6:
-        return f"{value:,.1f}".replace("-", "−")
-    return power_of_ten(f"{value:.1e}")
-
-
-def power_of_ten(scientific: str) -> str:
-    """``"-8.1e+18"`` as it is written by hand: ``"−8.1 × 10¹⁸"``."""
-    mantissa, exponent = scientific.split("e")
-    return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", "−")

@@ -16,14 +16,18 @@ from numpy.typing import NDArray
 
 from vaeviewer.backend.config import Settings, TrainConfig, value_of
 from vaeviewer.backend.models.symptoms import Trouble
-from vaeviewer.backend.training.findings import Finding, Origin, Remedy, number, with_changes, within_sentence
+from vaeviewer.backend.training.findings import Finding, Origin, Remedy, with_changes, within_sentence
 from vaeviewer.backend.training.history import MetricsView
+from vaeviewer.counts import number
 
 STEPS = 16
 """An objective is exploding when the median of so many steps is …"""
 
 TIMES_WORSE = 10.0
 """… so many times worse than the untrained network's. Single steps of healthy runs may be, too."""
+
+TIMES_BEYOND = 1e6
+"""Where it is so many times worse, a few steps tell: with large images they take seconds each."""
 
 GLANCE = 8
 """Steps between two judgements, whatever came in one call: that depends on how fast steps are."""
@@ -60,7 +64,9 @@ class Health:
     def __init__(self, untrained: float, values: int) -> None:
         self._untrained = untrained
         # From what a fair coin for each pixel would give, if the network starts above that.
-        self._bound = untrained - (TIMES_WORSE - 1.0) * max(abs(untrained), values * math.log(2.0))
+        measure = max(abs(untrained), values * math.log(2.0))
+        self._bound = untrained - (TIMES_WORSE - 1.0) * measure
+        self._beyond = untrained - (TIMES_BEYOND - 1.0) * measure
         self._newest: dict[
             str, NDArray[np.float64]
         ] = {}  # metrics of the newest steps, at most COLLAPSE_STEPS
@@ -141,7 +147,7 @@ class Health:
         while self._settings[0][0] <= step - GRACE_STEPS:
             self._settings.popleft()
         if self._finding is None:
-            if not well and self._exploding(STEPS):
+            if not well and (self._exploding(STEPS) or self._is_beyond()):
                 self._finding = Trouble.EXPLODING, step, settings, self._explosion(step, settings)
             elif self._collapsed(COLLAPSE_STEPS):
                 self._finding = Trouble.COLLAPSED, step, settings, self._collapse(step, settings)
@@ -165,6 +171,10 @@ class Health:
     def _exploding(self, steps: int) -> bool:
         objective = self._objective(steps)
         return len(objective) == steps and bool(np.median(objective) < self._bound)
+
+    def _is_beyond(self) -> bool:
+        objective = self._objective(FEW)
+        return len(objective) == FEW and bool(objective.max() < self._beyond)
 
     def _collapsed(self, steps: int) -> bool:
         terms = self._terms(steps)

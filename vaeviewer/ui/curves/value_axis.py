@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter
 
-from vaeviewer.backend.training.findings import power_of_ten
+from vaeviewer.counts import power_of_ten
 from vaeviewer.ui.curves.plotting import pg
 from vaeviewer.ui.window.text_size import text_scale
 
