@@ -71,3 +71,42 @@ def test_a_narrow_peak_beside_a_wide_one(d: int) -> None:
     weight[: n // 2] = 0.5
     found = integrals(gaussians(mean, scale, weight), n, d)
     assert np.abs(found.log_value).max() < 2e-3
+
+
+def tents(mean: np.ndarray, slope: np.ndarray, weight: np.ndarray) -> At:
+    """Exponentials that fall evenly from a point ``(n, d)``, as beside the kinks of a network, and a Gaussian."""
+    d = mean.shape[1]
+    wide = gaussians(np.zeros((len(mean), 1, d)), np.full((len(mean), 1), 0.15), np.ones((len(mean), 1)))
+
+    def at(z: np.ndarray):
+        of_wide = wide(z)
+
+        def of(rows: np.ndarray) -> np.ndarray:
+            away = np.abs(z - mean[rows][:, None]).sum(-1)
+            logs = np.log(weight[rows]) + d * np.log(slope[rows] / 2)
+            return np.logaddexp(logs[:, None] - slope[rows][:, None] * away, of_wide(rows)).astype(np.float32)
+
+        return of
+
+    return at
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_a_peak_between_points_that_all_lie_far_lower_is_found_by_its_cliffs(d: int) -> None:
+    n, rng = 40, np.random.default_rng(2)
+    mean, slope = rng.uniform(2.0, 4.0, (n, d)), np.full(n, 600.0)
+    if d == 1:
+        slope *= 10
+    weight = np.full(n, math.e**6)
+    found = integrals(tents(mean, slope, weight), n, d)
+    known = np.log1p(weight)
+    assert np.abs(found.log_value - known).max() < 0.02
+    assert found.change.max() < 0.1
+
+
+@pytest.mark.slow
+def test_where_cliffs_are_all_over_it_says_that_nothing_is_known() -> None:
+    def at(z: np.ndarray):
+        return lambda rows: (1e4 * np.sin(1e5 * z.sum(1)) * np.ones((len(rows), 1))).astype(np.float32)
+
+    assert integrals(at, 2, 2).change.min() > 1.0

@@ -52,6 +52,13 @@ NEGLIGIBLE = (30.0, 20.0, 12.0, 9.0)
 """A tile is divided no more where its highest point lies so many nats below the function's, after 0, 1, … halvings; its
 part of the integral still counts."""
 
+HIDDEN = 1.0
+"""A tile is divided, too, where between two of its points the function may come to so many nats more than anywhere yet:
+beside a cliff there may be a peak. Of a smooth peak that the spacing resolves, differences of neighbours say less …"""
+
+MOST_HIDING = 64
+"""… unless a function has more such tiles: it has cliffs all over, which no spacing resolves."""
+
 AT_EDGE = 1e-5
 """The box grows while a function has such a share of its integral at its edge …"""
 
@@ -73,7 +80,8 @@ class Integrals:
 
     Attributes:
         log_value: Their logarithms, ``(n,)``, nats.
-        change: By how much these changed at the last halving, ``(n,)``: as a rule far more than the error left.
+        change: By how much these changed at the last halving, ``(n,)``: as a rule far more than the error left. Or, if
+            that is more, by how much a peak may surpass them that was not looked for, see :data:`MOST_HIDING`.
     """
 
     log_value: Logs
@@ -116,7 +124,9 @@ def _integrate(
     width = SIDE[d] * first
     grid = _Grid(at, box.low, width, pool)
     value, change = np.full(count, -np.inf), np.full(count, np.inf)
+    highest = np.full(count, -np.inf, np.float32)
     settled = np.full(count, -np.inf)  # what lies in tiles that are divided no more
+    hidden = np.full(count, -np.inf)  # what there may be between their points
     across = np.maximum(1, np.ceil((box.high - box.low) / width - 1e-9)).astype(np.int64)
     pairs = _everywhere(count, across)
     for level in range(HALVINGS + 1):
@@ -130,18 +140,24 @@ def _integrate(
         value[open_rows] = np.logaddexp(_sum_by_row(pairs.rows, pairs.sums, count), settled)[open_rows]
         if level > 0:
             change[open_rows] = np.abs(value - before)[open_rows]
-        highest = np.full(count, -np.inf, np.float32)
         np.maximum.at(highest, pairs.rows, pairs.peaks)
         held = value - highest - d * np.log(grid.spacing(level) * FEWEST)
         agreed = (change < TOLERANCE) & (held >= 0.0) & (grid.spacing(level) <= TRUSTED)
-        going_on = ~agreed & (level < HALVINGS)
+        hiding = pairs.ceilings >= highest[pairs.rows] + HIDDEN
+        count_hiding = np.bincount(pairs.rows[hiding], minlength=count)
+        looked_for = (count_hiding > 0) & (count_hiding <= MOST_HIDING)
+        going_on = (~agreed | looked_for) & (level < HALVINGS)
         floor = highest - NEGLIGIBLE[min(level, len(NEGLIGIBLE) - 1)]
-        divided = going_on[pairs.rows] & (pairs.peaks >= floor[pairs.rows])
+        divided = going_on[pairs.rows] & (
+            (pairs.peaks >= floor[pairs.rows]) | (hiding & looked_for[pairs.rows])
+        )
         settled = np.logaddexp(settled, _sum_by_row(pairs.rows[~divided], pairs.sums[~divided], count))
+        passed = hiding & ~divided
+        np.maximum.at(hidden, pairs.rows[passed], pairs.ceilings[passed])
         if not divided.any():
             break
         pairs = _Pairs(*_halves(pairs.rows[divided], pairs.tiles[divided]))
-    yield Integrals(value, change)
+    yield Integrals(value, np.maximum(change, hidden - value))
 
 
 @dataclass(eq=False)
@@ -153,15 +169,18 @@ class _Pairs:
         tiles: Their tiles' places along the axes, counted in tiles of a level, ``(p, d)``.
         sums: Logarithms of the integrals over the tiles, ``(p,)``.
         peaks: Logarithms of the largest values there, ``(p,)``.
+        ceilings: What lies between two points may come to, as far as differences of neighbours tell, ``(p,)``.
     """
 
     rows: Rows
     tiles: Tiles
     sums: Logs = field(init=False)
     peaks: Array = field(init=False)
+    ceilings: Array = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sums, self.peaks = np.empty(len(self.rows)), np.empty(len(self.rows), np.float32)
+        n = len(self.rows)
+        self.sums, self.peaks, self.ceilings = np.empty(n), np.empty(n, np.float32), np.empty(n, np.float32)
 
     def by_tile(self) -> list[Rows]:
         """Places of the pairs of each tile."""
@@ -171,7 +190,7 @@ class _Pairs:
 
     def add(self, others: _Pairs) -> None:
         """Take over others."""
-        for name in ("rows", "tiles", "sums", "peaks"):
+        for name in ("rows", "tiles", "sums", "peaks", "ceilings"):
             setattr(self, name, np.concatenate([getattr(self, name), getattr(others, name)]))
 
 
@@ -192,18 +211,18 @@ class _Grid:
         inside = np.stack(np.meshgrid(*[np.arange(SIDE[d]) + 0.5] * d, indexing="ij"), -1).reshape(-1, d)
         tiles = pairs.by_tile()
 
-        def one(places: Rows) -> tuple[Array, Logs]:
+        def one(places: Rows) -> tuple[Array, Array, Logs]:
             codes = self.low + spacing * (SIDE[d] * pairs.tiles[places[0]] + inside)
             logs = self.at(codes.astype(np.float32))(pairs.rows[places])  # (k, m)
-            peaks = logs.max(1)
+            peaks, ceilings = logs.max(1), _ceilings(logs, d)
             logs -= peaks[:, None]
             np.maximum(logs, LEAST_EXPONENT, out=logs)
             np.exp(logs, out=logs)
-            return peaks, peaks + np.log(logs.sum(1, dtype=np.float64)) + d * np.log(spacing)
+            return peaks, ceilings, peaks + np.log(logs.sum(1, dtype=np.float64)) + d * np.log(spacing)
 
         found = (map if self.pool is None else self.pool.map)(one, tiles)
-        for i, (places, (peaks, sums)) in enumerate(zip(tiles, found, strict=True)):
-            pairs.peaks[places], pairs.sums[places] = peaks, sums
+        for i, (places, (peaks, ceilings, sums)) in enumerate(zip(tiles, found, strict=True)):
+            pairs.peaks[places], pairs.ceilings[places], pairs.sums[places] = peaks, ceilings, sums
             yield (i + 1) / len(tiles)
 
     def grow(self, pairs: _Pairs, across: Tiles, count: int) -> Iterator[None]:
@@ -225,6 +244,24 @@ class _Grid:
             for _ in self.measure(0, ring):
                 yield
             pairs.add(ring)
+
+
+def _ceilings(logs: Array, d: int) -> Array:
+    """What functions may come to beside a tile's points, ``(k,)``, by their values there ``(k, m)``.
+
+    From a point half of the way to its neighbours, along each axis as much higher as the steeper side is lower.
+    """
+    values = logs.reshape(-1, *(SIDE[d],) * d)
+    ceilings = values.copy()
+    for axis in range(1, d + 1):
+        ends = [np.moveaxis(array, axis, 0) for array in (values, ceilings)]
+        steps = 0.5 * np.abs(np.diff(ends[0], axis=0))
+        steeper = np.maximum(steps[1:], steps[:-1])
+        ends[1][0] += steps[0]
+        ends[1][1:-1] += steeper
+        ends[1][-1] += steps[-1]
+    found: Array = ceilings.reshape(len(logs), -1).max(1)
+    return found
 
 
 def _everywhere(count: int, across: Tiles) -> _Pairs:
