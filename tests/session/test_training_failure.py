@@ -440,6 +440,7 @@ def test_a_model_that_cannot_be_made_leaves_the_settings_free(
         assert "not enough memory for it and its images" in told[0]
         qtbot.waitUntil(lambda: session.waiting_for.startswith("other settings"))
     assert session.state is State.LOADING
+    assert session.suited_to == digits.image, "so that defaults are those of the images asked for"
     session.use_settings(updated(small, hidden=(16,)))
     qtbot.waitUntil(lambda: session.state is State.READY)
     assert session.close()
