@@ -68,9 +68,9 @@ def start(qtbot: QtBot, digits: ImageDataset) -> Iterator[Callable[[Settings], T
     def build(settings: Settings) -> Told:
         session = Session(settings)
         made.append(session)
-        told = Told(qtbot, session)
         session._thread.start()
         session.use_data(digits, keep_model=False)
+        told = Told(qtbot, session)
         return told
 
     yield build

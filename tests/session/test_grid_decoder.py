@@ -129,8 +129,6 @@ def test_it_is_busy_until_all_that_was_asked_is_answered(qtbot: QtBot, decoder: 
         snapshot.permits.release()
     qtbot.waitUntil(lambda: not decoder.busy)
     decoder.request("manifold", BrokenSnapshot(0.0), points(3))
-    with qtbot.waitSignal(decoder.failed):
-        assert decoder.busy
     qtbot.waitUntil(lambda: not decoder.busy)
 
 

@@ -245,11 +245,13 @@ class Session(QObject):
         if keep_model:
             self._send(messages.UseData(dataset))
         else:
+            before = self.settings, self.suited_to
             # What nobody set is to suit images of this size.
             self.settings = suited(self.settings, dataset.image, self.suited_to)
             self.suited_to = dataset.image
             self._build(dataset)
-            self.changed.emit("hidden")
+            if before != (self.settings, self.suited_to):
+                self.changed.emit("hidden")
         if self.dataset is not None:
             self._work(messages.PREPARING, f"Preparing {dataset.name}…")
 
