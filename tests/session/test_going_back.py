@@ -70,8 +70,7 @@ def start(qtbot: QtBot, digits: ImageDataset) -> Iterator[Callable[[Settings], T
         made.append(session)
         session._thread.start()
         session.use_data(digits, keep_model=False)
-        told = Told(qtbot, session)
-        return told
+        return Told(qtbot, session)
 
     yield build
     for session in made:
