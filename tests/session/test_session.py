@@ -319,6 +319,7 @@ def large(digits: ImageDataset) -> ImageDataset:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_layers_that_nobody_set_suit_the_images(
     qtbot: QtBot, make: MakeSession, digits: ImageDataset, large: ImageDataset
 ) -> None:
@@ -348,6 +349,7 @@ def test_layers_that_nobody_set_suit_the_images(
     assert use(replace(large, name="others")) == default, "which somebody chose for large images"
 
 
+@pytest.mark.slow
 def test_what_is_changed_while_images_are_prepared_is_for_these_images(
     qtbot: QtBot, make: MakeSession, digits: ImageDataset, large: ImageDataset
 ) -> None:

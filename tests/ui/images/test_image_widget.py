@@ -86,6 +86,15 @@ def test_large_images_are_reduced_smoothly(qtbot: QtBot) -> None:
     ).all()  # averages of four, where picking pixels would give 0 or 255
 
 
+def test_images_of_many_pixels_fill_the_widget(qtbot: QtBot) -> None:
+    widget = shown(qtbot, 402, 442)
+    for side, drawn in ((28, 392), (64, 384), (128, 400), (256, 400)):
+        widget.set_image(np.full((side, side), 200, dtype=np.uint8))
+        rect = widget.image_rect().toRect()
+        assert (rect.width(), rect.height()) == (drawn, drawn)
+        assert (grabbed(widget)[rect.top() : rect.bottom() + 1, rect.left() : rect.right() + 1] == 200).all()
+
+
 def test_filling_uses_the_whole_widget(qtbot: QtBot) -> None:
     widget = shown(qtbot, 102, 77, fill=True)
     widget.set_image(np.full((28, 28), 200, dtype=np.uint8))

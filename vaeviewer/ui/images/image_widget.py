@@ -13,6 +13,9 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from vaeviewer.ui.widgets.pictures import to_qimage
 from vaeviewer.ui.widgets.theme import theme_of
 
+MOST_COUNTED = 64
+"""Pixels a side of images whose pixels one looks at: each is a square of whole pixels of the screen."""
+
 
 class ImageWidget(QWidget):
     """Paints one image as large as fits, keeping its shape, with a thin border; or a placeholder text.
@@ -22,7 +25,8 @@ class ImageWidget(QWidget):
 
     Args:
         parent: The parent widget.
-        fill: Enlarge to fill the widget, also where the factor is not whole; edges of pixels are then soft.
+        fill: Enlarge to fill the widget, also where the factor is not whole; edges of pixels are then soft. Images of
+            more than :data:`MOST_COUNTED` pixels a side always do.
     """
 
     def __init__(self, parent: QWidget | None = None, *, fill: bool = False) -> None:
@@ -119,7 +123,7 @@ class ImageWidget(QWidget):
         whole = QSize(int(self.width() * ratio), int(self.height() * ratio))
         room = whole - QSize(2 * self._border(), 2 * self._border())
         factor = min(room.width() / image.width(), room.height() / image.height())
-        if factor >= 1 and not self._fill:
+        if factor >= 1 and not self._fill and max(image.width(), image.height()) <= MOST_COUNTED:
             factor = math.floor(factor)
         size = QSize(max(1, int(image.width() * factor)), max(1, int(image.height() * factor)))
         x, y = (whole.width() - size.width()) // 2, (whole.height() - size.height()) // 2
