@@ -254,12 +254,11 @@ def _ceilings(logs: Array, d: int) -> Array:
     values = logs.reshape(-1, *(SIDE[d],) * d)
     ceilings = values.copy()
     for axis in range(1, d + 1):
-        ends = [np.moveaxis(array, axis, 0) for array in (values, ceilings)]
-        steps = 0.5 * np.abs(np.diff(ends[0], axis=0))
-        steeper = np.maximum(steps[1:], steps[:-1])
-        ends[1][0] += steps[0]
-        ends[1][1:-1] += steeper
-        ends[1][-1] += steps[-1]
+        along, raised = (np.moveaxis(array, axis, 0) for array in (values, ceilings))
+        steps = 0.5 * np.abs(np.diff(along, axis=0))
+        raised[0] += steps[0]
+        raised[1:-1] += np.maximum(steps[1:], steps[:-1])
+        raised[-1] += steps[-1]
     found: Array = ceilings.reshape(len(logs), -1).max(1)
     return found
 
